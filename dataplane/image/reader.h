@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/result.h"
+#include "dataplane/image/format.h"
+
+namespace meiguan::image {
+
+// A validated view of an image's bytes; it owns nothing. `open()` checks everything that an
+// accessor relies on, so that no look-up can leave the bytes or fail to end.
+class Image {
+ public:
+  // `bytes` must be 64-byte aligned and outlive the view. Errors: not an image, another version,
+  // cut short, a wrong checksum, any index out of range; the message names what.
+  [[nodiscard]] static Result<Image> open(std::span<const std::byte> bytes);
+
+  [[nodiscard]] const Meta& meta() const noexcept { return *meta_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::uint64_t checksum() const noexcept { return header().checksum; }
+
+  [[nodiscard]] std::span<const ZoneRecord> zones() const noexcept { return zones_; }
+  [[nodiscard]] std::span<const SpaceRecord> spaces() const noexcept { return spaces_; }
+  [[nodiscard]] std::span<const ZoneSet> zone_sets() const noexcept { return zone_sets_; }
+  [[nodiscard]] std::span<const Atom> atoms() const noexcept { return atoms_; }
+  [[nodiscard]] std::span<const UnitRecord> units() const noexcept { return units_; }
+  [[nodiscard]] std::span<const ServiceRecord> services() const noexcept { return services_; }
+  [[nodiscard]] std::span<const RuleRecord> rules() const noexcept { return rules_; }
+  [[nodiscard]] std::span<const TerminalSlot> terminals() const noexcept { return terminals_; }
+  [[nodiscard]] std::span<const std::uint32_t> source_classes() const noexcept {
+    return source_classes_;
+  }
+  [[nodiscard]] std::span<const PortMap> port_maps() const noexcept { return port_maps_; }
+  [[nodiscard]] std::span<const PortBreak> port_breaks() const noexcept { return port_breaks_; }
+  [[nodiscard]] std::span<const TargetRecord> targets() const noexcept { return targets_; }
+  [[nodiscard]] std::span<const std::uint32_t> target_classes() const noexcept {
+    return target_classes_;
+  }
+  [[nodiscard]] std::span<const OutcomeRecord> outcomes() const noexcept { return outcomes_; }
+  [[nodiscard]] std::span<const std::uint32_t> audit_rules() const noexcept {
+    return audit_rules_;
+  }
+  [[nodiscard]] std::span<const PortRecord> ports() const noexcept { return ports_; }
+  [[nodiscard]] std::span<const PortAddress> port_addresses(const PortRecord& port) const noexcept {
+    return port_addresses_.subspan(port.first_address, port.addresses);
+  }
+  [[nodiscard]] std::span<const RouteRecord> routes() const noexcept { return routes_; }
+  [[nodiscard]] std::span<const NeighbourRecord> neighbours() const noexcept {
+    return neighbours_;
+  }
+
+  // The objects at an address; every address has an atom.
+  [[nodiscard]] const Atom& atom_at(SpaceId space, const net::Address& address) const noexcept;
+  // The longest matching route, or null.
+  [[nodiscard]] const RouteRecord* route_to(SpaceId space,
+                                            const net::Address& address) const noexcept;
+  // The terminal registered at an address, or null.
+  [[nodiscard]] const TerminalSlot* terminal_at(SpaceId space,
+                                                const net::Address& address) const noexcept;
+  // The number of the target that `atom` has for a key of its port map.
+  [[nodiscard]] std::uint32_t target_at(const Atom& atom, std::uint8_t protocol,
+                                        std::uint16_t value) const noexcept;
+  // The cell of the matrix.
+  [[nodiscard]] const OutcomeRecord& outcome(std::uint32_t source_class,
+                                             std::uint32_t target_class) const noexcept;
+  [[nodiscard]] Isolation port_isolation(ZoneId from, ZoneId to) const noexcept;
+  [[nodiscard]] Isolation object_isolation(ZoneId from, std::uint16_t zone_set) const noexcept;
+  // The sub-port of `port` for `vlan`, or none.
+  [[nodiscard]] PortId sub_port(PortId port, std::uint16_t vlan) const noexcept;
+
+ private:
+  Image() = default;
+  friend class Validator;  // the only maker
+
+  [[nodiscard]] const FileHeader& header() const noexcept;
+  [[nodiscard]] std::uint32_t find(TrieEntry root, const net::Address& address) const noexcept;
+
+  std::span<const std::byte> bytes_;
+  const Meta* meta_{};
+  std::span<const ZoneRecord> zones_;
+  std::span<const SpaceRecord> spaces_;
+  std::span<const ZoneSet> zone_sets_;
+  std::span<const std::uint8_t> object_isolation_;
+  std::span<const std::uint8_t> port_isolation_;
+  std::span<const TrieNode> trie_nodes_;
+  std::span<const TrieEntry> trie_entries_;
+  std::span<const Atom> atoms_;
+  std::span<const UnitRecord> units_;
+  std::span<const ServiceRecord> services_;
+  std::span<const RuleRecord> rules_;
+  std::span<const TerminalSlot> terminals_;
+  std::span<const std::uint32_t> source_classes_;
+  std::span<const PortMap> port_maps_;
+  std::span<const PortBreak> port_breaks_;
+  std::span<const TargetRecord> targets_;
+  std::span<const std::uint32_t> target_classes_;
+  std::span<const std::uint32_t> row_blocks_;
+  std::span<const std::uint32_t> cells_;
+  std::span<const OutcomeRecord> outcomes_;
+  std::span<const std::uint32_t> audit_rules_;
+  std::span<const PortRecord> ports_;
+  std::span<const PortAddress> port_addresses_;
+  std::span<const RouteRecord> routes_;
+  std::span<const NeighbourRecord> neighbours_;
+};
+
+// The hash by which TerminalSlots are placed; shared by the writer and `terminal_at`.
+[[nodiscard]] std::uint64_t terminal_hash(SpaceId space, const net::Address& address) noexcept;
+
+}  // namespace meiguan::image
