@@ -1,0 +1,121 @@
+#include "dataplane/fastpath/decide.h"
+
+namespace meiguan::fastpath {
+namespace {
+
+using image::Image;
+using image::Isolation;
+using image::RuleAction;
+
+}  // namespace
+
+Subject find_subject(const Image& image, SpaceId space, const net::Address& source,
+                     ZoneId in_zone) noexcept {
+  Subject subject;
+  subject.atom = image.atom_at(space, source);
+  subject.in_zone = in_zone;
+  subject.unit = UnitId{subject.atom.unit};
+  return subject;
+}
+
+Target find_target(const Image& image, SpaceId space, const net::Address& destination,
+                   Protocol protocol, ZoneId out_zone) noexcept {
+  const image::Atom& atom = image.atom_at(space, destination);
+  Target target;
+  target.unit = UnitId{atom.unit};
+  target.number = image.target_at(atom, protocol.number, protocol.value);
+  target.service = ServiceId{image.targets()[target.number].service};
+  target.out_zone = out_zone;
+  return target;
+}
+
+Reason admit(const Image& image, const Subject& subject, SpaceId space, const net::Address& source,
+             const net::MacAddress* mac) noexcept {
+  if (subject.unit.is_none()) {
+    return image.zones()[subject.in_zone.index()].drop_unregistered != 0 ? Reason::kUnitUnknown
+                                                                          : Reason::kAllowed;
+  }
+  if (image.units()[subject.unit.index()].admission == image::Admission::kOpen) {
+    return Reason::kAllowed;
+  }
+  const image::TerminalSlot* terminal = image.terminal_at(space, source);
+  if (terminal == nullptr || terminal->unit != subject.unit.value()) {
+    return Reason::kTerminalUnknown;
+  }
+  if (mac != nullptr && terminal->has_mac != 0 && terminal->mac != *mac) {
+    return Reason::kTerminalMac;
+  }
+  return Reason::kAllowed;
+}
+
+Isolation isolate(const Image& image, const Subject& subject, const Target& target) noexcept {
+  const image::TargetRecord& record = image.targets()[target.number];
+  const ZoneId from = subject.unit.is_some()
+                          ? ZoneId{image.units()[subject.unit.index()].zone}
+                          : subject.in_zone;
+  // The port's zone where the destination has no object; without a gateway, the one assumed.
+  const ZoneId port_zone = target.out_zone.is_some() ? target.out_zone : target.assumed_zone;
+  const Isolation by_objects =
+      record.zone_set != image::kNoZoneSet
+          ? image.object_isolation(from, record.zone_set)
+          : image.port_isolation(from, port_zone);
+  if (target.out_zone.is_none()) return by_objects;
+  const Isolation by_ports = image.port_isolation(subject.in_zone, target.out_zone);
+  // Where both answers drop, the reason is that of the ports.
+  if (by_ports.dropped()) return by_ports;
+  if (by_objects.dropped()) return by_objects;
+  return Isolation{static_cast<std::uint8_t>(by_ports.bits | by_objects.bits)};
+}
+
+Access decide(const Image& image, const Subject& subject, const Target& target) noexcept {
+  Access access;
+  access.isolation = isolate(image, subject, target);
+  if (access.isolation.dropped()) {
+    access.decision.reason = (access.isolation.bits & Isolation::kInternetIsolated) != 0
+                                 ? Reason::kInternetIsolated
+                                 : Reason::kZoneIsolated;
+    return access;
+  }
+  if (access.isolation.egress()) {
+    // No [[egress]] is in force in this format of image, so none covers the source.
+    access.decision.reason = Reason::kInternetIsolated;
+    return access;
+  }
+
+  const std::uint32_t columns = image.meta().zone_columns;
+  const std::uint32_t by_objects_column = columns - 1;
+  const image::TargetRecord& record = image.targets()[target.number];
+  std::uint32_t column = by_objects_column;
+  if (target.out_zone.is_some()) {
+    column = target.out_zone.value();
+  } else if (record.zone_set == image::kNoZoneSet) {
+    column = target.assumed_zone.value();
+  }
+  const std::uint32_t source_class =
+      image.source_classes()[std::size_t{subject.atom.source_group} * columns +
+                             subject.in_zone.value()];
+  const std::uint32_t target_class =
+      image.target_classes()[std::size_t{target.number} * columns + column];
+
+  const image::OutcomeRecord& outcome = image.outcome(source_class, target_class);
+  const std::size_t mode = access.isolation.service() ? 1 : 0;
+  access.audits = image.audit_rules().subspan(outcome.first_audit[mode], outcome.audits[mode]);
+  switch (static_cast<RuleAction>(outcome.action[mode])) {
+    case RuleAction::kAllow:
+      if (access.isolation.publish() && outcome.published == 0) {
+        access.decision.reason = Reason::kInternetIsolated;
+        return access;
+      }
+      access.decision.reason = Reason::kAllowed;
+      break;
+    case RuleAction::kDeny:
+      access.decision.reason = Reason::kDenied;
+      break;
+    case RuleAction::kDefaultDeny:
+      return access;
+  }
+  access.decision.rule = RuleId{outcome.rule[mode]};
+  return access;
+}
+
+}  // namespace meiguan::fastpath

@@ -1,0 +1,67 @@
+#pragma once
+
+// The one function that decides access, for workers, explain, replay and the prover alike
+// (policy.md: admission, isolation, rules). Everything here is a pure function of the image.
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/strong_id.h"
+#include "dataplane/fastpath/decision.h"
+#include "dataplane/image/reader.h"
+#include "dataplane/net/address.h"
+
+namespace meiguan::fastpath {
+
+// Who sends: the objects that an address belongs to in one address space.
+struct Subject {
+  image::Atom atom{};
+  ZoneId in_zone;  // of the port it came in by; without a gateway, the zone its object has or is given
+  UnitId unit;     // none for an address of no unit
+};
+
+// Where it goes: the objects at an address, protocol and port.
+struct Target {
+  UnitId unit;
+  ServiceId service;  // the most specific one
+  std::uint32_t number{0};  // index into the image's targets
+  // The zone of the out-port; none asks by the objects alone (no gateway).
+  ZoneId out_zone;
+  // Without a gateway: the zone of a destination of no object; otherwise none.
+  ZoneId assumed_zone;
+};
+
+// `value` of a port map's key: the destination port, or the type of ICMP and ICMPv6, else 0.
+struct Protocol {
+  std::uint8_t number{0};
+  std::uint16_t value{0};
+};
+
+struct Access {
+  Decision decision;
+  image::Isolation isolation;       // both answers of the table combined
+  std::span<const std::uint32_t> audits;  // RuleIds that the search came past
+};
+
+[[nodiscard]] Subject find_subject(const image::Image& image, SpaceId space,
+                                   const net::Address& source, ZoneId in_zone) noexcept;
+
+[[nodiscard]] Target find_target(const image::Image& image, SpaceId space,
+                                 const net::Address& destination, Protocol protocol,
+                                 ZoneId out_zone) noexcept;
+
+// Whether the sender may send at all: kAllowed, kUnitUnknown, kTerminalUnknown or kTerminalMac.
+// `mac` is the frame's source MAC where the source is on-link at the port, else null: then a
+// terminal's MAC is not asked.
+[[nodiscard]] Reason admit(const image::Image& image, const Subject& subject, SpaceId space,
+                           const net::Address& source, const net::MacAddress* mac) noexcept;
+
+// The isolation table, asked with the zones of the ports and with those of the objects.
+[[nodiscard]] image::Isolation isolate(const image::Image& image, const Subject& subject,
+                                       const Target& target) noexcept;
+
+// Isolation, then the rules: the first packet of a flow from `subject` to `target`.
+[[nodiscard]] Access decide(const image::Image& image, const Subject& subject,
+                            const Target& target) noexcept;
+
+}  // namespace meiguan::fastpath

@@ -1,0 +1,294 @@
+#include "dataplane/fastpath/worker_state.h"
+
+namespace meiguan::fastpath {
+namespace {
+
+using image::RouteKind;
+using image::RouteRecord;
+
+// Behind the judgement of access, a route is worth keeping only inside its address space: nothing
+// translates from one to another in this version.
+std::uint32_t route_inside(const image::Image& image, const RouteRecord* route,
+                           std::uint16_t space) noexcept {
+  return route != nullptr && image.ports()[route->port].space == space
+             ? route_number(image, *route)
+             : image::kNone;
+}
+
+const RouteRecord* route_at(const image::Image& image, std::uint32_t number) noexcept {
+  return number < image.routes().size() ? &image.routes()[number] : nullptr;
+}
+
+void report_no_route(Fate& fate) noexcept {
+  fate.reason = Reason::kNoRoute;
+  fate.step = NextStep::kReport;
+}
+
+void take_judgement(const Judgement& judgement, Fate& fate) noexcept {
+  fate.reason = judgement.reason;
+  fate.rule = judgement.rule;
+  fate.unit = judgement.unit;
+  fate.to_unit = judgement.to_unit;
+  fate.service = judgement.service;
+}
+
+// The flow's first packet as it would be today.
+Opening opening_of_flow(const FlowRecord& flow) noexcept {
+  Opening opening;
+  opening.family = flow.key.source.family();
+  opening.protocol.number = flow.key.protocol;
+  opening.protocol.value = flow.key.query != 0 ? flow.key.query : flow.key.destination_port;
+  opening.source = flow.key.source;
+  opening.destination = flow.key.destination;
+  opening.in = flow.in[0];
+  return opening;
+}
+
+}  // namespace
+
+bool Pipeline::Impl::may_leave(const BurstContext& context, const PacketInfo& info,
+                               const net::Address& destination, const RouteRecord& route,
+                               Fate& fate) noexcept {
+  fate.out = PortId{route.port};
+  if (info.ttl <= 1) [[unlikely]] {
+    fate.reason = Reason::kTtlExpired;
+    fate.step = NextStep::kReport;
+    return false;
+  }
+  // The gateway never fragments: IPv4 without DF is told the MTU like all others.
+  if (info.ip_bytes > context.image.ports()[route.port].mtu) [[unlikely]] {
+    fate.reason = Reason::kTooBig;
+    fate.step = NextStep::kReport;
+    return false;
+  }
+  fate.next_hop = route.kind == RouteKind::kVia ? route.via : destination;
+  fate.reason = Reason::kAllowed;
+  fate.step = NextStep::kSend;
+  return true;
+}
+
+bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction, const RouteRecord* route,
+                                  Fate& fate) noexcept {
+  const bool own_packet = info.kind == PacketKind::kPacket;  // and not an error about one
+  const bool segment = own_packet && flow.key.protocol == net::protocol::kTcp;
+  TcpProgress tcp = flow.tcp;
+  TcpVerdict verdict = TcpVerdict::kPass;
+  if (segment) {
+    verdict = advance(tcp, info, direction);
+    if (verdict == TcpVerdict::kReopens) {
+      end_flow(flow, context.now, FlowEnd::kClosed);
+      return false;
+    }
+    if (verdict == TcpVerdict::kRefused) {
+      fate.reason = Reason::kTcpState;
+      return true;
+    }
+  }
+  fate.reply = direction == 1;
+  fate.rule = flow.rule;
+  fate.unit = flow.unit;
+  fate.to_unit = flow.to_unit;
+  fate.service = flow.service;
+  if (route == nullptr) [[unlikely]] {
+    report_no_route(fate);
+    return true;
+  }
+  if (!may_leave(context, info, info.destination(), *route, fate)) return true;
+
+  // From here on the packet leaves, and the flow moves on.
+  ++flow.packets[direction];
+  flow.bytes[direction] += info.ip_bytes;
+  // An error about a flow is no sign of life of its ends.
+  if (own_packet && flow.last_seen != context.flow_now) flow.last_seen = context.flow_now;
+  if (segment && tcp != flow.tcp) {
+    flow.tcp = tcp;
+    if (verdict == TcpVerdict::kOver) {
+      const bool reset = (info.tcp_flags & net::TcpHeader::kRst) != 0;
+      end_flow(flow, context.now, reset ? FlowEnd::kReset : FlowEnd::kClosed);
+      return true;
+    }
+    const FlowTime latest = context.flow_now + flow.patience() + 1;
+    if (static_cast<std::int32_t>(flows.looked_at(flow) - latest) > 0) {
+      flows.look_at(flow, latest);
+    }
+  }
+  return true;
+}
+
+bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const PacketInfo& info,
+                                           const Opening& packet, FlowRecord& flow,
+                                           unsigned direction, Fate& fate) noexcept {
+  const image::Image& image = context.image;
+  const bool own_packet = info.kind == PacketKind::kPacket;
+  const bool from_initiator = own_packet && direction == 0;
+  const bool stale = flow.generation != context.generation;
+  const bool moved = from_initiator && packet.in != flow.in[0];
+
+  if (own_packet && direction == 1 && packet.in != flow.in[1] && !stale) {
+    // Another way back is the network's business, but not one through another zone.
+    const image::PortRecord& expected = image.ports()[flow.in[1].index()];
+    if (image.ports()[packet.in.index()].zone != expected.zone) {
+      fate.reason = Reason::kSpoofed;
+      return true;
+    }
+  }
+  if (!stale && !moved) {
+    return pass_by_flow(context, info, flow, direction, route_at(image, flow.route[direction]),
+                        fate);
+  }
+
+  Opening first = opening_of_flow(flow);
+  if (from_initiator) {
+    first.in = packet.in;
+    first.mac = packet.mac;
+  }
+  Routes routes;
+  Judgement judgement;
+  if (first.in.index() < image.ports().size()) {
+    judgement.reason = judge_addresses(image, first, routes);
+    // What has become the gateway's own address is no flow's any more.
+    if (routes.to_gateway) judgement.reason = Reason::kDefaultDeny;
+    if (judgement.reason == Reason::kAllowed) judgement = judge_access(image, first, routes);
+  }
+  if (judgement.reason != Reason::kAllowed) {
+    take_judgement(judgement, fate);
+    fate.reply = direction == 1;
+    if (stale) {
+      fate.reason = Reason::kRevoked;
+      end_flow(flow, context.now, FlowEnd::kRevoked);
+    }
+    return true;
+  }
+
+  flow.rule = judgement.rule;
+  flow.unit = judgement.unit;
+  flow.to_unit = judgement.to_unit;
+  flow.service = judgement.service;
+  flow.in = {first.in, PortId{routes.forth->port}};
+  flow.route = {route_number(image, *routes.forth),
+                route_inside(image, routes.back, flow.key.space)};
+  // Where admission asks for a MAC, only a frame of the initiator can show it: until one has, every
+  // packet is judged again, and its routes are not looked at by a packet of the new generation.
+  if (from_initiator || !admission_asks_mac(image, first, routes)) {
+    flow.generation = context.generation;
+  }
+  return pass_by_flow(context, info, flow, direction, route_at(image, flow.route[direction]), fate);
+}
+
+void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& info,
+                               std::uint64_t hash, const Opening& opening, const Routes& routes,
+                               Fate& fate) noexcept {
+  const Judgement judgement = judge_access(context.image, opening, routes);
+  take_judgement(judgement, fate);
+  const SpaceId space{info.key.space};
+  if (routes.forth != nullptr) fate.out = PortId{routes.forth->port};
+  for (const std::uint32_t rule : judgement.audits) {
+    counters.rule(RuleId{rule}).audited.add(1);
+    log.audit(info, fate, space, RuleId{rule}, context.now);
+  }
+  if (judgement.rule.is_some()) counters.rule(judgement.rule).hits.add(1);
+  if (judgement.reason != Reason::kAllowed) {
+    if (judgement.reason == Reason::kNoRoute) fate.step = NextStep::kReport;
+    return;
+  }
+  if (!may_leave(context, info, opening.destination, *routes.forth, fate)) return;
+
+  FlowRecord* const flow = flows.insert(info.key, hash);
+  if (flow == nullptr) [[unlikely]] {
+    fate.reason = Reason::kFlowTableFull;
+    fate.step = NextStep::kDrop;
+    return;
+  }
+  flow->generation = context.generation;
+  flow->last_seen = context.flow_now;
+  flow->start = context.now;
+  flow->in = {opening.in, fate.out};
+  flow->packets[0] = 1;
+  flow->bytes[0] = info.ip_bytes;
+  flow->rule = judgement.rule;
+  flow->unit = judgement.unit;
+  flow->to_unit = judgement.to_unit;
+  flow->service = judgement.service;
+  flow->route = {route_number(context.image, *routes.forth),
+                 route_inside(context.image, routes.back, info.key.space)};
+  if (info.protocol == net::protocol::kTcp) flow->tcp = open_connection(info);
+  flows.look_at(*flow, next_look(*flow, context.flow_now));
+
+  counters.totals().flows_created.add(1);
+  if (flow->unit.is_some()) counters.unit(flow->unit).flows.add(1);
+  if (flow->service.is_some()) counters.service(flow->service).flows.add(1);
+  log.flow(EventKind::kFlowStart, *flow, context.now);
+}
+
+void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
+                                  const std::uint8_t* frame, Fate& fate) noexcept {
+  const PacketInfo& info = infos[i];
+  if (info.kind == PacketKind::kArp) {
+    fate.reason = Reason::kForGateway;
+    fate.step = NextStep::kConsume;
+    return;
+  }
+  net::EthernetHeader ethernet;
+  std::memcpy(&ethernet, frame, sizeof ethernet);  // parse has read it: it is there
+  const net::MacAddress own_mac = ports.mac(context.image, fate.in);
+  const net::Address own_link_local = link_local_of(own_mac);
+
+  Opening packet;
+  packet.family = info.family;
+  packet.protocol = {info.protocol, info.value};
+  packet.source = info.source();
+  packet.destination = info.destination();
+  packet.in = fate.in;
+  packet.mac = &ethernet.source;
+  packet.own_link_local = own_mac == net::MacAddress{} ? nullptr : &own_link_local;
+  packet.consumed = info.kind == PacketKind::kNeighbourDiscovery || is_dhcp_request(info);
+  Routes routes;
+  if (const Reason reason = judge_addresses(context.image, packet, routes);
+      reason != Reason::kAllowed) {
+    fate.reason = reason;
+    return;
+  }
+  if (info.kind == PacketKind::kFragment) {
+    fate.reason = Reason::kFragmentUnsupported;
+    return;
+  }
+  if (packet.consumed || routes.to_gateway) {
+    fate.reason = Reason::kForGateway;
+    fate.step = NextStep::kConsume;
+    return;
+  }
+
+  unsigned direction = 0;
+  FlowRecord* flow = flows.find(info.key, hashes[i], info.match_mask, direction);
+  if (flow != nullptr && flow->is_idle(context.flow_now)) {
+    end_flow(*flow, context.now, FlowEnd::kIdle);
+    flow = nullptr;
+  }
+  if (flow != nullptr) {
+    // An error travels against the packet that it quotes.
+    if (info.kind == PacketKind::kIcmpError) direction = 1 - direction;
+    if (pass_by_doubtful_flow(context, info, packet, *flow, direction, fate)) return;
+  }
+  if (info.without_flow != Reason::kAllowed) {
+    fate.reason = info.without_flow;
+    return;
+  }
+  open_flow(context, info, hashes[i], packet, routes, fate);
+}
+
+void Pipeline::Impl::end_flow(FlowRecord& flow, Tick at, FlowEnd end) noexcept {
+  log.flow(EventKind::kFlowEnd, flow, at, end);
+  counters.totals().flows_ended.add(1);
+  flows.erase(flow);
+}
+
+FlowTime Pipeline::Impl::next_look(const FlowRecord& flow, FlowTime from) const noexcept {
+  const FlowTime idle_at = flow.last_seen + flow.patience() + 1;
+  if (report_span == 0) return idle_at;
+  // Reports fall on whole spans since the flow's start. A remainder, but not in the path of packets.
+  const FlowTime report_at = from + report_span - (from - flow_time(flow.start)) % report_span;
+  return static_cast<std::int32_t>(report_at - idle_at) < 0 ? report_at : idle_at;
+}
+
+}  // namespace meiguan::fastpath

@@ -1,0 +1,236 @@
+#include "dataplane/fastpath/pipeline.h"
+
+#include <algorithm>
+#include <random>
+
+#include "dataplane/fastpath/parse.h"
+#include "dataplane/fastpath/prefetch.h"
+#include "dataplane/fastpath/rewrite.h"
+#include "dataplane/fastpath/worker_state.h"
+
+namespace meiguan::fastpath {
+namespace {
+
+HashSeed seed_of(const PipelineOptions& options) {
+  if (options.hash_seed != 0) return HashSeed::from(options.hash_seed);
+  std::random_device random;
+  return HashSeed::from(std::uint64_t{random()} << 32 | random());
+}
+
+}  // namespace
+
+Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_block,
+                     EventRing* events, const NeighbourTable* neighbour_table)
+    : options{wanted},
+      counters{counter_block},
+      neighbours{neighbour_table},
+      log{counter_block, events, wanted.denial_events_per_second},
+      flows{wanted.flow_capacity, seed_of(wanted)},
+      report_span{wanted.periodic_report_ms == 0
+                      ? 0
+                      : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
+
+void Pipeline::Impl::parse_frames(const BurstContext& context, std::span<const Frame> frames,
+                                  std::span<Fate> fates) noexcept {
+  const std::size_t port_count = context.image.ports().size();
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const Frame& frame = frames[i];
+    PacketInfo& info = infos[i];
+    Fate& fate = fates[i];
+    info = PacketInfo{};
+    fate = Fate{};
+    frame_bytes[i] = frame.length;
+    if (frame.port.index() >= port_count) [[unlikely]] {
+      info.reason = Reason::kNoImage;  // the image in force knows no such port
+      fate.reason = info.reason;
+      continue;
+    }
+    parse({frame.data, frame.length}, info);
+    fate.in = frame.port;
+    if (info.tagged && info.vlan() != 0) [[unlikely]] {
+      const PortId sub_port =
+          ports.sub_port(context.image, context.generation, frame.port, info.vlan());
+      if (info.reason == Reason::kVlanNested) {
+        // The frame as such is wrong, whoever listens to its outer tag.
+      } else if (sub_port.is_none()) {
+        info.reason = Reason::kVlanUnexpected;
+      } else {
+        fate.in = sub_port;
+      }
+    }
+    fate.reason = info.reason;
+    fate.protocol = info.protocol;
+    fate.l3_offset = info.l3_offset;
+    fate.ip_bytes = info.ip_bytes;
+    if (!info.well_formed() || !info.is_ip()) [[unlikely]] continue;
+    info.key.space = context.image.ports()[fate.in.index()].space;
+    hashes[i] = flows.hash(info.key);
+    flows.prefetch(hashes[i]);
+  }
+}
+
+void Pipeline::Impl::fetch_flows(std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (infos[i].well_formed()) flows.prefetch_record(hashes[i]);
+  }
+}
+
+void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const Frame> frames,
+                                   std::span<Fate> fates) noexcept {
+  net::Address last_hop;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const PacketInfo& info = infos[i];
+    Fate& fate = fates[i];
+    if (!info.well_formed()) [[unlikely]] continue;
+    bool done = false;
+    if (info.kind == PacketKind::kPacket) [[likely]] {
+      unsigned direction = 0;
+      FlowRecord* const flow = flows.find(info.key, hashes[i], info.match_mask, direction);
+      // A flow of this generation, met by its own port, was admitted with these addresses: they
+      // may be, belong there, and are not the gateway's.
+      if (flow != nullptr && flow->generation == context.generation &&
+          flow->in[direction] == fate.in && !flow->is_idle(context.flow_now)) [[likely]] {
+        const std::uint32_t number = flow->route[direction];
+        const image::RouteRecord* const route =
+            number != image::kNone ? &context.image.routes()[number] : nullptr;
+        done = pass_by_flow(context, info, *flow, direction, route, fate);
+      }
+    }
+    if (!done) judge_packet(context, i, frames[i].data, fate);
+    // What `account` and `rewrite_frames` are about to touch.
+    if (fate.unit.is_some()) prefetch(&counters.unit(fate.unit));
+    if (fate.to_unit.is_some()) prefetch(&counters.unit(fate.to_unit));
+    if (fate.service.is_some()) prefetch(&counters.service(fate.service));
+    if (fate.rule.is_some()) prefetch(&counters.rule(fate.rule));
+    if (fate.step == NextStep::kSend && neighbours != nullptr && fate.next_hop != last_hop) {
+      neighbours->prefetch(fate.out, fate.next_hop);
+      last_hop = fate.next_hop;
+    }
+  }
+}
+
+void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame> frames,
+                                    std::span<Fate> fates) noexcept {
+  // Frames of a burst often leave by the same next hop: the last one's link is kept.
+  PortId last_out;
+  net::Address last_hop;
+  bool resolved = false;
+  net::Link link;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    Fate& fate = fates[i];
+    if (fate.step != NextStep::kSend) continue;
+    if (fate.out != last_out || fate.next_hop != last_hop) {
+      last_out = fate.out;
+      last_hop = fate.next_hop;
+      const auto mac = neighbours == nullptr
+                           ? std::nullopt
+                           : neighbours->mac(neighbours->find(fate.out, fate.next_hop));
+      resolved = mac.has_value() || options.assume_resolved;
+      link.destination = mac.value_or(net::MacAddress{});
+      link.source = ports.mac(context.image, fate.out);
+      link.vlan = context.image.ports()[fate.out.index()].vlan;
+    }
+    if (!resolved) fate.step = NextStep::kResolve;
+    rewrite(frames[i], infos[i], link);
+  }
+}
+
+void Pipeline::Impl::account(const BurstContext& context, std::span<const Fate> fates) noexcept {
+  for (std::size_t i = 0; i < fates.size(); ++i) {
+    const Fate& fate = fates[i];
+    if (fate.step != NextStep::kResolve) count_packet(counters, fate, frame_bytes[i]);
+    if (verdict_of(fate.reason) == Verdict::kDrop) {
+      log.denial(infos[i], fate, space_of(context.image, fate.in), context.now);
+    }
+    if (trace) {
+      log.packet(infos[i], fate, space_of(context.image, fate.in), sequence, context.now);
+    }
+    ++sequence;
+  }
+}
+
+Pipeline::Pipeline(const PipelineOptions& options, CounterBlock counters, EventRing* events,
+                   const NeighbourTable* neighbours)
+    : impl_{std::make_unique<Impl>(options, counters, events, neighbours)} {}
+Pipeline::~Pipeline() = default;
+
+void Pipeline::process(const image::Image& image, std::uint32_t generation, Tick now,
+                       std::span<Frame> frames, std::span<Fate> fates) noexcept {
+  Impl& impl = *impl_;
+  impl.now = std::max(impl.now, now);
+  const BurstContext context{image, generation, impl.now, flow_time(impl.now)};
+  fates = fates.first(frames.size());
+  impl.parse_frames(context, frames, fates);
+  impl.fetch_flows(frames.size());
+  impl.judge_packets(context, frames, fates);
+  impl.rewrite_frames(context, frames, fates);
+  impl.account(context, fates);
+}
+
+void Pipeline::expire(Tick now) noexcept {
+  Impl& impl = *impl_;
+  impl.now = std::max(impl.now, now);
+  impl.log.flush_denials(impl.now);
+  // Once round in 1.024 s, in small steps; what a call leaves is done by the next ones.
+  constexpr std::uint64_t kMostSteps = 256;
+  const std::uint64_t round = std::uint64_t{impl.flows.capacity()} << 10;
+  const Tick elapsed = std::min<Tick>(impl.now - impl.rotated, 1024);
+  impl.rotated = impl.now;
+  impl.rotation_due = std::min(impl.rotation_due + elapsed * impl.flows.capacity(), round);
+  const std::uint64_t steps = std::min(impl.rotation_due >> 10, kMostSteps);
+  if (steps == 0) return;
+  impl.rotation_due -= steps << 10;
+  const FlowTime flow_now = flow_time(impl.now);
+  impl.flows.rotate(static_cast<std::uint32_t>(steps), flow_now, [&](FlowRecord& flow) {
+    if (flow.is_idle(flow_now)) {
+      impl.end_flow(flow, impl.now, FlowEnd::kIdle);
+      return;
+    }
+    const FlowTime age = impl.flows.looked_at(flow) - flow_time(flow.start);
+    if (impl.report_span != 0 && age != 0 && age % impl.report_span == 0) {
+      impl.log.flow(EventKind::kFlowPeriodic, flow, impl.now);
+    }
+    impl.flows.look_at(flow, impl.next_look(flow, flow_now));
+  });
+}
+
+void Pipeline::end_all(Tick now, FlowEnd end) noexcept {
+  impl_->now = std::max(impl_->now, now);
+  for (std::uint32_t i = 0; i < impl_->flows.used(); ++i) {
+    FlowRecord& flow = impl_->flows.record(i);
+    if (flow.live()) impl_->end_flow(flow, impl_->now, end);
+  }
+  impl_->log.flush_all(impl_->now);
+}
+
+void Pipeline::set_port_mac(PortId port, const net::MacAddress& mac) noexcept {
+  impl_->ports.set_mac(port, mac);
+}
+
+void Pipeline::set_trace(bool on) noexcept { impl_->trace = on; }
+
+std::uint32_t Pipeline::owner_hash(std::span<const std::uint8_t> frame) noexcept {
+  // No secret: all workers must agree, and who owns a flow is no secret either.
+  static constexpr HashSeed kSeed = HashSeed::from(0);
+  PacketInfo info;
+  parse(frame, info);
+  if (!info.well_formed() || !info.is_ip()) return 0;
+  return static_cast<std::uint32_t>(flow_hash(info.key, kSeed) >> 32);
+}
+
+std::uint32_t Pipeline::live_flows() const noexcept { return impl_->flows.live(); }
+
+std::uint32_t Pipeline::list_flows(std::uint32_t cursor, std::span<Event> out,
+                                   std::size_t& count) const noexcept {
+  count = 0;
+  const FlowTable& flows = impl_->flows;
+  for (; cursor < flows.used(); ++cursor) {
+    if (count == out.size()) return cursor;
+    const FlowRecord& flow = flows.record(cursor);
+    if (!flow.live()) continue;
+    out[count++] = event_of_flow(EventKind::kFlowPeriodic, flow, impl_->now, FlowEnd::kNone);
+  }
+  return 0;
+}
+
+}  // namespace meiguan::fastpath

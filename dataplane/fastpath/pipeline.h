@@ -1,0 +1,130 @@
+#pragma once
+
+// What a worker does with a burst of frames, from the first byte of the Ethernet header to the
+// frame that may be sent: parse -> known flow -> sender -> admission -> route -> decision -> flow
+// -> TTL, MTU -> rewrite -> account. No I/O, no clock, no lock, no allocation after construction.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "dataplane/base/strong_id.h"
+#include "dataplane/fastpath/counters.h"
+#include "dataplane/fastpath/event.h"
+#include "dataplane/fastpath/neighbour_table.h"
+#include "dataplane/fastpath/reason.h"
+#include "dataplane/image/reader.h"
+#include "dataplane/net/address.h"
+
+namespace meiguan::fastpath {
+
+inline constexpr std::size_t kMaxBurst = 64;
+
+// Milliseconds of a clock that the caller owns: a monotonic one, or a capture's own time. It may
+// stand still; where it goes back, it is held at its highest value so far.
+using Tick = std::uint64_t;
+
+// A frame in the caller's memory. `data` has kHeadroom writable bytes in front of it.
+struct Frame {
+  static constexpr std::size_t kHeadroom = 8;
+  std::uint8_t* data{};
+  std::uint32_t length{0};  // bytes, without FCS
+  PortId port;              // the main port that it came in by
+};
+
+enum class NextStep : std::uint8_t {
+  kSend,     // the frame is rewritten: send it by the main port of `out`
+  kResolve,  // allowed, but the next hop's MAC is unknown: hold it, resolve `next_hop` on `out`;
+             // the frame is rewritten but for its destination MAC, which is zero
+  kConsume,  // for the gateway itself: ARP, ND, ICMP to its addresses
+  kReport,   // dropped; the sender may be told by ICMP (TTL, MTU, no route), at a limited rate
+  kDrop,
+};
+
+// How a frame ended, and what the caller has to do with it.
+struct Fate {
+  Reason reason{Reason::kNoImage};
+  NextStep step{NextStep::kDrop};
+  std::uint8_t protocol{0};
+  bool reply{false};    // from the responder of its flow
+  PortId in;            // the port or sub-port that it came in by
+  PortId out;           // the port or sub-port that it leaves or would leave by
+  RuleId rule;
+  UnitId unit;
+  UnitId to_unit;
+  ServiceId service;
+  std::uint16_t l3_offset{0};   // of the IP header in the frame as received; 0 when not IP
+  std::uint16_t ip_bytes{0};    // length of the IP packet, the count of unit, service and rule
+  net::Address next_hop;        // with kSend and kResolve
+};
+
+struct PipelineOptions {
+  std::uint32_t flow_capacity{1U << 20};
+  // Held packets are counted by the main thread when their fate is known; where nobody holds
+  // packets (replay), an unresolved next hop counts as forwarded.
+  bool assume_resolved{false};
+  // Makes the flow table's hash unpredictable; 0: taken from the system's random numbers.
+  std::uint64_t hash_seed{0};
+  // A kFlowPeriodic event for every live flow after each span of this length; 0: none.
+  std::uint32_t periodic_report_ms{300'000};
+  // More denials than this in a second are told of by number only.
+  std::uint32_t denial_events_per_second{1000};
+};
+
+class Pipeline {
+ public:
+  // Takes all memory here. `counters` and `events` outlive the pipeline; `events` may be empty.
+  Pipeline(const PipelineOptions& options, CounterBlock counters, EventRing* events,
+           const NeighbourTable* neighbours);
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  // Judges frames in order (a frame sees the flows that frames before it opened) and rewrites in
+  // place those that may be sent. `generation` is the number of this image, from 1, growing with
+  // every image put in force. fates.size() >= frames.size() <= kMaxBurst.
+  // Counts everything but kResolve frames (see count_held) and `sent` of ports (see count_sent).
+  void process(const image::Image& image, std::uint32_t generation, Tick now,
+               std::span<Frame> frames, std::span<Fate> fates) noexcept;
+
+  // Ends idle flows, a bounded share of the table for each call; call it once a burst or so.
+  void expire(Tick now) noexcept;
+
+  // Ends every flow with an event: at shutdown and at the end of a replay.
+  void end_all(Tick now, FlowEnd end) noexcept;
+
+  // The MAC of a port's device, where the image gives the port none of its own; a sub-port without
+  // one has its parent's. Frames leave with it as source, and the port's link-local address is made
+  // of it (RFC 4291 appendix A). Before the first burst, or between bursts.
+  void set_port_mac(PortId port, const net::MacAddress& mac) noexcept;
+
+  // While on, every packet leaves a kPacket event.
+  void set_trace(bool on) noexcept;
+
+  // A hash of the flow that a frame belongs to, equal in both directions and for ICMP errors that
+  // quote it, to choose the owning worker; 0 for what is not IP or not well-formed.
+  [[nodiscard]] static std::uint32_t owner_hash(std::span<const std::uint8_t> frame) noexcept;
+
+  [[nodiscard]] std::uint32_t live_flows() const noexcept;
+
+  // Copies out live flows from position `cursor` on for `meiguan flows`; returns the next cursor,
+  // 0 at the end. Called by the owning worker between bursts.
+  [[nodiscard]] std::uint32_t list_flows(std::uint32_t cursor, std::span<Event> out,
+                                         std::size_t& count) const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The counting of one ended packet, for a worker and for the main thread's held packets alike.
+void count_packet(const CounterBlock& counters, const Fate& fate, std::uint32_t frame_bytes) noexcept;
+
+// What left by a port.
+inline void count_sent(const CounterBlock& counters, PortId port, std::uint64_t packets,
+                       std::uint64_t bytes) noexcept {
+  counters.port(port).sent.add(packets, bytes);
+}
+
+}  // namespace meiguan::fastpath

@@ -1,0 +1,53 @@
+#include "dataplane/fastpath/rewrite.h"
+
+#include <cstring>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/wire.h"
+
+namespace meiguan::fastpath {
+namespace {
+
+void decrement_ttl(std::uint8_t* packet) noexcept {
+  net::Ipv4Header ip;
+  std::memcpy(&ip, packet, sizeof ip);
+  const auto before = static_cast<std::uint16_t>(ip.ttl << 8 | ip.protocol);
+  --ip.ttl;
+  const auto after = static_cast<std::uint16_t>(ip.ttl << 8 | ip.protocol);
+  ip.checksum = net::update_checksum(ip.checksum, net::Be16::from_host(before),
+                                     net::Be16::from_host(after));
+  packet[offsetof(net::Ipv4Header, ttl)] = ip.ttl;
+  std::memcpy(packet + offsetof(net::Ipv4Header, checksum), &ip.checksum, sizeof ip.checksum);
+}
+
+}  // namespace
+
+void rewrite(Frame& frame, const PacketInfo& info, const net::Link& link) noexcept {
+  std::uint8_t* const packet = frame.data + info.l3_offset;
+  net::Be16 type;
+  if (info.family == net::Family::kIpv4) {
+    decrement_ttl(packet);
+    type = net::Be16::from_host(net::ether_type::kIpv4);
+  } else {
+    --packet[offsetof(net::Ipv6Header, hop_limit)];
+    type = net::Be16::from_host(net::ether_type::kIpv6);
+  }
+
+  net::EthernetHeader ethernet{link.destination, link.source, type};
+  std::uint8_t* start = packet - sizeof ethernet;
+  if (link.vlan != 0) {
+    // A frame without a tag had 14 bytes in front of its packet, so that 4 of the headroom are used.
+    start -= sizeof(net::VlanTag);
+    ethernet.type = net::Be16::from_host(net::ether_type::kVlan);
+    constexpr unsigned kPriority = 0xffff & ~unsigned{net::VlanTag::kVlanMask};
+    const unsigned priority = info.tagged ? info.tag & kPriority : 0;
+    const net::VlanTag tag{net::Be16::from_host(static_cast<std::uint16_t>(priority | link.vlan)),
+                           type};
+    std::memcpy(start + sizeof ethernet, &tag, sizeof tag);
+  }
+  std::memcpy(start, &ethernet, sizeof ethernet);
+  frame.data = start;
+  frame.length = static_cast<std::uint32_t>(packet - start) + info.ip_bytes;
+}
+
+}  // namespace meiguan::fastpath

@@ -1,0 +1,89 @@
+#pragma once
+
+// All that a pipeline holds: what lasts from burst to burst, and the arrays of the burst in hand.
+// pipeline.cc has the stages that every frame goes through, judge_packet.cc what becomes of one
+// packet.
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "dataplane/fastpath/event_log.h"
+#include "dataplane/fastpath/flow_table.h"
+#include "dataplane/fastpath/judge.h"
+#include "dataplane/fastpath/packet_info.h"
+#include "dataplane/fastpath/pipeline.h"
+#include "dataplane/fastpath/port_table.h"
+
+namespace meiguan::fastpath {
+
+// What a burst is judged by; one for all of its frames.
+struct BurstContext {
+  const image::Image& image;
+  std::uint32_t generation;
+  Tick now;
+  FlowTime flow_now;
+};
+
+struct Pipeline::Impl {
+  Impl(const PipelineOptions& options, const CounterBlock& counters, EventRing* events,
+       const NeighbourTable* neighbour_table);
+
+  // The stages, in order; each does one thing to all frames of the burst.
+  void parse_frames(const BurstContext& context, std::span<const Frame> frames,
+                    std::span<Fate> fates) noexcept;
+  void fetch_flows(std::size_t count) noexcept;
+  void judge_packets(const BurstContext& context, std::span<const Frame> frames,
+                     std::span<Fate> fates) noexcept;
+  void rewrite_frames(const BurstContext& context, std::span<Frame> frames,
+                      std::span<Fate> fates) noexcept;
+  void account(const BurstContext& context, std::span<const Fate> fates) noexcept;
+
+  // One packet, from the source kinds on: everything but a hit that needs no second look.
+  void judge_packet(const BurstContext& context, std::size_t i, const std::uint8_t* frame,
+                    Fate& fate) noexcept;
+  // A packet of a flow whose record is up to date. False where the flow ended with it before it
+  // began: the packet is to be judged as a new one.
+  [[nodiscard]] bool pass_by_flow(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction,
+                                  const image::RouteRecord* route, Fate& fate) noexcept;
+  // A hit that is no longer, or not yet, certain: another generation, another port, an ICMP error.
+  [[nodiscard]] bool pass_by_doubtful_flow(const BurstContext& context, const PacketInfo& info,
+                                           const Opening& packet, FlowRecord& flow,
+                                           unsigned direction, Fate& fate) noexcept;
+  void open_flow(const BurstContext& context, const PacketInfo& info, std::uint64_t hash,
+                 const Opening& opening, const Routes& routes, Fate& fate) noexcept;
+  void end_flow(FlowRecord& flow, Tick now, FlowEnd end) noexcept;
+
+  // The last stage of judgement: TTL and MTU, then the next hop.
+  [[nodiscard]] static bool may_leave(const BurstContext& context, const PacketInfo& info,
+                                      const net::Address& destination,
+                                      const image::RouteRecord& route, Fate& fate) noexcept;
+
+  [[nodiscard]] FlowTime next_look(const FlowRecord& flow, FlowTime now) const noexcept;
+  [[nodiscard]] SpaceId space_of(const image::Image& image, PortId port) const noexcept {
+    return port.is_some() && port.index() < image.ports().size()
+               ? SpaceId{image.ports()[port.index()].space}
+               : SpaceId{};
+  }
+
+  PipelineOptions options;
+  CounterBlock counters;
+  const NeighbourTable* neighbours;
+  EventLog log;
+  FlowTable flows;
+  PortTable ports;
+  Tick now{0};              // the highest so far
+  Tick rotated{0};          // up to when `rotation_due` has grown
+  std::uint64_t rotation_due{0};  // steps of the flow table's rotation, times 1024
+  std::uint64_t sequence{0};
+  FlowTime report_span;     // between periodic events; 0: none
+  bool trace{false};
+
+  std::array<PacketInfo, kMaxBurst> infos;
+  std::array<std::uint64_t, kMaxBurst> hashes{};
+  std::array<std::uint32_t, kMaxBurst> frame_bytes{};  // as received
+};
+
+}  // namespace meiguan::fastpath
