@@ -1,0 +1,148 @@
+#pragma once
+
+// The command channel between control plane and data plane: requests and answers over a
+// SOCK_SEQPACKET Unix socket at `<run-dir>/dataplane.sock`, one answer for each request, in order.
+// A message is one packet: MessageHeader, then `bytes` bytes of payload; file descriptors travel
+// with it (SCM_RIGHTS). Both sides are of one build; another version is refused by both.
+// Includes nothing of DPDK, so that the control plane can use it.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dataplane/base/result.h"
+#include "dataplane/fastpath/counters.h"
+#include "dataplane/fastpath/event.h"
+
+namespace meiguan::channel {
+
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::size_t kMaxMessageBytes = 64 * 1024;
+inline constexpr std::size_t kMaxDescriptors = 16;
+
+enum class Request : std::uint32_t {
+  kHello = 1,    // answer: HelloAnswer; descriptors: the counter segment, then each worker's ring
+  kPublish,      // descriptor: a sealed memfd with an image; answer: PublishAnswer
+  kStatus,       // answer: StatusAnswer, then PortState for each port
+  kFlows,        // payload FlowsRequest; answer: FlowsAnswer, then Events (kind kFlowPeriodic)
+  kNeighbours,   // payload: std::uint32_t cursor; answer: std::uint32_t next, NeighbourState...
+  kTrace,        // payload: std::uint32_t 0 or 1; answer: empty
+};
+
+struct MessageHeader {
+  std::uint32_t version{kVersion};
+  std::uint32_t type{0};    // of a Request; an answer repeats it
+  std::uint32_t status{0};  // of an answer: 0 done, 1 refused: the payload is Refusal text
+  std::uint32_t bytes{0};   // of the payload
+};
+
+// Payload of a refusal: English, a zero byte, Chinese.
+
+struct HelloAnswer {
+  std::uint64_t pid;
+  std::uint64_t segment_bytes;
+  std::uint64_t ring_events;  // capacity of each ring
+  std::uint64_t ring_bytes;
+  std::uint32_t workers;      // and as many rings; the segment has a block more, the main thread's
+  std::uint32_t reserved;
+};
+
+struct PublishAnswer {
+  std::uint32_t generation;
+  std::uint32_t reserved;
+  std::uint64_t checksum;  // of the image now in force
+};
+
+struct StatusAnswer {
+  std::uint64_t pid;
+  std::uint64_t uptime_ms;
+  std::uint64_t checksum;   // of the image in force; 0: none
+  std::uint64_t policy_digest;
+  std::uint32_t generation; // 0: no image is in force
+  std::uint32_t workers;
+  std::uint32_t ports;      // PortStates that follow
+  std::uint32_t live_flows;
+  std::uint32_t flow_capacity;  // of all workers
+  std::uint32_t neighbours;
+};
+
+struct PortState {
+  std::array<char, 32> name;  // zero-terminated
+  std::array<std::uint8_t, 6> mac;
+  std::uint8_t link_up;
+  std::uint8_t is_sub_port;
+  std::uint32_t mtu;
+  std::uint64_t device_missed;    // packets that the device had no room for (rx_missed, rx_nombuf)
+  std::uint64_t device_errors;
+  std::uint64_t transmit_failed;
+};
+
+struct FlowsRequest {
+  std::uint32_t worker;
+  std::uint32_t cursor;
+};
+
+struct FlowsAnswer {
+  std::uint32_t next_cursor;  // 0: this worker's end
+  std::uint32_t events;
+};
+
+struct NeighbourState {
+  std::array<std::uint8_t, 16> address;
+  std::array<std::uint8_t, 6> mac;
+  std::uint16_t port;
+  std::uint8_t state;  // 0 unresolved, 1 reachable, 2 stale, 3 static
+  std::array<std::uint8_t, 7> reserved;
+};
+
+// A received message with what came with it. Descriptors are owned and closed on destruction.
+class Message {
+ public:
+  Message() = default;
+  Message(Message&& other) noexcept;
+  Message& operator=(Message&& other) noexcept;
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+  ~Message();
+
+  MessageHeader header;
+  std::vector<std::byte> payload;
+  std::vector<int> descriptors;
+
+  // Takes a descriptor out; -1 where there is none.
+  [[nodiscard]] int release_descriptor(std::size_t index) noexcept;
+};
+
+// Sends one message; errors: the peer is gone, the message is too large.
+[[nodiscard]] Result<void> send(int socket, std::uint32_t type, std::uint32_t status,
+                                std::span<const std::byte> payload,
+                                std::span<const int> descriptors);
+// Receives one message; blocks as the socket does. Errors: closed, another version, cut short.
+[[nodiscard]] Result<Message> receive(int socket);
+
+// The control plane's end.
+class Client {
+ public:
+  [[nodiscard]] static Result<Client> connect(const std::filesystem::path& socket);
+  Client(Client&& other) noexcept;
+  Client& operator=(Client&& other) noexcept;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client();
+
+  // One request and its answer; a refusal is an Error with the data plane's own words. Times out
+  // after 10 s.
+  [[nodiscard]] Result<Message> ask(Request request, std::span<const std::byte> payload = {},
+                                    std::span<const int> descriptors = {});
+
+ private:
+  explicit Client(int socket) noexcept : socket_{socket} {}
+  int socket_{-1};
+};
+
+}  // namespace meiguan::channel
