@@ -1,0 +1,77 @@
+#pragma once
+
+// The data plane, put together: memory, image, ports, workers, main thread, command channel.
+
+#include <rte_mempool.h>
+
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "dataplane/channel/channel.h"
+#include "dataplane/fastpath/neighbour_table.h"
+#include "dataplane/runtime/channel_server.h"
+#include "dataplane/runtime/eal.h"
+#include "dataplane/runtime/exceptions.h"
+#include "dataplane/runtime/failure.h"
+#include "dataplane/runtime/in_force.h"
+#include "dataplane/runtime/options.h"
+#include "dataplane/runtime/segments.h"
+#include "dataplane/runtime/worker.h"
+
+namespace meiguan::runtime {
+
+class Dataplane {
+ public:
+  Dataplane(const Options& options, Segments segments);
+  ~Dataplane();
+  Dataplane(const Dataplane&) = delete;
+  Dataplane& operator=(const Dataplane&) = delete;
+
+  // The last good image, else the one of the command line; with neither it waits for one over the
+  // channel. Errors: of the image that it was told to start with.
+  [[nodiscard]] Outcome<void> start();
+  // Serves until a signal says to end.
+  void run(int signals);
+
+ private:
+  // Puts an image in force: with the first one ports and workers start. An error changes nothing.
+  [[nodiscard]] Outcome<void> take(std::unique_ptr<LoadedImage> loaded, bool keep);
+  [[nodiscard]] Outcome<void> open_ports(const image::Image& image);
+  [[nodiscard]] Outcome<void> make_rings(unsigned workers);
+  [[nodiscard]] Outcome<void> start_workers(unsigned workers);
+  [[nodiscard]] Outcome<std::unique_ptr<InForce>> place(std::unique_ptr<LoadedImage> loaded) const;
+  void put_in_force(std::unique_ptr<InForce> next);
+  void close_ports();
+  void stop_workers();
+  void watch_links();
+
+  [[nodiscard]] Result<Answer> answer(channel::Message& request);
+  [[nodiscard]] Result<Answer> hello() const;
+  [[nodiscard]] Result<Answer> publish(channel::Message& request);
+  [[nodiscard]] Result<Answer> status() const;
+  [[nodiscard]] Result<Answer> flows(const channel::Message& request);
+  [[nodiscard]] Result<Answer> neighbour_list(const channel::Message& request) const;
+  [[nodiscard]] Result<Answer> trace(const channel::Message& request);
+
+  Options options_;
+  Segments segments_;
+  fastpath::Tick started_;
+  std::optional<ChannelServer> server_;
+  Shared shared_;
+  rte_mempool* pool_{};
+  std::unique_ptr<InForce> in_force_;
+  fastpath::NeighbourTable neighbours_;
+  std::unique_ptr<Exceptions> exceptions_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+// Main ports of an image as the devices they ask for, in the order of their PortIds.
+[[nodiscard]] std::vector<Device::Wanted> wanted_devices(const image::Image& image);
+
+// Loads the image that the data plane would start with; null where there is none.
+[[nodiscard]] Outcome<std::unique_ptr<LoadedImage>> first_image(const Options& options,
+                                                                bool& from_state);
+
+}  // namespace meiguan::runtime

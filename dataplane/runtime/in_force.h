@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/base/strong_id.h"
+#include "dataplane/image/reader.h"
+#include "dataplane/net/address.h"
+#include "dataplane/runtime/loaded_image.h"
+
+namespace meiguan::runtime {
+
+// What a burst sees, whole: an image, its number, and how its ports lie on the devices. Never
+// changes; a new one takes its place, and it goes when no worker looks at it any more.
+struct InForce {
+  std::unique_ptr<LoadedImage> loaded;
+  std::uint32_t generation{0};
+  std::vector<PortId> port_of_device;      // the main port, by the device's place
+  std::vector<std::uint16_t> device_of_port;  // by PortId; a sub-port's is its parent's
+  std::vector<net::MacAddress> macs;       // by PortId
+
+  [[nodiscard]] const image::Image& image() const noexcept { return loaded->image(); }
+};
+
+}  // namespace meiguan::runtime

@@ -1,0 +1,237 @@
+#include "dataplane/runtime/worker.h"
+
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+#include "dataplane/net/wire.h"
+#include "dataplane/runtime/clock.h"
+#include "dataplane/runtime/interfaces.h"
+#include "dataplane/runtime/packet.h"
+
+namespace meiguan::runtime {
+namespace {
+
+// So many empty rounds go by before a worker whose frames come through the kernel sleeps: about as
+// long as a burst in the middle of a transfer keeps one waiting.
+constexpr unsigned kSpins = 256;
+constexpr unsigned kShortSleeps = 2000;
+constexpr long kShortSleepNs = 50'000;
+constexpr long kLongSleepNs = 100'000;
+
+// Whether a frame that a promiscuous device shows us is meant for us at all: it is sent to our MAC
+// or to a group, and not our own coming back.
+bool is_for_us(const rte_mbuf* packet, const net::MacAddress& mac) noexcept {
+  if (packet->data_len < sizeof(net::EthernetHeader)) return true;  // the pipeline counts it
+  const auto* destination = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+  const auto* source = destination + mac.size();
+  const bool to_us = (destination[0] & 1) != 0 ||
+                     std::memcmp(destination, mac.data(), mac.size()) == 0;
+  return to_us && std::memcmp(source, mac.data(), mac.size()) != 0;
+}
+
+}  // namespace
+
+Worker::Worker(unsigned number, unsigned workers, Shared& shared, fastpath::CounterBlock counters,
+               fastpath::EventRing* events, const fastpath::NeighbourTable& neighbours,
+               std::uint32_t flow_capacity)
+    : number_{number},
+      workers_{workers},
+      shared_{shared},
+      counters_{counters},
+      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity}, counters, events,
+                &neighbours} {
+  may_sleep_ = true;
+  for (std::uint16_t d = 0; d < shared.devices.size(); ++d) {
+    Device& device = *shared.devices[d];
+    may_sleep_ = may_sleep_ && device.through_kernel();
+    for (std::uint16_t q = 0; q < device.receive_queues(); ++q) {
+      // Devices of one queue each are spread over the workers.
+      if ((d + q) % workers == number) sources_.push_back({d, q});
+    }
+    const std::uint16_t queues = std::max<std::uint16_t>(device.transmit_queues(), 1);
+    transmits_.emplace_back(device, static_cast<std::uint16_t>(number % queues), queues < workers,
+                            counters);
+  }
+}
+
+void Worker::run() {
+  // Short sleeps are to be short.
+  ::prctl(PR_SET_TIMERSLACK, 1UL);
+  ::rte_rcu_qsbr_thread_register(shared_.qsbr, number_);
+  ::rte_rcu_qsbr_thread_online(shared_.qsbr, number_);
+  unsigned idle = 0;
+  while (!shared_.stop.load(std::memory_order_relaxed)) {
+    const InForce& in_force = *shared_.in_force.load(std::memory_order_acquire);
+    if (in_force.generation != generation_) [[unlikely]] begin(in_force);
+    const fastpath::Tick now = monotonic_ms();
+    const unsigned got = poll(in_force, now);
+    for (Transmit& transmit : transmits_) transmit.flush();
+    pipeline_.expire(now);
+    mailbox_.serve(pipeline_);
+    if (const bool trace = shared_.trace.load(std::memory_order_relaxed); trace != tracing_) {
+      tracing_ = trace;
+      pipeline_.set_trace(trace);
+    }
+    // Nothing of the image is held from here on.
+    ::rte_rcu_qsbr_quiescent(shared_.qsbr, number_);
+    idle = got != 0 ? 0 : idle + 1;
+    if (idle != 0) rest(idle);
+  }
+  pipeline_.end_all(monotonic_ms(), fastpath::FlowEnd::kShutdown);
+  ::rte_rcu_qsbr_thread_offline(shared_.qsbr, number_);
+  ::rte_rcu_qsbr_thread_unregister(shared_.qsbr, number_);
+}
+
+void Worker::begin(const InForce& in_force) noexcept {
+  generation_ = in_force.generation;
+  for (std::size_t i = 0; i < in_force.macs.size(); ++i) {
+    pipeline_.set_port_mac(PortId{static_cast<std::uint16_t>(i)}, in_force.macs[i]);
+  }
+}
+
+unsigned Worker::poll(const InForce& in_force, fastpath::Tick now) noexcept {
+  unsigned got = 0;
+  std::array<rte_mbuf*, kReceive> packets;
+  for (const Source& source : sources_) {
+    const std::uint16_t count = ::rte_eth_rx_burst(shared_.devices[source.device]->id(),
+                                                   source.queue, packets.data(), kReceive);
+    if (count == 0) continue;
+    got += count;
+    take(in_force, source.device, {packets.data(), count});
+    // There is always room for one more burst.
+    if (batched_ > kBatch - kReceive) judge(in_force, now);
+  }
+  if (workers_ > 1) {
+    const unsigned count = ::rte_ring_sc_dequeue_burst(
+        shared_.handovers[number_], reinterpret_cast<void**>(packets.data()), kReceive, nullptr);
+    got += count;
+    for (unsigned i = 0; i < count; ++i) {
+      batch_[batched_] = packets[i];
+      batch_device_[batched_++] = packets[i]->port;
+    }
+  }
+  if (batched_ != 0) judge(in_force, now);
+  if (number_ == 0) send_own_frames(in_force);
+  return got;
+}
+
+void Worker::take(const InForce& in_force, std::uint16_t device,
+                  std::span<rte_mbuf*> packets) noexcept {
+  const Device& from = *shared_.devices[device];
+  for (rte_mbuf* packet : packets) ::rte_prefetch0(data_of(packet));
+  for (rte_mbuf* packet : packets) {
+    if (packet->nb_segs > 1 && ::rte_pktmbuf_linearize(packet) != 0) {
+      // No buffer is that large, so neither is the MTU of any port.
+      drop(packet, in_force.port_of_device[device], fastpath::Reason::kTooBig);
+      continue;
+    }
+    if (from.through_kernel() && !is_for_us(packet, from.mac())) {
+      ::rte_pktmbuf_free(packet);
+      continue;
+    }
+    // Offload flags of the receiving device mean nothing to the sending one.
+    packet->ol_flags = 0;
+    if (workers_ > 1) {
+      packet->port = device;
+      const unsigned owner = fastpath::Pipeline::owner_hash(frame_of(packet)) % workers_;
+      if (owner != number_) {
+        if (::rte_ring_mp_enqueue(shared_.handovers[owner], packet) == 0) {
+          counters_.totals().handovers.add(1);
+        } else {
+          drop(packet, in_force.port_of_device[device], fastpath::Reason::kHandoverFull);
+        }
+        continue;
+      }
+    }
+    batch_[batched_] = packet;
+    batch_device_[batched_++] = device;
+  }
+}
+
+void Worker::drop(rte_mbuf* packet, PortId in, fastpath::Reason reason) noexcept {
+  fastpath::Fate fate;
+  fate.in = in;
+  fate.reason = reason;
+  fastpath::count_packet(counters_, fate, packet->pkt_len);
+  ::rte_pktmbuf_free(packet);
+}
+
+void Worker::judge(const InForce& in_force, fastpath::Tick now) noexcept {
+  const std::size_t count = std::exchange(batched_, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    frames_[i] = {data_of(batch_[i]), batch_[i]->data_len,
+                  in_force.port_of_device[batch_device_[i]]};
+  }
+  pipeline_.process(in_force.image(), in_force.generation, now, {frames_.data(), count},
+                    {fates_.data(), count});
+  for (std::size_t i = 0; i < count; ++i) {
+    rte_mbuf* packet = batch_[i];
+    const fastpath::Fate& fate = fates_[i];
+    switch (fate.step) {
+      [[likely]] case fastpath::NextStep::kSend:
+        put_frame(packet, frames_[i]);
+        transmits_[in_force.device_of_port[fate.out.index()]].add(packet, fate.out);
+        break;
+      case fastpath::NextStep::kResolve:
+      case fastpath::NextStep::kConsume:
+      case fastpath::NextStep::kReport: {
+        const std::uint32_t received = packet->pkt_len;
+        put_frame(packet, frames_[i]);
+        raise(in_force, packet, fate, received);
+        break;
+      }
+      case fastpath::NextStep::kDrop: ::rte_pktmbuf_free(packet); break;
+    }
+  }
+}
+
+void Worker::raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fate& fate,
+                   std::uint32_t frame_bytes) noexcept {
+  tag_of(packet) = {fate, in_force.generation, frame_bytes};
+  if (::rte_ring_mp_enqueue(shared_.exceptions, packet) == 0) return;
+  if (fate.step == fastpath::NextStep::kResolve) {
+    // The one kind that is not counted yet.
+    fastpath::Fate lost = fate;
+    lost.reason = fastpath::Reason::kExceptionFull;
+    fastpath::count_packet(counters_, lost, frame_bytes);
+  } else {
+    counters_.totals().exceptions_lost.add(1);
+  }
+  ::rte_pktmbuf_free(packet);
+}
+
+void Worker::send_own_frames(const InForce& in_force) noexcept {
+  std::array<rte_mbuf*, kReceive> packets;
+  const unsigned count = ::rte_ring_sc_dequeue_burst(
+      shared_.own_frames, reinterpret_cast<void**>(packets.data()), kReceive, nullptr);
+  for (unsigned i = 0; i < count; ++i) {
+    const PacketTag& tag = tag_of(packets[i]);
+    if (tag.generation != in_force.generation) {
+      // The port's number is of another image; the sender asks again where it matters.
+      counters_.totals().exceptions_lost.add(1);
+      ::rte_pktmbuf_free(packets[i]);
+      continue;
+    }
+    const PortId out = tag.fate.out;
+    transmits_[in_force.device_of_port[out.index()]].add(packets[i], out);
+  }
+}
+
+void Worker::rest(unsigned& idle) const noexcept {
+  if (!may_sleep_ || idle < kSpins) {
+    ::rte_pause();
+    return;
+  }
+  const bool long_idle = idle > kSpins + kShortSleeps;
+  if (long_idle) idle = kSpins + kShortSleeps;  // stays there, and does not overflow
+  const timespec time{0, long_idle ? kLongSleepNs : kShortSleepNs};
+  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+}
+
+}  // namespace meiguan::runtime
