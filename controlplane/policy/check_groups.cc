@@ -1,0 +1,115 @@
+// Groups: no cycles, and what is in each once those that it holds are written out.
+
+#include "controlplane/policy/check_policy.h"
+#include "controlplane/policy/message.h"
+
+namespace meiguan::policy {
+namespace {
+
+enum class Visit : std::uint8_t { kNew, kOpen, kDone };
+
+// One group on the way down, and how far its selectors have been followed.
+struct Step {
+  std::uint32_t group;
+  std::size_t next{0};
+};
+
+const Selector* selector_number(const Group& group, std::size_t number) {
+  if (number < group.members.size()) return &group.members[number];
+  number -= group.members.size();
+  return number < group.except.size() ? &group.except[number] : nullptr;
+}
+
+void report_cycle(Checking& checking, const std::vector<Step>& path, const Selector& closing) {
+  const auto& groups = checking.policy.groups;
+  const std::uint32_t first = closing.group.value();
+  std::string names;
+  std::size_t shown = 0;
+  bool inside = false;
+  for (const Step& step : path) {
+    inside = inside || step.group == first;
+    if (!inside) continue;
+    if (++shown <= 8) names += groups[step.group].id + " -> ";
+  }
+  if (shown > 8) names += "... -> ";
+  names += groups[first].id;
+  checking.reporter.error(closing.place, say("group `{}` holds itself: {}",
+                                             "组 `{}` 循环包含自身:{}", groups[first].id, names));
+}
+
+GroupFacts facts_of(Checking& checking, const Group& group) {
+  GroupFacts facts;
+  const auto look = [&](const Selector& selector, bool is_member) {
+    const bool is_service =
+        selector.kind == SelectorKind::kService || selector.kind == SelectorKind::kServices;
+    facts.names_service = facts.names_service || is_service;
+    if (selector.kind == SelectorKind::kGroup) {
+      if (selector.group.is_none()) return;
+      const GroupFacts& held = checking.group_facts[selector.group.index()];
+      facts.names_service = facts.names_service || held.names_service;
+      if (is_member && !facts.not_grantable) facts.not_grantable = held.not_grantable;
+      return;
+    }
+    const bool is_grantable = is_service || selector.kind == SelectorKind::kUnit ||
+                              selector.kind == SelectorKind::kNode;
+    if (is_member && !is_grantable && !facts.not_grantable) facts.not_grantable = selector;
+  };
+  for (const Selector& selector : group.members) look(selector, true);
+  // What is excepted takes away only, so it grants nothing.
+  for (const Selector& selector : group.except) look(selector, false);
+  return facts;
+}
+
+void check_sources(Checking& checking, const std::vector<Selector>& selectors) {
+  for (const Selector& selector : selectors) {
+    if (selector.kind != SelectorKind::kGroup || selector.group.is_none()) continue;
+    if (!checking.group_facts[selector.group.index()].names_service) continue;
+    checking.reporter.error(selector.place,
+                            say("group `{}` names a service and may stand in `to` only",
+                                "组 `{}` 含有业务系统,只能出现在 `to` 中",
+                                checking.policy.groups[selector.group.index()].id));
+  }
+}
+
+}  // namespace
+
+// Walks depth first without recursion, because a tree may chain any number of groups.
+void order_groups(Checking& checking) {
+  const auto& groups = checking.policy.groups;
+  checking.group_facts.resize(groups.size());
+  checking.group_order.reserve(groups.size());
+  std::vector<Visit> visits(groups.size(), Visit::kNew);
+  for (std::uint32_t start = 0; start < groups.size(); ++start) {
+    if (visits[start] != Visit::kNew) continue;
+    std::vector<Step> path{{start}};
+    visits[start] = Visit::kOpen;
+    while (!path.empty()) {
+      Step& step = path.back();
+      const Selector* selector = selector_number(groups[step.group], step.next++);
+      if (selector == nullptr) {
+        visits[step.group] = Visit::kDone;
+        checking.group_facts[step.group] = facts_of(checking, groups[step.group]);
+        checking.group_order.push_back(step.group);
+        path.pop_back();
+        continue;
+      }
+      if (selector->kind != SelectorKind::kGroup || selector->group.is_none()) continue;
+      const std::uint32_t held = selector->group.value();
+      if (visits[held] == Visit::kOpen) {
+        report_cycle(checking, path, *selector);
+      } else if (visits[held] == Visit::kNew) {
+        visits[held] = Visit::kOpen;
+        path.push_back({held});
+      }
+    }
+  }
+}
+
+void check_group_use(Checking& checking) {
+  for (const Rule& rule : checking.policy.rules) {
+    check_sources(checking, rule.from);
+    check_sources(checking, rule.except_from);
+  }
+}
+
+}  // namespace meiguan::policy

@@ -1,0 +1,28 @@
+#pragma once
+
+// The back of the policy compiler: from a checked policy to the image that packets are judged by.
+
+#include <cstddef>
+#include <vector>
+
+#include "controlplane/policy/catalog.h"
+#include "controlplane/policy/model.h"
+#include "dataplane/base/result.h"
+#include "dataplane/image/bytes.h"
+#include "dataplane/image/reader.h"
+
+namespace meiguan::policy {
+
+struct Compiled {
+  image::AlignedBytes bytes;  // a complete, valid image: open it with image::Image::open
+  Catalog catalog;
+};
+
+// A pure function of its arguments: equal policies give equal bytes. `gateway` may be null: then
+// zones are judged by the objects alone and there are no ports and routes. Ids of units, services
+// and rules that `previous` knows by name are kept; null starts anew.
+// Errors: a limit of the format is exceeded (which, how many, how many there may be).
+[[nodiscard]] Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
+                                       const Catalog* previous);
+
+}  // namespace meiguan::policy

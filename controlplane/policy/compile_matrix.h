@@ -1,0 +1,30 @@
+#pragma once
+
+// The decision of every source class towards every target class: policy.md, "Which one wins".
+
+#include <cstdint>
+#include <vector>
+
+#include "controlplane/policy/compile_classes.h"
+#include "controlplane/policy/compile_selectors.h"
+#include "controlplane/policy/model.h"
+#include "dataplane/image/format.h"
+
+namespace meiguan::policy {
+
+struct Matrix {
+  Classes rows;     // of source points
+  Classes columns;  // of target points
+  std::vector<std::uint32_t> row_blocks;
+  std::vector<std::uint32_t> cells;
+  std::vector<image::OutcomeRecord> outcomes;
+  std::vector<std::uint32_t> audit_rules;
+  std::uint32_t blocks_per_row{0};
+};
+
+// `rule_ids[i]` is the image's id of policy.rules[i].
+[[nodiscard]] Matrix build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
+                                  const TargetPoints& targets, const TargetPlan& target_plan,
+                                  const std::vector<RuleId>& rule_ids);
+
+}  // namespace meiguan::policy

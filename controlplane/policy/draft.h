@@ -1,0 +1,78 @@
+#pragma once
+
+// What the files of a policy say, file by file, before anything is known of the rest of the tree:
+// syntax and types are checked, names are still text. The objects are those of model.h with their
+// references unresolved; the names stand beside them.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/policy/model.h"
+#include "controlplane/policy/table_view.h"
+
+namespace meiguan::policy {
+
+struct DraftNode {
+  Node node;
+  bool found{false};          // its [node] table was seen
+  bool has_code{false};       // with a well-formed code
+  bool has_tier{false};
+  Place code_place;
+  Place tier_place;
+};
+
+struct DraftZone {
+  Zone zone;
+  bool has_kind{false};  // its kind was one that exists
+  Place id_place;
+};
+
+struct DraftUnit {
+  Unit unit;
+  Place id_place;
+  std::optional<Word> zone;
+  std::vector<Place> prefix_places;  // one for each prefix
+  bool has_bad_prefix{false};        // one could not be read
+};
+
+struct DraftTerminal {
+  Terminal terminal;
+  NodeId node;
+  std::optional<Word> unit;
+  std::vector<Place> address_places;  // one for each address
+};
+
+struct DraftService {
+  Service service;
+  Place id_place;
+  Place publish_place;
+  std::optional<Word> zone;
+  std::optional<Word> owner;
+  std::vector<Place> endpoint_places;  // one for each endpoint
+};
+
+// Selectors keep the name that they hold in `text` until it is resolved.
+struct DraftGroup {
+  Group group;
+  Place id_place;
+};
+
+struct DraftRule {
+  Rule rule;
+  Place id_place;
+};
+
+struct Draft {
+  std::optional<Place> policy_place;  // of the root's [policy]
+  std::string timezone{"Asia/Shanghai"};
+  std::vector<DraftNode> nodes;  // by NodeId, as in PolicySource
+  std::vector<DraftZone> zones;
+  std::vector<DraftUnit> units;
+  std::vector<DraftTerminal> terminals;
+  std::vector<DraftService> services;
+  std::vector<DraftGroup> groups;
+  std::vector<DraftRule> rules;  // by node, in the order in which they are tried
+};
+
+}  // namespace meiguan::policy

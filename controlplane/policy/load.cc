@@ -1,0 +1,63 @@
+#include "controlplane/policy/load.h"
+
+#include <utility>
+
+#include "controlplane/policy/check_gateway.h"
+#include "controlplane/policy/check_policy.h"
+#include "controlplane/policy/read_policy.h"
+#include "controlplane/policy/reporter.h"
+#include "controlplane/policy/source.h"
+
+namespace meiguan::policy {
+namespace {
+
+std::expected<CheckedPolicy, Diagnostics> load(const PolicySource& source, Reporter& reporter) {
+  CheckedPolicy policy = check_policy(source, read_policy(source, reporter), reporter);
+  if (reporter.has_errors()) return std::unexpected(reporter.take());
+  return policy;
+}
+
+std::expected<CheckedGateway, Diagnostics> load(const std::vector<SourceFile>& files,
+                                                const CheckedPolicy& policy, Reporter& reporter) {
+  CheckedGateway gateway =
+      check_gateway(files[0], read_gateway(files[0], reporter), policy, reporter);
+  if (reporter.has_errors()) return std::unexpected(reporter.take());
+  return gateway;
+}
+
+}  // namespace
+
+std::expected<CheckedPolicy, Diagnostics> load_policy(const std::filesystem::path& path) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source(path, source, reporter);
+  return load(source, reporter);
+}
+
+std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,
+                                                           std::string_view text) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source_text(name, text, source, reporter);
+  return load(source, reporter);
+}
+
+std::expected<CheckedGateway, Diagnostics> load_gateway(const std::filesystem::path& path,
+                                                        const CheckedPolicy& policy) {
+  std::vector<SourceFile> files;
+  Reporter reporter(files);
+  // The gateway file is the operator's own argument: it may be reached by a link.
+  read_single_file(path, true, files, reporter);
+  return load(files, policy, reporter);
+}
+
+std::expected<CheckedGateway, Diagnostics> load_gateway_text(std::string_view name,
+                                                             std::string_view text,
+                                                             const CheckedPolicy& policy) {
+  std::vector<SourceFile> files;
+  Reporter reporter(files);
+  read_single_text(name, text, files, reporter);
+  return load(files, policy, reporter);
+}
+
+}  // namespace meiguan::policy

@@ -1,0 +1,32 @@
+#pragma once
+
+// The front of the policy compiler: from files to a checked policy. Pure but for reading files.
+
+#include <expected>
+#include <filesystem>
+#include <string_view>
+
+#include "controlplane/policy/diagnostic.h"
+#include "controlplane/policy/model.h"
+
+namespace meiguan::policy {
+
+// Reads and checks the policy at `path`: a directory (a tree of nodes) or one .toml file.
+// Errors: all of them in one run, ordered by file (byte order), line, column. Never throws.
+[[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy(
+    const std::filesystem::path& path);
+
+// The same for the text of a policy of one file; `name` is what messages call it.
+[[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,
+                                                                         std::string_view text);
+
+// Reads the gateway file at `path` and checks it against `policy`: node, zones, port names,
+// routes, neighbours, connected subnets. Errors as above. Never throws.
+[[nodiscard]] std::expected<CheckedGateway, Diagnostics> load_gateway(
+    const std::filesystem::path& path, const CheckedPolicy& policy);
+
+// The same for the text of a gateway file.
+[[nodiscard]] std::expected<CheckedGateway, Diagnostics> load_gateway_text(
+    std::string_view name, std::string_view text, const CheckedPolicy& policy);
+
+}  // namespace meiguan::policy

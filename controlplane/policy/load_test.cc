@@ -1,0 +1,154 @@
+#include "controlplane/policy/load.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+
+#include "controlplane/policy/reporter.h"
+#include "controlplane/policy/source.h"
+
+namespace meiguan::policy {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kHead = R"([node]
+code = "360000"
+name = "x"
+tier = "province"
+[policy]
+schema = 1
+[[zone]]
+id = "extranet"
+kind = "extranet"
+)";
+
+// A directory that is gone at the end.
+class Scratch {
+ public:
+  Scratch() : path_{fs::temp_directory_path() / ("meiguan-load-" + std::to_string(::getpid()))} {
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { fs::remove_all(path_); }
+  [[nodiscard]] const fs::path& path() const { return path_; }
+  void write(const std::string& name, std::string_view text) const {
+    fs::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name, std::ios::binary) << text;
+  }
+
+ private:
+  fs::path path_;
+};
+
+// The English message of the only error.
+std::string only_error(const std::expected<CheckedPolicy, Diagnostics>& result) {
+  BOOST_REQUIRE(!result.has_value());
+  BOOST_TEST(result.error().size() == 1U);
+  return result.error().front().message.english;
+}
+
+BOOST_AUTO_TEST_CASE(a_policy_in_memory) {
+  const auto policy = load_policy_text("memory.toml", kHead);
+  BOOST_REQUIRE(policy.has_value());
+  BOOST_TEST(policy->files.at(0) == "memory.toml");
+  BOOST_TEST(policy->where(policy->zones.at(0).place) == "memory.toml:7");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_beyond_the_limit) {
+  const Scratch scratch;
+  scratch.write("node.toml", kHead);
+  // Comments in small groups: the limit of one table is another.
+  std::string text;
+  const std::string group = "[[group]]\nid = \"000000\"\nmembers = [\"any\"]\n# " +
+                            std::string(kMaxFileBytes / 64 - 48, '-') + "\n";
+  for (std::size_t i = 0; text.size() + group.size() <= kMaxFileBytes; ++i) {
+    std::string one = group;
+    const std::string number = std::to_string(100'000 + i);
+    text += one.replace(one.find("000000"), 6, number);
+  }
+  text.resize(kMaxFileBytes, '\n');
+  scratch.write("large.toml", text);
+  BOOST_TEST(load_policy(scratch.path()).has_value());
+  scratch.write("large.toml", text + '\n');
+  BOOST_TEST(only_error(load_policy(scratch.path())) == "is larger than 16 MiB, the limit of a file");
+}
+
+BOOST_AUTO_TEST_CASE(directories_beyond_the_limit) {
+  const Scratch scratch;
+  scratch.write("node.toml", kHead);
+  std::string path;
+  for (std::size_t i = 0; i < kMaxDirectoryDepth; ++i) path += "d/";
+  scratch.write(path + "ok.toml", "");
+  BOOST_TEST(load_policy(scratch.path()).has_value());
+  scratch.write(path + "d/bad.toml", "");
+  BOOST_TEST(only_error(load_policy(scratch.path())) == "directories are nested more than 64 deep");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_regular_file) {
+  const Scratch scratch;
+  scratch.write("node.toml", kHead);
+  BOOST_REQUIRE(::mkfifo((scratch.path() / "pipe.toml").c_str(), 0600) == 0);
+  BOOST_TEST(only_error(load_policy(scratch.path())) == "is not a regular file");
+  fs::remove(scratch.path() / "pipe.toml");
+  // The directory itself may be reached by a link, a policy of one file may not.
+  const fs::path link = scratch.path() / ".link";
+  fs::create_directory_symlink(scratch.path(), link);
+  BOOST_TEST(load_policy(link).has_value());
+  fs::remove(link);
+  fs::create_symlink(scratch.path() / "node.toml", link);
+  BOOST_TEST(!load_policy(link).has_value());
+  BOOST_TEST(load_policy(scratch.path() / "node.toml").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(errors_are_bounded) {
+  std::string text(kHead);
+  for (int i = 0; i < 20'000; ++i) text += "[[nothing]]\n";
+  const auto result = load_policy_text("many.toml", text);
+  BOOST_REQUIRE(!result.has_value());
+  BOOST_TEST(result.error().size() <= Reporter::kMaxDiagnostics + 1);
+}
+
+// Chains, rings and stars that would exhaust a stack or run for hours if walked naively.
+BOOST_AUTO_TEST_CASE(hostile_shapes_end_soon) {
+  std::string chain(kHead);
+  constexpr int kGroups = 100'000;
+  for (int i = 0; i < kGroups; ++i) {
+    chain += "[[group]]\nid = \"g" + std::to_string(i) + "\"\nmembers = [\"group:g" +
+             std::to_string((i + 1) % kGroups) + "\"]\n";
+  }
+  const auto ring = load_policy_text("ring.toml", chain);
+  BOOST_REQUIRE(!ring.has_value());
+  BOOST_TEST(ring.error().size() == 1U);
+
+  std::string nested(kHead);
+  nested += "[[rule]]\nfrom = " + std::string(100'000, '[') + "\n";
+  nested += "[[rule]]\n" + std::string(100'000, 'a') + " = 1\n[[rule]]\na";
+  for (int i = 0; i < 100'000; ++i) nested += ".a";
+  nested += " = 1\n[";
+  for (int i = 0; i < 100'000; ++i) nested += "a.";
+  nested += "a]\n";
+  BOOST_TEST(!load_policy_text("nested.toml", nested).has_value());
+
+  std::string tables(kHead);
+  for (int i = 0; i < 100'000; ++i) tables += "[zone.t" + std::to_string(i) + "]\n";
+  BOOST_TEST(!load_policy_text("tables.toml", tables).has_value());
+}
+
+// The corners in which toml++ 3.3.0 trips over its own asserts.
+BOOST_AUTO_TEST_CASE(text_that_the_parser_cannot_stand) {
+  for (const std::string_view text :
+       {"[", "[\n", "[&", "[[", "[[\n", "[.", "a.\n", "a.\n=", "= 1", "\"", "'", "[\"", "a = {",
+        "a = {b.", "a = [", "\\", "a = \"\\", "a = \"\\u", "a = 1979-", "a = 0x", "\xff", "\r"}) {
+    const auto result = load_policy_text("broken.toml", text);
+    BOOST_REQUIRE(!result.has_value());
+    BOOST_TEST(!result.error().empty(), text);
+  }
+}
+
+}  // namespace
+}  // namespace meiguan::policy

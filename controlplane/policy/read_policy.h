@@ -1,0 +1,78 @@
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "controlplane/policy/draft.h"
+#include "controlplane/policy/reporter.h"
+#include "controlplane/policy/source.h"
+#include "controlplane/policy/syntax.h"
+#include "controlplane/policy/toml_document.h"
+
+namespace meiguan::policy {
+
+// Reads every table of every file of `source`. Everything that can be seen in one file alone is
+// checked here: syntax, known keys, types, missing keys, tables in a place where they may not be.
+[[nodiscard]] Draft read_policy(const PolicySource& source, Reporter& reporter);
+
+// The parts below read one table each; read_policy.cc has the list.
+
+// Where a table stands.
+struct TableContext {
+  Draft& draft;
+  Reporter& reporter;
+  NodeId node;
+  bool is_root{false};
+  bool is_node_file{false};  // node.toml, or the one file of a policy
+};
+
+void read_node(TableView& table, TableContext& context);
+void read_policy_table(TableView& table, TableContext& context);
+void read_zone(TableView& table, TableContext& context);
+void read_unit(TableView& table, TableContext& context);
+void read_terminal(TableView& table, TableContext& context);
+void read_service(TableView& table, TableContext& context);
+void read_group(TableView& table, TableContext& context);
+void read_rule(TableView& table, TableContext& context);
+// Tables that later versions know: their keys and types are looked at, then they are refused.
+void read_schedule(TableView& table, TableContext& context);
+void read_assert(TableView& table, TableContext& context);
+void read_publish(TableView& table, TableContext& context);
+void read_egress(TableView& table, TableContext& context);
+void read_translate(TableView& table, TableContext& context);
+
+// Shared by them.
+
+// Reports `complaint` about what stands at `place`.
+void report(Reporter& reporter, const Place& place, Complaint complaint);
+// The value of `key`, which must be an id; nothing, reported, where it is not.
+std::optional<Word> read_id(TableView& table, Reporter& reporter);
+// `labels`, without repetitions.
+std::vector<std::string> read_labels(TableView& table, Reporter& reporter);
+// Selectors of the list `words`; those that are none are reported and left out.
+std::vector<Selector> read_selectors(const std::vector<Word>& words, Reporter& reporter);
+
+[[nodiscard]] Complaint no_choice(std::string_view key, std::string_view is,
+                                  std::span<const std::string_view> choices);
+
+// The value of a key that is one of few words; nothing, reported, where it is not.
+template <typename Value, std::size_t kCount>
+std::optional<Value> choose(const std::optional<Word>& word, std::string_view key,
+                            const std::array<std::pair<std::string_view, Value>, kCount>& choices,
+                            Reporter& reporter) {
+  if (!word) return std::nullopt;
+  std::array<std::string_view, kCount> names;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    if (choices[i].first == word->text) return choices[i].second;
+    names[i] = choices[i].first;
+  }
+  report(reporter, word->place, no_choice(key, word->text, names));
+  return std::nullopt;
+}
+
+}  // namespace meiguan::policy

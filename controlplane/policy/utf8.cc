@@ -1,0 +1,57 @@
+#include "controlplane/policy/utf8.h"
+
+#include <cstdint>
+
+namespace meiguan::policy {
+namespace {
+
+constexpr bool is_continuation(unsigned char byte) { return (byte & 0xc0) == 0x80; }
+
+}  // namespace
+
+std::size_t utf8_length_at(std::string_view text, std::size_t offset) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[offset + i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  const std::size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (text.size() - offset < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if (!is_continuation(byte(i))) return 0;
+  }
+  const unsigned char second = byte(1);
+  if (lead == 0xe0 && second < 0xa0) return 0;  // overlong
+  if (lead == 0xed && second > 0x9f) return 0;  // a surrogate
+  if (lead == 0xf0 && second < 0x90) return 0;  // overlong
+  if (lead == 0xf4 && second > 0x8f) return 0;  // beyond U+10FFFF
+  return length;
+}
+
+std::optional<std::size_t> find_invalid_utf8(std::string_view text, std::size_t from) {
+  for (std::size_t i = from; i < text.size();) {
+    const std::size_t length = utf8_length_at(text, i);
+    if (length == 0) return i;
+    i += length;
+  }
+  return std::nullopt;
+}
+
+std::size_t count_characters(std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < text.size(); ++count) {
+    const std::size_t length = utf8_length_at(text, i);
+    i += length == 0 ? 1 : length;
+  }
+  return count;
+}
+
+std::size_t character_offset(std::string_view text, std::size_t index) {
+  std::size_t offset = 0;
+  for (; index > 0 && offset < text.size(); --index) {
+    const std::size_t length = utf8_length_at(text, offset);
+    offset += length == 0 ? 1 : length;
+  }
+  return offset;
+}
+
+}  // namespace meiguan::policy

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace meiguan::policy {
+
+// The length in bytes of the UTF-8 sequence that begins at `offset`; 0 where there is no valid one
+// (overlong forms, surrogates and values beyond U+10FFFF are invalid, RFC 3629 section 3).
+[[nodiscard]] std::size_t utf8_length_at(std::string_view text, std::size_t offset);
+
+// The offset of the first byte at or after `from` that is not part of valid UTF-8.
+[[nodiscard]] std::optional<std::size_t> find_invalid_utf8(std::string_view text,
+                                                           std::size_t from = 0);
+
+// Characters (code points) in `text`; every invalid byte counts as one.
+[[nodiscard]] std::size_t count_characters(std::string_view text);
+
+// The offset in bytes of character number `index` (from 0); the size where there are fewer.
+[[nodiscard]] std::size_t character_offset(std::string_view text, std::size_t index);
+
+}  // namespace meiguan::policy
