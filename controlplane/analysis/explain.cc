@@ -1,0 +1,93 @@
+#include "controlplane/analysis/explain.h"
+
+#include <fmt/format.h>
+
+#include "controlplane/analysis/explain_words.h"
+
+namespace meiguan::analysis {
+
+Text describe_unit(const Names& names, UnitId unit) {
+  const auto* const found = names.unit(unit);
+  if (found == nullptr) return {"no unit", "不属于任何单位"};
+  if (found->name == found->id) {
+    return {fmt::format("unit {}", found->id), fmt::format("单位 {}", found->id)};
+  }
+  return {fmt::format("unit {} ({})", found->id, found->name),
+          fmt::format("单位 {}（{}）", found->id, found->name)};
+}
+
+Text describe_target(const Names& names, UnitId unit, ServiceId service) {
+  Text text = describe_unit(names, unit);
+  const auto* const found = names.service(service);
+  if (found == nullptr) {
+    text.english += ", no service";
+    text.chinese += "，没有服务";
+  } else if (found->name == found->id) {
+    text.english += fmt::format(", service {}", found->id);
+    text.chinese += fmt::format("，服务 {}", found->id);
+  } else {
+    text.english += fmt::format(", service {} ({})", found->id, found->name);
+    text.chinese += fmt::format("，服务 {}（{}）", found->id, found->name);
+  }
+  return text;
+}
+
+Text describe_isolation(image::Isolation isolation, const Text& between) {
+  Text text = between;
+  const auto add = [&](const char* english, const char* chinese) {
+    text.english += english;
+    text.chinese += chinese;
+  };
+  if (isolation.dropped()) {
+    add(": isolated, whatever the rules say", "：相互隔离，任何规则不能解除");
+    return text;
+  }
+  if (isolation.service()) {
+    add(": only an allow that names the service counts", "：只有点名服务的放行规则有效");
+    if (isolation.publish()) add(", and the service must be published", "，且服务须已发布");
+  } else {
+    add(": the rules decide", "：由规则决定");
+  }
+  if (isolation.egress()) add("; an [[egress]] must cover the source", "；源地址须在 [[egress]] 内");
+  return text;
+}
+
+Text describe_rules(const Names& names, const fastpath::Access& access) {
+  Text text;
+  for (const auto audit : access.audits) {
+    text.english += fmt::format("counted by {}; ", names.rule_name(RuleId{audit}));
+    text.chinese += fmt::format("经 {} 计数；", names.rule_name(RuleId{audit}));
+  }
+  const auto* const rule = names.rule(access.decision.rule);
+  if (rule == nullptr) {
+    text.english += "no rule matches: denied by default";
+    text.chinese += "没有规则匹配：默认拒绝";
+    return text;
+  }
+  const bool allowed = rule->action == "allow";
+  text.english += fmt::format("{} rule {} ({}) {}", rule->phase, rule->full_name, rule->where,
+                              allowed ? "allows it" : "denies it");
+  const std::string_view phase = rule->phase == "mandatory" ? "强制"
+                                 : rule->phase == "baseline" ? "兜底"
+                                                             : "本级";
+  text.chinese += fmt::format("{}规则 {}（{}）{}", phase, rule->full_name, rule->where,
+                              allowed ? "放行" : "拒绝");
+  for (const std::string* const note : {&rule->comment, &rule->ticket}) {
+    if (note->empty()) continue;
+    text.english += fmt::format("; {}", *note);
+    text.chinese += fmt::format("；{}", *note);
+  }
+  return text;
+}
+
+Result<Explanation> explain(const image::Image& image, const policy::Catalog& catalog,
+                            const Question& question) {
+  if (question.from.family() != question.to.address.family()) {
+    return fail("the two ends are of different address families", "两端的地址族不同");
+  }
+  const Names names{catalog};
+  return image.meta().has_gateway != 0 ? explain_at_gateway(image, names, question)
+                                       : explain_by_objects(image, names, question);
+}
+
+}  // namespace meiguan::analysis

@@ -1,0 +1,279 @@
+#include "controlplane/analysis/probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace meiguan::analysis {
+namespace {
+
+constexpr std::uint8_t kEchoRequest = 8;
+constexpr std::uint8_t kEchoRequest6 = 128;
+constexpr std::array<std::pair<std::string_view, std::uint8_t>, 5> kNames{
+    {{"tcp", kTcp}, {"udp", kUdp}, {"sctp", kSctp}, {"icmp", kIcmp}, {"icmp6", kIcmp6}}};
+
+// Extension headers of IPv6 (RFC 8200): a packet is never "of" one of these.
+constexpr std::array<std::uint8_t, 5> kExtensions{0, 43, 44, 51, 60};
+
+std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t last) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value <= last ? std::optional{value} : std::nullopt;
+}
+
+std::optional<std::uint8_t> parse_protocol(std::string_view text) {
+  for (const auto& [name, number] : kNames) {
+    if (text == name) return number;
+  }
+  if (!text.starts_with("proto-")) return std::nullopt;
+  const auto number = parse_number(text.substr(6), 255);
+  return number ? std::optional{static_cast<std::uint8_t>(*number)} : std::nullopt;
+}
+
+bool has_ports(std::uint8_t protocol) {
+  return protocol == kTcp || protocol == kUdp || protocol == kSctp;
+}
+
+std::unexpected<Error> bad_address(std::string_view text) {
+  return fail(fmt::format("`{}` is not an address", text), fmt::format("`{}` 不是地址", text));
+}
+
+class Bytes {
+ public:
+  void u8(std::uint32_t value) { bytes_.push_back(static_cast<std::uint8_t>(value & 0xff)); }
+  void u16(std::uint32_t value) {
+    u8(value >> 8);
+    u8(value);
+  }
+  void u32(std::uint32_t value) {
+    u16(value >> 16);
+    u16(value);
+  }
+  void append(std::span<const std::uint8_t> bytes) {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+  }
+  void address(const net::Address& address) {
+    append({address.wire(), address_bits(address.family()) / std::size_t{8}});
+  }
+  void put16(std::size_t at, std::uint32_t value) {
+    bytes_[at] = static_cast<std::uint8_t>(value >> 8 & 0xff);
+    bytes_[at + 1] = static_cast<std::uint8_t>(value & 0xff);
+  }
+  [[nodiscard]] std::span<const std::uint8_t> from(std::size_t at) const {
+    return std::span{bytes_}.subspan(at);
+  }
+  [[nodiscard]] std::vector<std::uint8_t> take() { return std::move(bytes_); }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+};
+
+// RFC 1071; `sum` is what came before.
+std::uint32_t add_words(std::span<const std::uint8_t> bytes, std::uint32_t sum) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    sum += i % 2 == 0 ? std::uint32_t{bytes[i]} << 8 : std::uint32_t{bytes[i]};
+  }
+  return sum;
+}
+std::uint16_t fold(std::uint32_t sum) {
+  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(~sum & 0xffff);
+}
+
+// RFC 9260 appendix A, bit by bit: one packet at a time is built.
+std::uint32_t crc32c(std::span<const std::uint8_t> bytes) {
+  std::uint32_t crc = 0xffff'ffff;
+  for (const auto byte : bytes) {
+    crc ^= byte;
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82f6'3b78U : 0U);
+  }
+  return ~crc;
+}
+
+std::vector<std::uint8_t> transport(const Probe& probe) {
+  const auto [protocol, value] = probe.destination.protocol;
+  Bytes out;
+  std::optional<std::size_t> checksum_at;
+  bool pseudo_header = true;
+  if (has_ports(protocol)) {
+    out.u16(kProbePort);
+    out.u16(value);
+  }
+  switch (protocol) {
+    case kTcp:
+      out.u32(1);       // sequence
+      out.u32(0);       // acknowledgement
+      out.u16(0x5002);  // five words, SYN
+      out.u16(65535);
+      out.u32(0);
+      checksum_at = 16;
+      break;
+    case kUdp:
+      out.u16(8);
+      out.u16(0);
+      checksum_at = 6;
+      break;
+    case kSctp: {
+      out.u32(0);           // verification tag: zero in an INIT (RFC 9260 8.5.1)
+      out.u32(0);           // checksum
+      out.u16(0x0100);      // INIT
+      out.u16(20);
+      out.u32(1);           // initiate tag
+      out.u32(65536);       // window
+      out.u16(1);           // streams
+      out.u16(1);
+      out.u32(1);           // TSN
+      const auto crc = crc32c(out.from(0));
+      out.put16(8, (crc & 0xff) << 8 | (crc >> 8 & 0xff));
+      out.put16(10, (crc >> 16 & 0xff) << 8 | crc >> 24);
+      break;
+    }
+    case kIcmp:
+    case kIcmp6:
+      out.u16(std::uint32_t{value} << 8);
+      out.u16(0);
+      out.u32(0x0001'0001);  // identifier, sequence
+      checksum_at = 2;
+      pseudo_header = protocol == kIcmp6;
+      break;
+    default:
+      out.u32(0);
+      out.u32(0);
+      break;
+  }
+  if (checksum_at) {
+    std::uint32_t sum = add_words(out.from(0), 0);
+    if (pseudo_header) {
+      Bytes pseudo;
+      pseudo.address(probe.source);
+      pseudo.address(probe.destination.address);
+      pseudo.u32(static_cast<std::uint32_t>(out.from(0).size()));
+      pseudo.u32(protocol);
+      sum = add_words(pseudo.from(0), sum);
+    }
+    const auto checksum = fold(sum);
+    // A computed zero is sent as ones: zero says that there is none (RFC 768).
+    out.put16(*checksum_at, protocol == kUdp && checksum == 0 ? 0xffffU : checksum);
+  }
+  return out.take();
+}
+
+}  // namespace
+
+Result<Destination> parse_destination(std::string_view text) {
+  const auto slash = text.rfind('/');
+  if (slash == std::string_view::npos) {
+    return fail(fmt::format("`{}` names no protocol: ADDR[:PORT]/PROTO is expected, as in "
+                            "59.205.16.10:443/tcp",
+                            text),
+                fmt::format("`{}` 没有协议：应为 ADDR[:PORT]/PROTO，例如 59.205.16.10:443/tcp", text));
+  }
+  const auto protocol = parse_protocol(text.substr(slash + 1));
+  if (!protocol) {
+    return fail(fmt::format("`{}` is not a protocol: tcp, udp, sctp, icmp, icmp6 or proto-N is "
+                            "expected",
+                            text.substr(slash + 1)),
+                fmt::format("`{}` 不是协议：应为 tcp、udp、sctp、icmp、icmp6 或 proto-N",
+                            text.substr(slash + 1)));
+  }
+  std::string_view address = text.substr(0, slash);
+  std::optional<std::string_view> port;
+  if (address.starts_with('[')) {
+    const auto close = address.find(']');
+    if (close == std::string_view::npos) return bad_address(address);
+    const auto rest = address.substr(close + 1);
+    if (!rest.empty() && !rest.starts_with(':')) return bad_address(address);
+    if (!rest.empty()) port = rest.substr(1);
+    address = address.substr(1, close - 1);
+    const auto inside = net::parse_address(address);
+    if (!inside || inside->family() != net::Family::kIpv6) return bad_address(address);
+  } else if (const auto colon = address.find(':');
+             colon != std::string_view::npos && address.find(':', colon + 1) == std::string_view::npos) {
+    port = address.substr(colon + 1);
+    address = address.substr(0, colon);
+  }
+  const auto parsed = net::parse_address(address);
+  if (!parsed) return bad_address(address);
+  Destination result{*parsed, {*protocol, 0}};
+  const bool v6 = parsed->family() == net::Family::kIpv6;
+  if (*protocol == (v6 ? kIcmp : kIcmp6)) {
+    return fail(fmt::format("{} does not go with {}", v6 ? "icmp" : "icmp6", address),
+                fmt::format("{} 与 {} 不匹配", v6 ? "icmp" : "icmp6", address));
+  }
+  if (v6 && std::find(kExtensions.begin(), kExtensions.end(), *protocol) != kExtensions.end()) {
+    return fail(fmt::format("proto-{} is an extension header of IPv6, not a protocol", *protocol),
+                fmt::format("proto-{} 是 IPv6 扩展头，不是协议", *protocol));
+  }
+  if (has_ports(*protocol)) {
+    const auto number = port ? parse_number(*port, 65535) : std::nullopt;
+    if (!number || *number == 0) {
+      return fail(fmt::format("{} needs a port from 1 to 65535, as in {}{}{}:443/tcp",
+                              text.substr(slash + 1), v6 ? "[" : "", address, v6 ? "]" : ""),
+                  fmt::format("{} 需要 1 到 65535 的端口，例如 {}{}{}:443/tcp", text.substr(slash + 1),
+                              v6 ? "[" : "", address, v6 ? "]" : ""));
+    }
+    result.protocol.value = static_cast<std::uint16_t>(*number);
+  } else if (port) {
+    return fail(fmt::format("{} has no ports", text.substr(slash + 1)),
+                fmt::format("{} 没有端口", text.substr(slash + 1)));
+  }
+  if (*protocol == kIcmp) result.protocol.value = kEchoRequest;
+  if (*protocol == kIcmp6) result.protocol.value = kEchoRequest6;
+  return result;
+}
+
+std::string to_string(const Destination& destination) {
+  const auto [number, value] = destination.protocol;
+  std::string name = fmt::format("proto-{}", number);
+  for (const auto& [text, protocol] : kNames) {
+    if (protocol == number) name = text;
+  }
+  const auto address = net::to_string(destination.address);
+  if (!has_ports(number)) return fmt::format("{}/{}", address, name);
+  const bool v6 = destination.address.family() == net::Family::kIpv6;
+  return fmt::format("{}{}{}:{}/{}", v6 ? "[" : "", address, v6 ? "]" : "", value, name);
+}
+
+std::vector<std::uint8_t> build_frame(const Probe& probe) {
+  const auto payload = transport(probe);
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  Bytes out;
+  out.append(probe.destination_mac);
+  out.append(probe.source_mac);
+  if (probe.vlan != 0) {
+    out.u16(0x8100);
+    out.u16(probe.vlan);
+  }
+  if (probe.source.family() == net::Family::kIpv4) {
+    out.u16(0x0800);
+    const auto ip = out.from(0).size();
+    out.u16(0x4500);
+    out.u16(20 + length);
+    out.u32(0x0001'4000);  // identification 1, do not fragment
+    out.u8(64);
+    out.u8(probe.destination.protocol.number);
+    out.u16(0);
+    out.address(probe.source);
+    out.address(probe.destination.address);
+    out.put16(ip + 10, fold(add_words(out.from(ip), 0)));
+  } else {
+    out.u16(0x86dd);
+    out.u32(0x6000'0000);
+    out.u16(length);
+    out.u8(probe.destination.protocol.number);
+    out.u8(64);
+    out.address(probe.source);
+    out.address(probe.destination.address);
+  }
+  out.append(payload);
+  return out.take();
+}
+
+}  // namespace meiguan::analysis

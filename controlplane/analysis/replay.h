@@ -1,0 +1,105 @@
+#pragma once
+
+// Captures through the workers' own pipeline, in the captures' own time.
+//
+//   CaptureFile... --merge by time--> burst of one tick --copy--> Pipeline --> sink
+//
+// A burst holds frames of one millisecond only, so that what is said of a packet does not depend
+// on which others happen to stand in its burst.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "controlplane/analysis/capture_file.h"
+#include "dataplane/fastpath/pipeline.h"
+#include "dataplane/image/bytes.h"
+#include "dataplane/image/reader.h"
+
+namespace meiguan::analysis {
+
+struct ReplayInput {
+  std::string name;  // the file's base name
+  CaptureFile file;
+  PortId port;       // none: a tap, the port is inferred for each frame (infer_port)
+};
+
+// One input packet and how it ended. The spans are valid during the call of the sink only.
+struct ReplayedPacket {
+  std::size_t input{0};     // index of its ReplayInput
+  std::uint64_t index{0};   // within its file, from 0
+  std::uint64_t time{0};    // nanoseconds since 1970
+  std::uint8_t time_digits{6};
+  PortId in;                // the main port it came in by
+  std::span<const std::uint8_t> original;  // as captured
+  std::span<const std::uint8_t> frame;     // as rewritten, where it is forwarded
+  fastpath::Fate fate;
+  const fastpath::Fate* baseline{nullptr};  // its fate under the other policy, if there is one
+};
+
+using ReplaySink = std::function<void(std::span<const ReplayedPacket>)>;
+
+// The pipeline of one policy with all that it needs, and room for one burst of frames.
+class Judge {
+ public:
+  explicit Judge(const image::Image& image, std::uint32_t flow_capacity = 1U << 20);
+
+  [[nodiscard]] const image::Image& image() const noexcept { return image_; }
+  // Forgets the frames of the burst before.
+  void clear() noexcept;
+  // Copies a frame in; false when the burst is full.
+  [[nodiscard]] bool add(std::span<const std::uint8_t> frame, PortId port) noexcept;
+  [[nodiscard]] std::span<const fastpath::Fate> process(fastpath::Tick now) noexcept;
+  [[nodiscard]] std::span<const fastpath::Frame> frames() const noexcept {
+    return {frames_.data(), count_};
+  }
+
+ private:
+  image::Image image_;
+  image::AlignedBytes counter_memory_;
+  fastpath::NeighbourTable neighbours_;
+  fastpath::Pipeline pipeline_;
+  image::AlignedBytes arena_;
+  std::size_t used_{0};
+  std::size_t count_{0};
+  std::size_t since_expiry_{0};
+  fastpath::Tick last_expiry_{0};
+  std::array<fastpath::Frame, fastpath::kMaxBurst> frames_{};
+  std::array<fastpath::Fate, fastpath::kMaxBurst> fates_{};
+};
+
+class Replay {
+ public:
+  // `baseline` may be null. Both images come from the same gateway file.
+  Replay(const image::Image& image, const image::Image* baseline, std::vector<ReplayInput> inputs);
+
+  // Judges every packet, in order of time; equal times in the order of the inputs, and each file
+  // in its own order. The sink sees every packet once.
+  void run(const ReplaySink& sink);
+
+  [[nodiscard]] const std::vector<ReplayInput>& inputs() const noexcept { return inputs_; }
+
+ private:
+  struct Head {
+    std::optional<CapturedFrame> frame;
+    std::uint64_t index{0};
+  };
+  [[nodiscard]] std::size_t earliest() const noexcept;
+  void judge(const ReplaySink& sink, std::vector<ReplayedPacket>& burst, fastpath::Tick now);
+
+  std::vector<ReplayInput> inputs_;
+  std::vector<Head> heads_;
+  Judge judge_;
+  std::unique_ptr<Judge> baseline_;
+};
+
+// The port that a frame of a tap came in by: the main port of the route back to its source. Where
+// that does not tell (no route, the gateway's own address, not IP): the port whose MAC the frame is
+// addressed to, else the first port.
+[[nodiscard]] PortId infer_port(const image::Image& image, std::span<const std::uint8_t> frame);
+
+}  // namespace meiguan::analysis
