@@ -1,0 +1,39 @@
+#pragma once
+
+// The answers of the local socket as JSON: pure functions of what was collected.
+
+#include <boost/json/object.hpp>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/daemon/link.h"
+#include "controlplane/policy/catalog.h"
+#include "controlplane/report/collector.h"
+
+namespace meiguan::daemon {
+
+struct StatusInput {
+  std::filesystem::path policy;
+  std::filesystem::path gateway;
+  const lifecycle::Bundle* bundle{nullptr};
+  report::WallTime since;
+  std::optional<DataplaneStatus> dataplane;
+  report::Readings readings;
+};
+
+[[nodiscard]] boost::json::object status_answer(const StatusInput& input);
+[[nodiscard]] boost::json::object ports_answer(const policy::Catalog& catalog,
+                                               const std::optional<DataplaneStatus>& dataplane,
+                                               const report::Readings& readings);
+// `what`: units, services, rules, ports or reasons; nothing for another word.
+[[nodiscard]] std::optional<boost::json::object> top_answer(std::string_view what,
+                                                            const policy::Catalog& catalog,
+                                                            const report::Readings& readings);
+[[nodiscard]] boost::json::object flows_answer(const policy::Catalog& catalog,
+                                               const std::vector<fastpath::Event>& flows);
+[[nodiscard]] boost::json::object drops_answer(const policy::Catalog& catalog,
+                                               const report::Collector& collector);
+
+}  // namespace meiguan::daemon

@@ -1,0 +1,187 @@
+#include "controlplane/daemon/link.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "controlplane/lifecycle/files.h"
+
+namespace meiguan::daemon {
+namespace {
+
+constexpr std::chrono::milliseconds kRetryEvery{500};
+constexpr std::chrono::milliseconds kLookEvery{1000};
+
+std::unexpected<Error> absent() {
+  return fail("the data plane does not answer", "数据面没有应答");
+}
+
+template <typename T>
+std::optional<T> read_at(std::span<const std::byte> bytes, std::size_t at) {
+  if (bytes.size() < at || bytes.size() - at < sizeof(T)) return std::nullopt;
+  T value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+Link::Link(std::filesystem::path socket, report::Collector& collector, Log log)
+    : socket_{std::move(socket)},
+      collector_{collector},
+      log_{std::move(log)},
+      thread_{[this] { run(); }} {}
+
+Link::~Link() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Link::run() {
+  std::unique_lock lock{mutex_};
+  while (!stopping_) {
+    if (!client_) connect();
+    // Asking is how a data plane that went away, or was started anew, is noticed.
+    if (client_) {
+      const auto status = ask_status();
+      if (status && bundle_ && status->answer.checksum != bundle_->image.checksum()) {
+        published_ = false;
+      }
+    }
+    // What was refused once will be refused again: not until another is to be published.
+    if (client_ && bundle_ && !published_ && refused_ != bundle_) {
+      if (auto sent = send(*bundle_); !sent && client_) {
+        log_(sent.error().message);
+        refused_ = bundle_;
+      }
+    }
+    wake_.wait_for(lock, client_ ? kLookEvery : kRetryEvery, [this] { return stopping_; });
+  }
+}
+
+void Link::connect() {
+  auto client = channel::Client::connect(socket_);
+  if (!client) {
+    if (!std::exchange(told_absent_, true)) {
+      log_({"waiting for the data plane: " + client.error().message.english,
+            "等待数据面：" + client.error().message.chinese});
+    }
+    return;
+  }
+  auto hello = client->ask(channel::Request::kHello);
+  if (!hello) {
+    log_(hello.error().message);
+    return;
+  }
+  auto segment = report::Segment::open(*hello);
+  if (!segment) {
+    log_(segment.error().message);
+    return;
+  }
+  workers_ = segment->hello().workers;
+  log_({fmt::format("connected to the data plane, process {}, {} workers", segment->hello().pid,
+                    workers_),
+        fmt::format("已连接数据面：进程 {}，{} 个工作线程", segment->hello().pid, workers_)});
+  collector_.attach(std::move(*segment));
+  client_.emplace(std::move(*client));
+  told_absent_ = false;
+  published_ = false;
+  refused_.reset();
+}
+
+void Link::hang_up(const Error& error) {
+  log_({"lost the data plane: " + error.message.english, "与数据面断开：" + error.message.chinese});
+  client_.reset();
+  collector_.detach();
+}
+
+Result<void> Link::send(const lifecycle::Bundle& bundle) {
+  const auto image = lifecycle::sealed_memfd(bundle.compiled.bytes.span());
+  if (!image) return std::unexpected{image.error()};
+  const int descriptor = *image;
+  auto answer = client_->ask(channel::Request::kPublish, {}, std::span{&descriptor, 1});
+  ::close(descriptor);
+  if (!answer) {
+    // A refusal leaves the channel as it is; a broken channel does not answer the next question.
+    const auto error = answer.error();
+    static_cast<void>(ask_status());
+    return std::unexpected{error};
+  }
+  const auto published = read_at<channel::PublishAnswer>(answer->payload, 0);
+  if (!published || published->checksum != bundle.image.checksum()) {
+    return fail("the data plane put another image in force than the one published",
+                "数据面生效的映像与所发布的不一致");
+  }
+  published_ = true;
+  log_({fmt::format("policy published, generation {}", published->generation),
+        fmt::format("策略已发布，第 {} 代", published->generation)});
+  return {};
+}
+
+Result<bool> Link::publish(std::shared_ptr<const lifecycle::Bundle> bundle) {
+  const std::lock_guard lock{mutex_};
+  if (client_) {
+    if (auto sent = send(*bundle); !sent && client_) return std::unexpected{sent.error()};
+  }
+  const bool done = client_.has_value();
+  bundle_ = std::move(bundle);
+  published_ = done;
+  return done;
+}
+
+std::optional<DataplaneStatus> Link::ask_status() {
+  auto answer = client_->ask(channel::Request::kStatus);
+  if (!answer) {
+    hang_up(answer.error());
+    return std::nullopt;
+  }
+  const auto head = read_at<channel::StatusAnswer>(answer->payload, 0);
+  if (!head) return std::nullopt;
+  DataplaneStatus status{*head, {}};
+  for (std::uint32_t i = 0; i < head->ports; ++i) {
+    auto port = read_at<channel::PortState>(answer->payload,
+                                            sizeof *head + i * sizeof(channel::PortState));
+    if (!port) break;
+    port->name.back() = '\0';
+    status.ports.push_back(*port);
+  }
+  return status;
+}
+
+std::optional<DataplaneStatus> Link::status() {
+  const std::lock_guard lock{mutex_};
+  return client_ ? ask_status() : std::nullopt;
+}
+
+Result<std::vector<fastpath::Event>> Link::flows(std::size_t limit) {
+  const std::lock_guard lock{mutex_};
+  std::vector<fastpath::Event> events;
+  for (std::uint32_t worker = 0; client_ && worker < workers_; ++worker) {
+    channel::FlowsRequest request{worker, 0};
+    do {
+      auto answer =
+          client_->ask(channel::Request::kFlows, std::as_bytes(std::span{&request, 1}));
+      if (!answer) return std::unexpected{answer.error()};
+      const auto head = read_at<channel::FlowsAnswer>(answer->payload, 0);
+      if (!head) return absent();
+      for (std::uint32_t i = 0; i < head->events && events.size() < limit; ++i) {
+        const auto event = read_at<fastpath::Event>(
+            answer->payload, sizeof *head + i * sizeof(fastpath::Event));
+        if (!event) break;
+        events.push_back(*event);
+      }
+      request.cursor = head->next_cursor;
+    } while (request.cursor != 0 && events.size() < limit);
+  }
+  if (!client_) return absent();
+  return events;
+}
+
+}  // namespace meiguan::daemon

@@ -1,0 +1,67 @@
+#pragma once
+
+// The control plane's tie to the data plane: finds it, publishes the policy in force to it, and
+// does so again whenever it comes back.
+
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "controlplane/lifecycle/bundle.h"
+#include "controlplane/report/collector.h"
+#include "dataplane/channel/channel.h"
+
+namespace meiguan::daemon {
+
+struct DataplaneStatus {
+  channel::StatusAnswer answer{};
+  std::vector<channel::PortState> ports;
+};
+
+class Link {
+ public:
+  using Log = std::function<void(const Text&)>;
+
+  Link(std::filesystem::path socket, report::Collector& collector, Log log);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  // Puts a policy in force: now where the data plane is there, else as soon as it is. Errors: the
+  // data plane refuses it; then the policy before stays the one to publish.
+  // True: published; false: it waits for the data plane.
+  [[nodiscard]] Result<bool> publish(std::shared_ptr<const lifecycle::Bundle> bundle);
+
+  // Nothing where the data plane does not answer.
+  [[nodiscard]] std::optional<DataplaneStatus> status();
+  // At most `limit` live flows of all workers. Errors: it does not answer.
+  [[nodiscard]] Result<std::vector<fastpath::Event>> flows(std::size_t limit);
+
+ private:
+  void run();
+  void connect();
+  [[nodiscard]] Result<void> send(const lifecycle::Bundle& bundle);
+  [[nodiscard]] std::optional<DataplaneStatus> ask_status();
+  void hang_up(const Error& error);
+
+  std::filesystem::path socket_;
+  report::Collector& collector_;
+  Log log_;
+  std::mutex mutex_;  // of all that follows
+  std::condition_variable wake_;
+  bool stopping_{false};
+  bool told_absent_{false};
+  std::optional<channel::Client> client_;
+  std::uint32_t workers_{0};
+  std::shared_ptr<const lifecycle::Bundle> bundle_;
+  std::shared_ptr<const lifecycle::Bundle> refused_;  // by this data plane
+  bool published_{false};
+  std::thread thread_;
+};
+
+}  // namespace meiguan::daemon

@@ -1,0 +1,123 @@
+// meiguan-controld: loads and publishes policy, collects what the data plane counts, answers on
+// its local socket. The data plane goes on forwarding without it.
+
+#include <CLI/CLI.hpp>
+#include <boost/asio.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+
+#include "controlplane/api/protocol.h"
+#include "controlplane/api/server.h"
+#include "controlplane/daemon/service.h"
+
+namespace meiguan::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t kWorkers = 2;  // a slow compile must not keep `status` waiting
+
+Language language_of_environment() {
+  for (const char* const name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const char* const value = std::getenv(name);
+    if (value != nullptr && *value != '\0') {
+      return std::string_view{value}.starts_with("zh") ? Language::kChinese : Language::kEnglish;
+    }
+  }
+  return Language::kEnglish;
+}
+
+void say(Language language, const Text& text) {
+  std::fprintf(stderr, "meiguan-controld: %s\n", text.in(language).c_str());
+}
+
+void report(Language language, const policy::Diagnostics& diagnostics) {
+  for (const auto& diagnostic : diagnostics) {
+    std::fputs(policy::render(diagnostic, language, false).c_str(), stderr);
+  }
+}
+
+int run(int argc, const char* const* argv) {
+  const auto language = language_of_environment();
+  CLI::App app{"Meiguan control plane", "meiguan-controld"};
+  Settings settings;
+  app.add_option("--policy", settings.policy, "the policy: a directory or one file")->required();
+  app.add_option("--gateway", settings.gateway, "the gateway file")->required();
+  app.add_option("--run-dir", settings.run_dir, "sockets");
+  app.add_option("--state-dir", settings.state_dir, "what lasts over restarts");
+  app.set_version_flag("--version", "meiguan-controld " MEIGUAN_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  std::error_code error;
+  std::filesystem::create_directories(settings.run_dir, error);
+  std::filesystem::create_directories(settings.state_dir, error);
+  settings.policy = std::filesystem::absolute(settings.policy);
+  settings.gateway = std::filesystem::absolute(settings.gateway);
+  const auto log = [language](const Text& text) { say(language, text); };
+
+  asio::io_context io;
+  asio::thread_pool workers{kWorkers};
+  Service service{settings, log};
+  api::Server server{io, [&](boost::json::object request, api::Server::Reply reply) {
+                       asio::post(workers, [&service, request = std::move(request),
+                                            reply = std::move(reply)] {
+                         reply(service.answer(request));
+                       });
+                     }};
+  if (auto listening = server.listen(settings.run_dir / api::kSocketName); !listening) {
+    say(language, listening.error().message);
+    return 2;
+  }
+  // At start there is nothing in force that could stay: a policy with errors ends the daemon, and
+  // the data plane goes on with its last good image.
+  const auto loaded = service.reload();
+  if (!loaded) {
+    report(language, loaded.error());
+    return 2;
+  }
+  say(language, {"ready", "就绪"});
+
+  const auto reload = [&] {
+    if (const auto again = service.reload(); !again) {
+      report(language, again.error());
+      say(language, {"reload: nothing was loaded, the policy in force stays",
+                     "reload：没有加载，继续使用现行策略"});
+    }
+  };
+  asio::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};
+  std::function<void(const boost::system::error_code&, int)> on_signal;
+  on_signal = [&](const boost::system::error_code& failed, int number) {
+    if (failed) return;
+    if (number == SIGHUP) {
+      asio::post(workers, reload);
+      signals.async_wait(on_signal);
+      return;
+    }
+    server.close();
+    io.stop();
+  };
+  signals.async_wait(on_signal);
+  io.run();
+  workers.join();
+  say(language, {"stopped", "已停止"});
+  return 0;
+}
+
+}  // namespace
+}  // namespace meiguan::daemon
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return meiguan::daemon::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "meiguan-controld: %s\n", error.what());
+    return 2;
+  }
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "controlplane/policy/catalog.h"
+#include "controlplane/policy/compile.h"
+#include "controlplane/policy/diagnostic.h"
+#include "controlplane/policy/model.h"
+#include "dataplane/image/reader.h"
+
+namespace meiguan::lifecycle {
+
+// A policy that was loaded, checked, compiled and opened, whole. Never changes.
+struct Bundle {
+  policy::CheckedPolicy policy;
+  std::optional<policy::CheckedGateway> gateway;
+  policy::Compiled compiled;
+  image::Image image;  // a view of compiled.bytes
+};
+
+// From files to a policy that packets can be judged by. `gateway` may be empty: then none is
+// loaded. Ids that `previous` (may be null) knows are kept. Errors: all that are wrong with the
+// policy; if it is right, all that are wrong with the gateway file; a limit of the format.
+[[nodiscard]] std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
+    const std::filesystem::path& policy, const std::filesystem::path& gateway,
+    const policy::Catalog* previous);
+
+}  // namespace meiguan::lifecycle

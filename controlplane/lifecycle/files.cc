@@ -1,0 +1,108 @@
+#include "controlplane/lifecycle/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace meiguan::lifecycle {
+namespace {
+
+std::unexpected<Error> failure(const char* english, const char* chinese, const std::string& what) {
+  const int error = errno;
+  return fail(fmt::format("{} {}: {}", english, what, std::strerror(error)),
+              fmt::format("{} {}：{}", chinese, what, std::strerror(error)));
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) noexcept : descriptor_{descriptor} {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] int get() const noexcept { return descriptor_; }
+  [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_;
+};
+
+bool write_all(int descriptor, std::span<const std::byte> bytes) noexcept {
+  while (!bytes.empty()) {
+    const auto n = ::write(descriptor, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<void> write_atomically(const std::filesystem::path& path,
+                              std::span<const std::byte> bytes) {
+  const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
+  std::string temporary = (directory / ("." + path.filename().string() + ".XXXXXX")).string();
+  const Descriptor file{::mkostemp(temporary.data(), O_CLOEXEC)};
+  if (file.get() < 0) return failure("cannot write in", "无法写入目录", directory.string());
+  const auto give_up = [&] {
+    auto error = failure("cannot write", "无法写入", path.string());
+    ::unlink(temporary.c_str());
+    return error;
+  };
+  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), 0644) != 0 ||
+      ::fsync(file.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    return give_up();
+  }
+  // So that the rename itself survives a power cut; a directory that cannot be synced is as it is.
+  const Descriptor parent{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (parent.get() >= 0) static_cast<void>(::fsync(parent.get()));
+  return {};
+}
+
+Result<void> write_atomically(const std::filesystem::path& path, std::string_view text) {
+  return write_atomically(path, std::as_bytes(std::span{text}));
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.get() < 0) return failure("cannot open", "无法打开", path.string());
+  std::string text;
+  std::size_t used = 0;
+  for (;;) {
+    if (used == text.size()) text.resize(std::max<std::size_t>(65536, 2 * used));
+    const auto n = ::read(file.get(), text.data() + used, text.size() - used);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failure("cannot read", "无法读取", path.string());
+    if (n == 0) break;
+    used += static_cast<std::size_t>(n);
+    if (used > limit) {
+      return fail(fmt::format("{} has more than the {} bytes that it may have", path.string(), limit),
+                  fmt::format("{} 超过允许的 {} 字节", path.string(), limit));
+    }
+  }
+  text.resize(used);
+  return text;
+}
+
+Result<int> sealed_memfd(std::span<const std::byte> bytes) {
+  Descriptor file{::memfd_create("meiguan-image", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+  if (file.get() < 0) return failure("cannot create", "无法创建", "memfd");
+  if (!write_all(file.get(), bytes) ||
+      ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) !=
+          0) {
+    return failure("cannot fill", "无法写入", "memfd");
+  }
+  return file.release();
+}
+
+}  // namespace meiguan::lifecycle
