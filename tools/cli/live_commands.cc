@@ -1,0 +1,338 @@
+// meiguan status | top | flows | drops | ports | apply | reload: what meiguan-controld is asked.
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <boost/json.hpp>
+#include <memory>
+
+#include "controlplane/api/protocol.h"
+#include "tools/cli/load.h"
+#include "tools/cli/table.h"
+#include "tools/cli/width.h"
+
+namespace meiguan::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::chrono::seconds kAskSeconds{15};
+constexpr std::chrono::seconds kLoadSeconds{600};
+
+// The answer, or the exit code where there is none to show.
+std::expected<json::object, int> ask(const Context& context, const json::object& request,
+                                     std::chrono::seconds timeout = kAskSeconds) {
+  auto answer = api::ask(context.run_dir / api::kSocketName, request, timeout);
+  if (!answer) {
+    complain(context, answer.error().message);
+    return std::unexpected{kCouldNotAsk};
+  }
+  const auto* const ok = answer->if_contains("ok");
+  if (ok != nullptr && ok->is_bool() && ok->get_bool()) {
+    answer->erase("ok");
+    return std::move(*answer);
+  }
+  const auto diagnostics = api::diagnostics_of(*answer);
+  if (!diagnostics.empty()) report(context, diagnostics);
+  complain(context, api::refusal_text(*answer));
+  return std::unexpected{diagnostics.empty() ? kCouldNotAsk : kBadInput};
+}
+
+std::string count_text(double n, std::string_view unit) {
+  constexpr std::array<std::string_view, 5> kScales{"", "k", "M", "G", "T"};
+  std::size_t scale = 0;
+  while (n >= 1000 && scale + 1 < kScales.size()) {
+    n /= 1000;
+    ++scale;
+  }
+  return scale == 0 ? fmt::format("{:.0f} {}", n, unit)
+                    : fmt::format("{:.1f} {}{}", n, kScales[scale], unit);
+}
+
+struct Field {
+  const char* key;
+  Text title;
+  bool right{true};
+};
+
+const std::vector<Field>& fields_of(std::string_view what) {
+  static const std::vector<Field> kUnits{
+      {"unit", {"UNIT", "单位"}, false},
+      {"name", {"NAME", "名称"}, false},
+      {"sent_bits_per_second", {"SENT", "发送"}},
+      {"received_bits_per_second", {"RECEIVED", "接收"}},
+      {"sent_bytes", {"SENT BYTES", "发送字节"}},
+      {"received_bytes", {"RECEIVED BYTES", "接收字节"}},
+      {"flows", {"FLOWS", "流"}},
+      {"denied", {"DENIED", "拒绝"}}};
+  static const std::vector<Field> kServices{
+      {"service", {"SERVICE", "服务"}, false},
+      {"name", {"NAME", "名称"}, false},
+      {"request_bits_per_second", {"REQUESTS", "请求"}},
+      {"reply_bits_per_second", {"REPLIES", "应答"}},
+      {"request_bytes", {"REQUEST BYTES", "请求字节"}},
+      {"reply_bytes", {"REPLY BYTES", "应答字节"}},
+      {"flows", {"FLOWS", "流"}},
+      {"denied", {"DENIED", "拒绝"}}};
+  static const std::vector<Field> kRules{
+      {"rule", {"RULE", "规则"}, false},
+      {"action", {"ACTION", "动作"}, false},
+      {"packets_per_second", {"RATE", "速率"}},
+      {"packets", {"PACKETS", "报文"}},
+      {"bytes", {"BYTES", "字节"}},
+      {"hits", {"HITS", "命中"}},
+      {"audited", {"AUDITED", "审计"}},
+      {"where", {"WHERE", "位置"}, false}};
+  static const std::vector<Field> kPorts{
+      {"port", {"PORT", "端口"}, false},
+      {"zone", {"ZONE", "区域"}, false},
+      {"up", {"UP", "连通"}, false},
+      {"received_bits_per_second", {"RECEIVED", "接收"}},
+      {"sent_bits_per_second", {"SENT", "发送"}},
+      {"received_packets", {"RX PACKETS", "收包"}},
+      {"sent_packets", {"TX PACKETS", "发包"}},
+      {"dropped", {"DROPPED", "丢弃"}},
+      {"local", {"LOCAL", "本机"}},
+      {"missed", {"MISSED", "漏收"}},
+      {"errors", {"ERRORS", "错误"}}};
+  static const std::vector<Field> kReasons{
+      {"reason", {"REASON", "原因"}, false},
+      {"verdict", {"VERDICT", "判定"}, false},
+      {"packets_per_second", {"RATE", "速率"}},
+      {"packets", {"PACKETS", "报文"}},
+      {"bytes", {"BYTES", "字节"}}};
+  static const std::vector<Field> kFlows{
+      {"protocol", {"PROTO", "协议"}},
+      {"source", {"SOURCE", "源地址"}, false},
+      {"source_port", {"PORT", "端口"}},
+      {"destination", {"DESTINATION", "目的地址"}, false},
+      {"destination_port", {"PORT", "端口"}},
+      {"unit", {"UNIT", "单位"}, false},
+      {"to_unit", {"TO_UNIT", "目的单位"}, false},
+      {"service", {"SERVICE", "服务"}, false},
+      {"rule", {"RULE", "规则"}, false},
+      {"packets", {"PACKETS", "报文"}},
+      {"bytes", {"BYTES", "字节"}},
+      {"reply_packets", {"REPLIES", "应答"}},
+      {"reply_bytes", {"BYTES", "字节"}},
+      {"age_seconds", {"AGE", "秒"}}};
+  static const std::vector<Field> kGroups{
+      {"last", {"LAST", "最近"}, false},
+      {"reason", {"REASON", "原因"}, false},
+      {"unit", {"UNIT", "单位"}, false},
+      {"source", {"SOURCE", "源地址"}, false},
+      {"destination", {"DESTINATION", "目的地址"}, false},
+      {"protocol", {"PROTO", "协议"}},
+      {"destination_port", {"PORT", "端口"}},
+      {"service", {"SERVICE", "服务"}, false},
+      {"rule", {"RULE", "规则"}, false},
+      {"packets", {"PACKETS", "报文"}}};
+  if (what == "units") return kUnits;
+  if (what == "services") return kServices;
+  if (what == "rules") return kRules;
+  if (what == "ports") return kPorts;
+  if (what == "reasons") return kReasons;
+  if (what == "flows") return kFlows;
+  return kGroups;
+}
+
+Cell cell_of(const json::value& value, std::string_view key) {
+  if (!value.is_number()) return Cell{value};
+  const double number = value.to_number<double>();
+  if (key.ends_with("bits_per_second")) return {value, count_text(number, "bit/s")};
+  if (key.ends_with("per_second")) return {value, count_text(number, "/s")};
+  return Cell{value};
+}
+
+Table table_of(std::string_view what, const json::value* rows) {
+  Table table;
+  for (const auto& field : fields_of(what)) {
+    table.columns.push_back({field.key, field.title, field.right});
+  }
+  if (rows == nullptr || !rows->is_array()) return table;
+  for (const auto& row : rows->get_array()) {
+    if (!row.is_object()) continue;
+    std::vector<Cell> cells;
+    for (const auto& field : fields_of(what)) {
+      const auto* const value = row.get_object().if_contains(field.key);
+      cells.push_back(cell_of(value != nullptr ? *value : json::value(nullptr), field.key));
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+// An answer whose rows are one table; as JSON it is shown as it came.
+int show_rows(const Context& context, const json::object& request, std::string_view what) {
+  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  if (!format) return kBadInput;
+  const auto answer = ask(context, request);
+  if (!answer) return answer.error();
+  Out out;
+  if (*format == Format::kJson && context.columns.empty() && context.sort.empty() &&
+      !context.limit) {
+    out.line(json::serialize(*answer));
+    return kYes;
+  }
+  auto table = table_of(what, answer->if_contains("rows"));
+  table.schema = api::string_at(*answer, "schema");
+  return print(std::move(table), context, *format, out);
+}
+
+std::string text_at(const json::object& object, std::string_view part, std::string_view key) {
+  const auto* const inner = object.if_contains(part);
+  if (inner == nullptr || !inner->is_object()) return "-";
+  const auto* const value = inner->get_object().if_contains(key);
+  if (value == nullptr) return "-";
+  return cell_text(Cell{*value});
+}
+
+int status(const Context& context) {
+  const auto format = context.format({Format::kTable, Format::kJson});
+  if (!format) return kBadInput;
+  const auto answer = ask(context, {{"command", "status"}});
+  if (!answer) return answer.error();
+  Out out;
+  if (*format == Format::kJson) {
+    out.line(json::serialize(*answer));
+    return kYes;
+  }
+  const auto line = [&](const Text& title, const std::string& value) {
+    out.line(fmt::format("{}  {}", pad(context.tr(title), 14, false), value));
+  };
+  const bool connected = text_at(*answer, "dataplane", "connected") == "true";
+  line({"data plane", "数据面"},
+       connected ? fmt::format("{} {}, {} {}, {} {} s",
+                               context.tr("process", "进程"), text_at(*answer, "dataplane", "pid"),
+                               text_at(*answer, "dataplane", "workers"),
+                               context.tr("workers", "个工作线程"), context.tr("up", "已运行"),
+                               text_at(*answer, "dataplane", "uptime_seconds"))
+                 : context.tr("does not answer", "没有应答"));
+  line({"generation", "策略代次"}, text_at(*answer, "dataplane", "generation"));
+  line({"policy", "策略目录"}, text_at(*answer, "policy", "directory"));
+  line({"gateway", "网关文件"}, text_at(*answer, "policy", "gateway"));
+  line({"image", "映像"},
+       text_at(*answer, "policy", "image") +
+           (text_at(*answer, "policy", "in_force") == "true"
+                ? context.tr(", in force", "，已生效")
+                : context.tr(", not in force yet", "，尚未生效")));
+  line({"loaded", "加载时间"}, text_at(*answer, "policy", "loaded"));
+  line({"flows", "流"}, text_at(*answer, "flows", "live") + " / " + text_at(*answer, "flows", "capacity"));
+  if (const auto* const packets = answer->if_contains("packets")) {
+    line({"packets", "报文"}, cell_text(Cell{*packets}));
+  }
+  if (const auto* const lost = answer->if_contains("events_lost")) {
+    line({"events lost", "丢失事件"}, cell_text(Cell{*lost}));
+  }
+  out.line("");
+  return print(table_of("ports", answer->if_contains("ports")), context, *format, out);
+}
+
+int drops(const Context& context) {
+  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  if (!format) return kBadInput;
+  const auto answer = ask(context, {{"command", "drops"}});
+  if (!answer) return answer.error();
+  Out out;
+  if (*format == Format::kJson) {
+    out.line(json::serialize(*answer));
+    return kYes;
+  }
+  // --columns, --sort and --limit are about the table of who was denied what.
+  if (*format == Format::kTable) {
+    Context plain = context;
+    plain.columns.clear();
+    plain.sort.clear();
+    plain.limit.reset();
+    if (const int code = print(table_of("reasons", answer->if_contains("reasons")), plain, *format, out);
+        code != kYes) {
+      return code;
+    }
+    out.line("");
+  }
+  return print(table_of("groups", answer->if_contains("groups")), context, *format, out);
+}
+
+int load_policy(const Context& context, const json::object& request) {
+  const auto format = context.format({Format::kTable, Format::kJson});
+  if (!format) return kBadInput;
+  const auto answer = ask(context, request, kLoadSeconds);
+  if (!answer) return answer.error();
+  Out out;
+  if (*format == Format::kJson) {
+    out.line(json::serialize(*answer));
+    return kYes;
+  }
+  const auto* const published = answer->if_contains("published");
+  const bool now = published != nullptr && published->is_bool() && published->get_bool();
+  out.line(fmt::format("{}: {}", api::string_at(*answer, "policy"),
+                       now ? context.tr("in force", "已生效")
+                           : context.tr("loaded, in force as soon as the data plane is there",
+                                        "已加载，数据面就绪后生效")));
+  return kYes;
+}
+
+}  // namespace
+
+void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
+  app.add_subcommand("status", context.tr("the gateway at a glance", "网关概况"))
+      ->callback([&context, &chosen] { chosen = [&context] { return status(context); }; });
+
+  auto* const top = app.add_subcommand("top", context.tr("the busiest, with rates", "流量排行"));
+  auto what = std::make_shared<std::string>();
+  top->add_option("WHAT", *what, context.tr("units, services, rules, ports or reasons",
+                                            "units、services、rules、ports 或 reasons"))
+      ->required()
+      ->check(CLI::IsMember({"units", "services", "rules", "ports", "reasons"}));
+  top->callback([&context, &chosen, what] {
+    chosen = [&context, what] {
+      return show_rows(context, {{"command", "top"}, {"what", *what}}, *what);
+    };
+  });
+
+  app.add_subcommand("flows", context.tr("the live flows", "当前的流"))
+      ->callback([&context, &chosen] {
+        chosen = [&context] {
+          json::object request{{"command", "flows"}};
+          // Sorted first, cut afterwards: the limit may go along only where nothing is sorted.
+          if (context.limit && context.sort.empty()) request.emplace("limit", *context.limit);
+          return show_rows(context, request, "flows");
+        };
+      });
+  app.add_subcommand("drops", context.tr("what was dropped, and who was denied what", "丢弃统计与最近拒绝"))
+      ->callback([&context, &chosen] { chosen = [&context] { return drops(context); }; });
+  app.add_subcommand("ports", context.tr("the ports", "端口"))
+      ->callback([&context, &chosen] {
+        chosen = [&context] { return show_rows(context, {{"command", "ports"}}, "ports"); };
+      });
+
+  struct Paths {
+    std::string policy;
+    std::string gateway;
+  };
+  auto* const apply = app.add_subcommand(
+      "apply", context.tr("put another policy in force", "让另一策略生效"));
+  auto paths = std::make_shared<Paths>();
+  apply->add_option("--policy", paths->policy,
+                    context.tr("the policy; meiguan-controld must be able to read it",
+                               "策略；meiguan-controld 须能读取"))
+      ->required();
+  apply->add_option("--gateway", paths->gateway,
+                    context.tr("the gateway file; the one in force by default", "网关文件；默认沿用现行的"));
+  apply->callback([&context, &chosen, paths] {
+    chosen = [&context, paths] {
+      json::object request{{"command", "apply"},
+                           {"policy", std::filesystem::absolute(paths->policy).string()}};
+      if (!paths->gateway.empty()) {
+        request.emplace("gateway", std::filesystem::absolute(paths->gateway).string());
+      }
+      return load_policy(context, request);
+    };
+  });
+  app.add_subcommand("reload", context.tr("load the policy in force from its files again",
+                                          "重新加载现行策略的文件"))
+      ->callback([&context, &chosen] {
+        chosen = [&context] { return load_policy(context, {{"command", "reload"}}); };
+      });
+}
+
+}  // namespace meiguan::cli

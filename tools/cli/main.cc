@@ -1,0 +1,139 @@
+// The command line: global options, the list of commands, exit codes.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "tools/cli/context.h"
+
+namespace meiguan::cli {
+namespace {
+
+bool speaks_chinese(std::string_view locale) { return locale.starts_with("zh"); }
+
+// Before the options are described, the language must be known: a look ahead for --lang, then the
+// environment as the C library would read it for messages.
+Language find_language(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word{argv[i]};
+    if (word == "--lang" && i + 1 < argc) {
+      return speaks_chinese(argv[i + 1]) ? Language::kChinese : Language::kEnglish;
+    }
+    if (word.starts_with("--lang=")) {
+      return speaks_chinese(word.substr(7)) ? Language::kChinese : Language::kEnglish;
+    }
+  }
+  for (const char* const name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const char* const value = std::getenv(name);
+    if (value != nullptr && *value != '\0') {
+      return speaks_chinese(value) ? Language::kChinese : Language::kEnglish;
+    }
+  }
+  return Language::kEnglish;
+}
+
+bool wants_colour(std::string_view choice, int descriptor) {
+  if (choice == "always") return true;
+  if (choice == "never") return false;
+  const char* const no_colour = std::getenv("NO_COLOR");
+  if (no_colour != nullptr && *no_colour != '\0') return false;
+  return ::isatty(descriptor) == 1;
+}
+
+// What is wrong with the words of the command line, in Chinese; CLI11 says it in English.
+std::string in_chinese(const CLI::ParseError& error) {
+  const std::string name = error.get_name();
+  const std::string detail = error.what();
+  std::string_view kind = "用法不对";
+  if (name == "RequiredError") kind = "缺少必需的参数";
+  if (name == "ExtrasError") kind = "多余或不认识的参数";
+  if (name == "ArgumentMismatch") kind = "参数个数不对";
+  if (name == "ValidationError") kind = "参数的值不在允许范围";
+  if (name == "ConversionError") kind = "参数的值无法识别";
+  return fmt::format("{}（{}）", kind, detail);
+}
+
+extern "C" void interrupted(int) { ::_exit(kInterrupted); }
+
+int run(int argc, const char* const* argv) {
+  Context context;
+  context.language = find_language(argc, argv);
+  CLI::App app{context.tr("Meiguan: access and security gateway of an e-government extranet",
+                          "梅关：政务外网接入与安全网关"),
+               "meiguan"};
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  if (context.language == Language::kChinese) {
+    for (const auto& [key, word] :
+         {std::pair{"Usage", "用法"}, std::pair{"Options", "选项"}, std::pair{"OPTIONS", "选项"},
+          std::pair{"SUBCOMMAND", "命令"}, std::pair{"SUBCOMMANDS", "命令"},
+          std::pair{"Subcommands", "命令"}, std::pair{"Positionals", "参数"},
+          std::pair{"POSITIONALS", "参数"}, std::pair{"REQUIRED", "必需"},
+          std::pair{"TEXT", "文本"}, std::pair{"UINT", "数"}}) {
+      app.get_formatter()->label(key, word);
+    }
+  }
+  app.set_help_flag("-h,--help", context.tr("print this help", "显示帮助"));
+  app.set_version_flag("--version", "meiguan " MEIGUAN_VERSION,
+                       context.tr("print the version", "显示版本"));
+  std::string language;
+  std::string colour = "auto";
+  app.add_option("--lang", language, context.tr("language of messages", "消息语言"))
+      ->check(CLI::IsMember({"en", "zh"}));
+  app.add_option("--color", colour, context.tr("colour of messages", "消息颜色"))
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.add_option("-o,--output", context.format_name, context.tr("form of the output", "输出格式"))
+      ->check(CLI::IsMember({"table", "json", "jsonl", "csv"}));
+  app.add_option("--columns", context.columns,
+                 context.tr("columns to show, separated by commas", "要显示的列，逗号分隔"));
+  app.add_flag("--no-headers", context.no_headers, context.tr("no header line", "不显示表头"));
+  app.add_option("--sort", context.sort,
+                 context.tr("column to sort by, -COLUMN: descending", "排序的列，-列名 为降序"));
+  app.add_option("--limit", context.limit, context.tr("rows at most", "最多行数"));
+  app.add_option("--run-dir", context.run_dir,
+                 context.tr("where meiguan-controld has its socket", "meiguan-controld 套接字所在目录"))
+      ->envname("MEIGUAN_RUN_DIR");
+
+  Action chosen;
+  add_policy_commands(app, context, chosen);
+  add_explain_command(app, context, chosen);
+  add_replay_command(app, context, chosen);
+  add_reference_commands(app, context, chosen);
+  add_live_commands(app, context, chosen);
+  add_completion_command(app, context, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success) == 0 ? kYes : kBadInput;
+  } catch (const CLI::ParseError& error) {
+    context.colour_errors = wants_colour(colour, STDERR_FILENO);
+    complain(context, {error.what(), in_chinese(error)});
+    note(context, {"try `meiguan --help`", "可用 `meiguan --help` 查看用法"});
+    return kBadInput;
+  }
+  context.colour_errors = wants_colour(colour, STDERR_FILENO);
+  if (!chosen) {
+    std::fputs(app.help().c_str(), stderr);
+    return kBadInput;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace meiguan::cli
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, meiguan::cli::interrupted);
+  // A reader that goes away is seen by write(), see Out.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return meiguan::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "meiguan: error: %s\n", error.what());
+    return meiguan::cli::kBadInput;
+  }
+}

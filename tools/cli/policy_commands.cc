@@ -1,0 +1,160 @@
+// meiguan policy check | compile
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <memory>
+
+#include "controlplane/analysis/lint.h"
+#include "controlplane/lifecycle/files.h"
+#include "controlplane/policy/load.h"
+#include "tools/cli/load.h"
+#include "tools/cli/out.h"
+
+namespace meiguan::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct CheckOptions {
+  std::string path;
+  std::string gateway;
+  bool strict{false};
+};
+
+struct CompileOptions {
+  std::string policy;
+  std::string gateway;
+  std::string out;
+  std::string catalog;
+};
+
+json::array to_json(const Context& context, const policy::Diagnostics& diagnostics) {
+  json::array array;
+  for (const auto& d : diagnostics) {
+    json::object object;
+    object.emplace("file", d.file);
+    object.emplace("line", d.line);
+    object.emplace("column", d.column);
+    object.emplace("message", context.tr(d.message));
+    object.emplace("hint", context.tr(d.hint));
+    array.push_back(std::move(object));
+  }
+  return array;
+}
+
+int check(const Context& context, const CheckOptions& options) {
+  const auto format = context.format({Format::kTable, Format::kJson});
+  if (!format) return kBadInput;
+  policy::Diagnostics errors;
+  policy::Diagnostics lints;
+  if (auto checked = policy::load_policy(options.path); !checked) {
+    errors = std::move(checked.error());
+  } else {
+    lints = analysis::lint(*checked, options.path);
+    std::optional<policy::CheckedGateway> gateway;
+    if (!options.gateway.empty()) {
+      if (auto loaded = policy::load_gateway(options.gateway, *checked); !loaded) {
+        errors = std::move(loaded.error());
+      } else {
+        gateway.emplace(std::move(*loaded));
+      }
+    }
+    // A policy that exceeds a limit of the image cannot be loaded either.
+    if (errors.empty()) {
+      if (auto compiled = policy::compile(*checked, gateway ? &*gateway : nullptr, nullptr);
+          !compiled) {
+        policy::Diagnostic too_large;
+        too_large.file = options.path;
+        too_large.message = std::move(compiled.error().message);
+        errors.push_back(std::move(too_large));
+      }
+    }
+  }
+  if (*format == Format::kJson) {
+    json::object document;
+    document.emplace("schema", "meiguan.check/v1");
+    document.emplace("errors", to_json(context, errors));
+    document.emplace("lints", to_json(context, lints));
+    Out{}.line(json::serialize(document));
+  } else {
+    if (!errors.empty()) report(context, errors);
+    for (const auto& one : lints) {
+      std::fputs(analysis::render_lint(one, context.language, context.colour_errors).c_str(), stderr);
+    }
+    if (errors.empty()) {
+      note(context, {fmt::format("{}: no errors, {} lint{}", options.path, lints.size(),
+                                 lints.size() == 1 ? "" : "s"),
+                     fmt::format("{}：没有错误，{} 条提示", options.path, lints.size())});
+    }
+  }
+  if (!errors.empty()) return kBadInput;
+  return options.strict && !lints.empty() ? kNo : kYes;
+}
+
+int compile(const Context& context, const CompileOptions& options) {
+  const auto bundle = load(context, options.policy, options.gateway);
+  if (!bundle) return kBadInput;
+  if (auto written = lifecycle::write_atomically(options.out, bundle->compiled.bytes.span());
+      !written) {
+    complain(context, written.error().message);
+    return kBadInput;
+  }
+  if (!options.catalog.empty()) {
+    const auto text = policy::to_json(bundle->compiled.catalog) + "\n";
+    if (auto written = lifecycle::write_atomically(options.catalog, text); !written) {
+      complain(context, written.error().message);
+      return kBadInput;
+    }
+  }
+  const auto& meta = bundle->image.meta();
+  note(context,
+       {fmt::format("{}: {} bytes, {} source classes, {} target classes", options.out,
+                    bundle->compiled.bytes.size(), meta.source_classes, meta.target_classes),
+        fmt::format("{}：{} 字节，源类 {} 个，目的类 {} 个", options.out,
+                    bundle->compiled.bytes.size(), meta.source_classes, meta.target_classes)});
+  return kYes;
+}
+
+}  // namespace
+
+void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
+  auto* const policy = app.add_subcommand(
+      "policy", context.tr("work on policy files, offline", "离线处理策略文件"));
+  policy->require_subcommand(1);
+
+  auto* const check_command = policy->add_subcommand(
+      "check", context.tr("report everything that is wrong with a policy", "检查策略，报告全部错误"));
+  auto check_options = std::make_shared<CheckOptions>();
+  check_command
+      ->add_option("PATH", check_options->path,
+                   context.tr("the policy: a directory or one file", "策略目录或单个文件"))
+      ->required();
+  check_command->add_option("--gateway", check_options->gateway,
+                            context.tr("also check this gateway file", "同时检查该网关文件"));
+  check_command->add_flag("--strict", check_options->strict,
+                          context.tr("exit 1 where there are lints", "有提示时退出码为 1"));
+  check_command->callback([&context, &chosen, check_options] {
+    chosen = [&context, check_options] { return check(context, *check_options); };
+  });
+
+  auto* const compile_command = policy->add_subcommand(
+      "compile", context.tr("compile a policy to an image", "把策略编译成映像"));
+  auto compile_options = std::make_shared<CompileOptions>();
+  compile_command
+      ->add_option("--policy", compile_options->policy,
+                   context.tr("the policy: a directory or one file", "策略目录或单个文件"))
+      ->required();
+  compile_command->add_option("--gateway", compile_options->gateway,
+                              context.tr("the gateway file", "网关文件"));
+  compile_command
+      ->add_option("--out", compile_options->out,
+                   context.tr("where the image goes", "映像写到何处"))
+      ->required();
+  compile_command->add_option("--catalog", compile_options->catalog,
+                              context.tr("where the catalog goes", "名录写到何处"));
+  compile_command->callback([&context, &chosen, compile_options] {
+    chosen = [&context, compile_options] { return compile(context, *compile_options); };
+  });
+}
+
+}  // namespace meiguan::cli
