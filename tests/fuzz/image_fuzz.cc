@@ -1,0 +1,116 @@
+// The image validator against damage that keeps the checksum right: whatever is accepted must
+// answer every question without leaving its bytes (ASan, UBSan watch).
+//
+// Input: pairs of a 32-bit offset and a byte, laid over a valid image.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+
+#include "controlplane/policy/compile.h"
+#include "controlplane/policy/load.h"
+#include "dataplane/fastpath/decide.h"
+#include "dataplane/image/validator.h"
+
+namespace {
+
+using namespace meiguan;
+
+constexpr const char* kPolicy = R"([node]
+code = "1"
+name = "r"
+tier = "county"
+[policy]
+schema = 1
+[[zone]]
+id = "e"
+kind = "extranet"
+[[zone]]
+id = "p"
+kind = "private"
+[[unit]]
+id = "a"
+zone = "e"
+prefixes = ["10.0.0.0/24", "2001:db8:1::/64"]
+admission = "bound"
+[[unit]]
+id = "b"
+zone = "p"
+prefixes = ["10.0.0.0/24"]
+[[terminal]]
+unit = "a"
+addresses = ["10.0.0.5"]
+mac = "52:54:00:12:34:56"
+[[service]]
+id = "s"
+zone = "e"
+endpoints = ["192.0.2.1:443/tcp", "192.0.2.0/28/udp"]
+[[rule]]
+id = "look"
+action = "audit"
+from = ["any"]
+to = ["any"]
+[[rule]]
+id = "open"
+action = "allow"
+from = ["unit:a", "zone:e"]
+to = ["service:s", "net:192.0.2.0/24"]
+)";
+
+image::AlignedBytes make_image() {
+  const auto policy = policy::load_policy_text("seed.toml", kPolicy);
+  if (!policy) std::abort();
+  auto compiled = policy::compile(*policy, nullptr, nullptr);
+  if (!compiled || !image::Image::open(compiled->bytes.span())) std::abort();
+  return std::move(compiled->bytes);
+}
+
+void ask(const image::Image& image) {
+  const net::Address addresses[] = {
+      net::Address::v4(0x0a000005), net::Address::v4(0xc0000201), net::Address::v4(0),
+      net::Address::v4(0xffffffff), *net::parse_address("2001:db8:1::1"),
+      *net::parse_address("::")};
+  for (std::size_t s = 0; s < image.spaces().size(); ++s) {
+    const SpaceId space{static_cast<std::uint16_t>(s)};
+    for (std::size_t z = 0; z < image.zones().size(); ++z) {
+      const ZoneId zone{static_cast<std::uint16_t>(z)};
+      for (const net::Address& source : addresses) {
+        const auto subject = fastpath::find_subject(image, space, source, zone);
+        (void)fastpath::admit(image, subject, space, source, nullptr);
+        (void)image.route_to(space, source);
+        for (const net::Address& destination : addresses) {
+          const auto target =
+              fastpath::find_target(image, space, destination, {6, 443}, zone);
+          const auto access = fastpath::decide(image, subject, target);
+          for (const std::uint32_t rule : access.audits) {
+            if (rule >= image.rules().size()) std::abort();
+          }
+          if (access.decision.rule.is_some() &&
+              access.decision.rule.index() >= image.rules().size()) {
+            std::abort();
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const image::AlignedBytes original = make_image();
+  image::AlignedBytes bytes = image::AlignedBytes::copy_of(original.span());
+  for (std::size_t i = 0; i + 5 <= size && i < 5 * 64; i += 5) {
+    std::uint32_t offset = 0;
+    std::memcpy(&offset, data + i, 4);
+    bytes.span()[offset % bytes.size()] = std::byte{data[i + 4]};
+  }
+  image::FileHeader header;
+  std::memcpy(&header, bytes.span().data(), sizeof header);
+  header.checksum = image::checksum_of(bytes.span());
+  std::memcpy(bytes.span().data(), &header, sizeof header);
+  if (const auto image = image::Image::open(bytes.span())) ask(*image);
+  return 0;
+}

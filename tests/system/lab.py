@@ -1,0 +1,186 @@
+"""What the system tests share: their register, the lab of a setup, and measurements in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/lib"))
+
+import county  # noqa: E402
+from channel import Counters, DataPlane, drops  # noqa: E402
+from gateway import SMALL, Gateway, programs  # noqa: E402
+from namespaces import Failed, Lab, Namespace, end_cleanly_on_signals, wait_until  # noqa: E402
+
+__all__ = ["Bench", "Counters", "DataPlane", "Failed", "Gateway", "Lab", "Measured", "Namespace", "Setup", "Test",
+           "BARE", "ONE_WORKER", "ROOT", "TESTS", "TWO_WORKERS", "county", "end_cleanly_on_signals", "programs",
+           "same", "test", "true", "wait_until"]
+
+EXTRA_POLICY = Path(__file__).with_name("extra.toml")
+
+# What a kernel says unasked on any link: multicast reports, mostly from link-local addresses.
+CHATTER = ("destination-multicast", "source-link-local", "source-unspecified")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the gateway stands while a test runs; tests of one setup share one lab."""
+
+    name: str = "one worker"
+    workers: int = 1
+    live: bool = True  # programs run and peers serve before the test begins
+
+
+ONE_WORKER = Setup()
+TWO_WORKERS = Setup("two workers", workers=2)
+BARE = Setup("bare", live=False)  # the test starts the programs itself, in a lab of its own
+
+
+@dataclass(frozen=True)
+class Test:
+    name: str
+    setup: Setup
+    function: Callable[["Bench"], None]
+
+
+TESTS: list[Test] = []
+
+
+def test(*setups: Setup) -> Callable[[Callable[["Bench"], None]], Callable[["Bench"], None]]:
+    """Registers a function as a test of each setup. Its first line of documentation says what it holds."""
+
+    def register(function: Callable[["Bench"], None]) -> Callable[["Bench"], None]:
+        for setup in setups or (ONE_WORKER,):
+            suffix = "" if setup in (ONE_WORKER, BARE) else f" ({setup.name})"
+            TESTS.append(Test(function.__name__.replace("_", "-") + suffix, setup, function))
+        return function
+
+    return register
+
+
+@dataclass
+class Measured:
+    """What was counted between the beginning and the end of a measurement."""
+
+    reasons: Counter[str]
+    units: dict[str, dict[str, int]]
+    services: dict[str, dict[str, int]]
+    rules: dict[str, dict[str, int]]
+    ports: dict[str, dict[str, int]]
+    cable_sent: dict[str, int]      # frames that peers put onto the cables
+    cable_received: dict[str, int]  # frames that the gateway put onto them
+
+    def drops(self) -> dict[str, int]:
+        return {name: n for name, n in drops(self.reasons).items() if name not in CHATTER}
+
+
+class Bench:
+    """A lab with the sample county around a gateway, and how it is looked at."""
+
+    def __init__(self, build: Path, driver: str, setup: Setup) -> None:
+        self.build, self.driver, self.setup = build, driver, setup
+        self.lab = Lab()
+        self.gateway: Gateway
+        try:
+            self._prepare()
+        except BaseException:
+            self.lab.close()
+            raise
+
+    def _prepare(self) -> None:
+        self.policy = self.lab.directory / "policy"
+        shutil.copytree(county.POLICY, self.policy)
+        shutil.copy(EXTRA_POLICY, self.policy)
+        if not self.setup.live:
+            return
+        self.county = county.County.build(self.lab)
+        self.county.serve()
+        # The routers are found by ARP and neighbour discovery, not by the sample's static entries.
+        file = county.gateway_file(
+            self.lab, self.driver, workers=self.setup.workers, mtu={"internet": 1400},
+            without=("59.205.5.57", "2001:db8:107:ffff::1", "198.51.100.1", "2001:db8:ffff:1::1"))
+        self.gateway = self.new_gateway(self.policy, file)
+        self.gateway.start()
+
+    def new_gateway(self, policy: Path, file: Path) -> Gateway:
+        """The appliance of this lab; more workers than cores share them."""
+        cores = ",".join(str(n % (os.cpu_count() or 1)) for n in range(self.setup.workers))
+        return Gateway(self.lab, self.county.gateway, self.build, policy, file,
+                       options=SMALL if self.setup.workers == 1 else (*SMALL, "--worker-cores", cores))
+
+    def close(self) -> None:
+        self.lab.close()
+
+    def __getitem__(self, host: str) -> Namespace:
+        return self.lab[host]
+
+    # What was counted.
+
+    def counters(self) -> Counters:
+        with DataPlane(self.gateway.run_dir) as dataplane:
+            return dataplane.counters()
+
+    def cables(self) -> dict[str, dict[str, int]]:
+        return {name: self.lab[f"{name}-cable"].statistics("trunk") for name in self.county.cables}
+
+    def measure(self, act: Callable[[], None]) -> Measured:
+        """What `act` makes the gateway count. Holds for every measurement: a frame that a peer put onto
+        a cable is a frame that a port received; it ended with one reason; what ports sent has arrived.
+        """
+        before, wires_before, names = self.settled(), self.cables(), self.names()
+        act()
+        after, wires = self.settled(), self.cables()
+        sent = {n: wires[n]["tx_packets"] - wires_before[n]["tx_packets"] for n in wires}
+        received = {n: wires[n]["rx_packets"] - wires_before[n]["rx_packets"] for n in wires}
+
+        def grown(kind: str) -> dict[str, dict[str, int]]:
+            return {name: {key: row[key] - old[key] for key in row}
+                    for name, row, old in zip(names[kind], getattr(after, kind), getattr(before, kind))}
+
+        return Measured(after.reasons - before.reasons, grown("units"), grown("services"), grown("rules"),
+                        grown("ports"), sent, received)
+
+    def settled(self) -> Counters:
+        """The counters, once they agree with the cables and with themselves."""
+        seen: list[str] = []
+
+        def agree() -> Counters | None:
+            wires, counters = self.cables(), self.counters()
+            if wires != self.cables():
+                return None
+            on, off = (sum(w[key] for w in wires.values()) for key in ("tx_packets", "rx_packets"))
+            received, sent = (sum(p[key] for p in counters.ports) for key in ("received", "sent"))
+            ended = sum(counters.reasons.values())
+            seen[:] = [f"frames on the cables {on}, received by ports {received}, ended {ended} "
+                       f"(total {counters.totals['packets']}); sent by ports {sent}, off the cables {off}"]
+            return counters if on == received == ended == counters.totals["packets"] and sent == off else None
+
+        try:
+            return wait_until(agree, "counters that agree with the cables", 5)
+        except Failed as failed:
+            raise Failed(f"{failed}: {seen[0] if seen else 'the cables are never quiet'}") from None
+
+    def names(self) -> dict[str, list[str]]:
+        """The names of what counters are kept by, in the order of their ids."""
+        catalog = json.loads((self.gateway.state_dir / "catalog.json").read_text(encoding="utf-8"))
+        return {"units": [unit["id"] for unit in catalog["units"]],
+                "services": [service["id"] for service in catalog["services"]],
+                "rules": [rule["full_name"] for rule in catalog["rules"]],
+                "ports": [port["name"] for port in catalog["ports"]]}
+
+
+def same(got: object, want: object, what: str) -> None:
+    if got != want:
+        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
+
+
+def true(condition: object, what: str) -> None:
+    if not condition:
+        raise AssertionError(what)

@@ -1,0 +1,115 @@
+"""The sample captures through the live gateway: packet by packet what `meiguan replay` says of them."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from channel import PACKET, DataPlane, Event
+from lab import ROOT, Bench, Failed, Setup, county, programs, same, test, true
+
+sys.path.insert(0, str(ROOT / "tools/captures"))
+import county_story  # noqa: E402
+
+SILENT = Setup("captures", live=False)
+SILENT_TWO = Setup("captures, two workers", workers=2, live=False)
+SHORTEST = 14  # the kernel sends no frame that ends inside its Ethernet header
+
+
+@dataclass(frozen=True)
+class Sent:
+    file: str
+    index: int
+    time: int
+    port: str
+    frame: bytes
+
+
+def story() -> list[Sent]:
+    """All packets of the captures in the order of their time, from the captures' own script."""
+    sent, index = [], dict.fromkeys(county_story.PORTS, 0)
+    for group in county_story.build().groups:
+        for e in group.packets:
+            sent.append(Sent(f"{e.port}.pcap", index[e.port], e.time, e.port, e.frame))
+            index[e.port] += 1
+    return sorted(sent, key=lambda s: s.time)
+
+
+def gateway_with_neighbours(bench: Bench) -> Path:
+    """The sample's gateway file, which also knows every on-link host of the captures: nobody answers here."""
+    file = county.gateway_file(bench.lab, bench.driver, workers=bench.setup.workers)
+    known = {}
+    for host in vars(county_story).values():
+        if isinstance(host, county_story.Host) and host.mac not in (county_story.LAN_ROUTER, county_story.WAN_ROUTER):
+            port = f"{host.port}.{host.vlan}" if host.vlan else host.port
+            if not (host.vlan and host.port == "wan") and host.mac != "02:00:5e:00:00:fe":
+                known[host.address, port] = host.mac
+    text = "".join(f'[[neighbour]]\naddress = "{address}"\nport = "{port}"\nmac = "{mac}"\n'
+                   for (address, port), mac in known.items())
+    file.write_text(file.read_text() + text)
+    return file
+
+
+def replayed(bench: Bench, file: Path) -> dict[tuple[str, int], dict[str, str | None]]:
+    words = [str(programs(bench.build)["meiguan"]), "replay", "--policy", str(county.POLICY), "--gateway", str(file),
+             "-o", "jsonl"]
+    for port in county_story.PORTS:
+        words += ["--in", f"{port}={county.CAPTURES / port}.pcap"]
+    done = subprocess.run(words, text=True, capture_output=True, timeout=60)
+    same(done.returncode, 0, f"meiguan replay: {done.stderr}")
+    return {(line["file"], line["index"]): line for line in map(json.loads, done.stdout.splitlines())}
+
+
+def fate(dataplane: DataPlane, sent: Sent) -> Event:
+    deadline = time.monotonic() + 3
+    seen: list[Event] = []
+    while time.monotonic() < deadline:
+        seen += [e for e in dataplane.events() if e.kind == PACKET]
+        if seen:
+            same(len(seen), 1, f"fates of {sent.file} {sent.index}")
+            return seen[0]
+        time.sleep(0.001)
+    raise Failed(f"no fate of {sent.file} {sent.index} within 3 s")
+
+
+@test(SILENT, SILENT_TWO)
+def captures_live_and_replayed_agree(bench: Bench) -> None:
+    """Every packet of the captures has the same verdict, reason, rule and out-port live and replayed."""
+    bench.county = county.County.build(bench.lab, hosts=())
+    file = gateway_with_neighbours(bench)
+    bench.gateway = bench.new_gateway(county.POLICY, file)
+    bench.gateway.start()
+    bench.gateway.controld.stop()  # the rings have one reader: this test
+    want = replayed(bench, file)
+    packets = story()
+    same(len(want), len(packets), "packets")
+    rules = bench.names()["rules"]
+    wires = {port: bench[f"{port}-cable"].packet_socket("trunk") for port in county_story.PORTS}
+    differences, compared = [], 0
+    with DataPlane(bench.gateway.run_dir) as dataplane:
+        ports = list(dataplane.status().ports)
+        dataplane.events()
+        dataplane.trace(True)
+        for sent in packets:
+            if len(sent.frame) < SHORTEST:
+                continue
+            wires[sent.port].send(sent.frame)
+            seen = fate(dataplane, sent)
+            said = want[sent.file, sent.index]
+            live = {"verdict": seen.verdict, "reason": seen.reason,
+                    "rule": None if seen.rule is None else rules[seen.rule]}
+            if seen.verdict == "forward":
+                live["out"] = ports[seen.out_port]
+            wanted = {key: said[key] for key in live}
+            compared += 1
+            if live != wanted:
+                differences.append(f"{sent.file} {sent.index}: live {live}, replayed {wanted}")
+        dataplane.trace(False)
+        totals = dataplane.counters().totals
+    for wire in wires.values():
+        wire.close()
+    true(not differences, "\n".join([f"{len(differences)} of {compared} differ", *differences[:20]]))
+    true(compared >= len(packets) - 1, "all packets but the one that no kernel sends were compared")
+    same(totals["events_lost"], 0, "events lost")

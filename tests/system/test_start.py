@@ -1,0 +1,85 @@
+"""What keeps a program from starting, and what it says then."""
+
+import os
+from pathlib import Path
+
+from lab import BARE, Bench, county, programs, same, test, true
+
+
+def image_of(bench: Bench) -> Path:
+    """An image of the sample, as a gateway that ran once leaves it."""
+    bench.county = county.County.build(bench.lab, hosts=())
+    bench.gateway = bench.new_gateway(bench.policy, county.gateway_file(bench.lab, bench.driver))
+    bench.gateway.start()
+    return bench.gateway.state_dir / "image.last"
+
+
+def refused(bench: Bench, where: str, *words: str, code: int, says: str) -> None:
+    """The data plane ends with the code, with one clear sentence and no stack of DPDK's."""
+    process = bench[where].start("meiguan-dataplane", str(programs(bench.build)["meiguan-dataplane"]),
+                                 "--lang", "en", *words)
+    same(process.wait(20), code, f"exit code: {process.output()}")
+    true(says in process.output(), f"{says!r} in what it says: {process.output()}")
+
+
+@test(BARE)
+def data_plane_says_what_it_lacks(bench: Bench) -> None:
+    """No such interface, no huge pages, no room, a second one of it: a sentence that says what to do."""
+    image = image_of(bench)
+    bench.lab.namespace("empty")
+    own = ("--run-dir", str(bench.lab.directory / "run-2"), "--state-dir", str(bench.lab.directory / "state-2"))
+    for name in ("run-2", "state-2"):
+        (bench.lab.directory / name).mkdir()
+    small = ("--no-huge", "--memory", "128", "--flows", "1024")
+    refused(bench, "empty", *own, *small, "--image", str(image), code=3, says="veth-lan")
+    refused(bench, "gateway", *own, "--image", str(image), "--memory", "1000000", code=3, says="huge pages")
+    refused(bench, "gateway", "--run-dir", str(bench.gateway.run_dir), "--state-dir", str(bench.gateway.state_dir),
+            *small, code=3, says="already")
+    broken = bench.lab.directory / "broken.image"
+    broken.write_bytes(image.read_bytes()[:1000])
+    refused(bench, "gateway", *own, *small, "--image", str(broken), code=2, says="image")
+    refused(bench, "gateway", "--no-such-option", code=2, says="no-such-option")
+
+
+@test(BARE)
+def data_plane_without_permission(bench: Bench) -> None:
+    """Without the rights that it needs it says which."""
+    image = image_of(bench)
+    bench.gateway.stop()
+    for name in ("run-3", "state-3"):
+        (bench.lab.directory / name).mkdir()
+        os.chown(bench.lab.directory / name, 65534, 65534)
+    os.chmod(bench.lab.directory, 0o755)
+    copy = bench.lab.directory / "image"
+    copy.write_bytes(image.read_bytes())
+    copy.chmod(0o644)
+    program = bench.lab.directory / "meiguan-dataplane"
+    program.write_bytes(programs(bench.build)["meiguan-dataplane"].read_bytes())
+    program.chmod(0o755)
+    process = bench["gateway"].start(
+        "meiguan-dataplane", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", str(program),
+        "--lang", "en", "--run-dir", str(bench.lab.directory / "run-3"), "--state-dir",
+        str(bench.lab.directory / "state-3"), "--no-huge", "--memory", "128", "--flows", "1024", "--image", str(copy))
+    same(process.wait(20), 3, f"exit code: {process.output()}")
+    true("CAP_NET_RAW" in process.output() or "root" in process.output(), f"what to do: {process.output()}")
+
+
+@test(BARE)
+def bad_input_is_refused(bench: Bench) -> None:
+    """A broken policy or gateway file: exit code 2, the place of the mistake, and no half-loaded anything."""
+    bench.county = county.County.build(bench.lab, hosts=())
+    good = county.gateway_file(bench.lab, bench.driver)
+    bad = bench.lab.directory / "bad-gateway.toml"
+    bad.write_text(good.read_text().replace('zone = "dmz"', 'zone = "dmzz"'))
+    broken = bench.lab.directory / "broken"
+    broken.mkdir()
+    (broken / "node.toml").write_text((county.POLICY / "node.toml").read_text() + "\n[[rule]]\nid = 7\n")
+    gateway = bench.new_gateway(bench.policy, good)
+    gateway.start_dataplane()
+    for policy, file, says in ((bench.policy, bad, "bad-gateway.toml:"), (broken, good, "node.toml:"),
+                               (bench.lab.directory / "nowhere", good, "nowhere")):
+        process = bench["gateway"].start(
+            "meiguan-controld", str(programs(bench.build)["meiguan-controld"]), "--run-dir", str(gateway.run_dir),
+            "--state-dir", str(gateway.state_dir), "--policy", str(policy), "--gateway", str(file))
+        same(process.wait(20), 2, f"exit code: {process.output()}")
+        true(says in process.output(), f"{says!r} in what it says: {process.output()}")

@@ -1,0 +1,84 @@
+"""Programs that end, by intention or not."""
+
+import contextlib
+import signal
+from pathlib import Path
+
+from clients import curl, ping
+from lab import BARE, Bench, DataPlane, Gateway, county, same, test, wait_until
+
+HUGE = Path("/dev/hugepages")
+
+
+def start(bench: Bench) -> Gateway:
+    bench.county = county.County.build(bench.lab, hosts=("finance", "hrss", "province"))
+    bench.county.serve()
+    bench.gateway = bench.new_gateway(bench.policy, county.gateway_file(bench.lab, bench.driver))
+    bench.gateway.start()
+    return bench.gateway
+
+
+def left_behind(gateway: Gateway) -> set[str]:
+    places = [gateway.run_dir, HUGE, Path("/run/dpdk"), Path("/var/run/dpdk")]
+    found: set[str] = set()
+    for place in places:
+        with contextlib.suppress(OSError):
+            found |= {str(path) for path in place.iterdir()}
+    return found
+
+
+@test(BARE)
+def forwarding_goes_on_without_the_control_plane(bench: Bench) -> None:
+    """Killed hard, controld is missed by nobody who sends packets; started again it takes over."""
+    gateway = start(bench)
+    same(curl(bench["finance"], "59.205.16.10", 443), "cloud", "before")
+    with DataPlane(gateway.run_dir) as dataplane:
+        was = dataplane.status()
+    gateway.controld.stop(by=signal.SIGKILL)
+    same(gateway.ask("status").returncode, 3, "meiguan status without a daemon")
+    same(curl(bench["finance"], "59.205.16.10", 443), "cloud", "live and new flows, without a control plane")
+    same(curl(bench["hrss"], "59.205.16.10", 443, 1.2), None, "what is denied stays denied")
+    same(ping(bench["finance"], "59.205.16.3", count=3).received, 3, "ping")
+    gateway.start_controld()
+    gateway.await_image()
+    with DataPlane(gateway.run_dir) as dataplane:
+        same(dataplane.status().pid, was.pid, "the same data plane")
+    same(curl(bench["finance"], "59.205.16.10", 443), "cloud", "with the new control plane")
+
+
+@test(BARE)
+def data_plane_ends_and_leaves_nothing(bench: Bench) -> None:
+    """SIGTERM: it ends with 0, and its sockets and memory files are gone; nothing is forwarded then."""
+    before = {str(path) for path in HUGE.iterdir()} if HUGE.is_dir() else set()
+    gateway = start(bench)
+    gateway.controld.stop()
+    same(gateway.dataplane.stop(), 0, f"exit code: {gateway.dataplane.output()}")
+    left = left_behind(gateway)
+    same([path for path in left if path.startswith(str(gateway.run_dir)) and Path(path).is_socket()], [], "sockets")
+    same([path for path in left if path.startswith(str(HUGE)) and path not in before], [], "huge page files")
+    same([path for path in left if "meiguan" in Path(path).name and "/dpdk/" in path and
+          str(gateway.dataplane.pid) in path], [], "DPDK's files")
+    same(ping(bench["finance"], "59.205.16.3", count=1).received, 0, "nothing is forwarded")
+
+
+@test(BARE)
+def data_plane_starts_from_its_last_good_image(bench: Bench) -> None:
+    """Without any control plane, the policy that was in force last is in force again."""
+    gateway = start(bench)
+    gateway.controld.stop()
+    gateway.dataplane.stop()
+    gateway.start_dataplane()
+    with DataPlane(gateway.run_dir) as dataplane:
+        wait_until(lambda: dataplane.status().generation > 0, "an image in force")
+    wait_until(lambda: curl(bench["finance"], "59.205.16.10", 443) == "cloud", "finance reaches the budget system")
+    same(curl(bench["hrss"], "59.205.16.10", 443, 1.2), None, "what is denied stays denied")
+
+
+@test(BARE)
+def data_plane_killed_hard_starts_again(bench: Bench) -> None:
+    """SIGKILL leaves a socket file; the next start is not kept from anything by it."""
+    gateway = start(bench)
+    gateway.dataplane.stop(by=signal.SIGKILL)
+    gateway.start_dataplane()
+    wait_until(lambda: curl(bench["finance"], "59.205.16.10", 443) == "cloud", "finance reaches the budget system")
+    wait_until(lambda: gateway.in_force(), "controld has found it again")
