@@ -28,10 +28,9 @@ void report_duplicate(Checking& checking, const PrefixIndex::Duplicate& duplicat
           ? say("prefix {} stands in the unit twice", "前缀 {} 在该单位中重复出现", prefix)
           : say("prefix {} is the prefix of unit `{}` already", "前缀 {} 已属于单位 `{}`", prefix,
                 unit_id(checking, duplicate.first.unit));
-  checking.reporter.error(
-      prefix_place(checking, duplicate.second), std::move(message),
-      say("it is first given at {}", "首次出现于 {}",
-          checking.reporter.where(prefix_place(checking, duplicate.first))));
+  checking.reporter.error(prefix_place(checking, duplicate.second), std::move(message),
+                          say("it is first given at {}", "首次出现于 {}",
+                              checking.reporter.where(prefix_place(checking, duplicate.first))));
 }
 
 void check_nesting(Checking& checking, const PrefixIndex::Entry& inner,
@@ -65,11 +64,10 @@ void check_nesting(Checking& checking, const PrefixIndex::Entry& inner,
 
 // Whether `address` is in a prefix of `unit`, be it in one nested in it too.
 bool unit_holds(const Checking& checking, SpaceId space, UnitId unit, const net::Address& address) {
-  const net::Prefix host =
-      net::Prefix::around(address, net::address_bits(address.family()));
+  const net::Prefix host = net::Prefix::around(address, net::address_bits(address.family()));
   const auto& entries = checking.unit_prefixes.entries();
-  for (std::uint32_t i = checking.unit_prefixes.longest_cover(space, host);
-       i != PrefixIndex::kNone; i = entries[i].outer) {
+  for (std::uint32_t i = checking.unit_prefixes.longest_cover(space, host); i != PrefixIndex::kNone;
+       i = entries[i].outer) {
     if (entries[i].unit == unit) return true;
   }
   return false;
@@ -85,7 +83,7 @@ struct AddressHash {
   std::size_t operator()(const AddressKey& key) const noexcept {
     const auto& bytes = key.address.bytes();
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    return std::hash<std::string_view>{}(text) * 31 + key.space.value();
+    return std::hash<std::string_view>{}(text)*31 + key.space.value();
   }
 };
 
@@ -106,10 +104,11 @@ void check_terminal_addresses(Checking& checking, const Terminal& terminal,
     }
     const auto [it, is_new] = owners.try_emplace(AddressKey{*space, address}, places[i]);
     if (!is_new) {
-      checking.reporter.error(
-          places[i], say("{} is a terminal's address already", "{} 已是另一终端的地址",
-                         net::to_string(address)),
-          say("it is first given at {}", "首次出现于 {}", checking.reporter.where(it->second)));
+      checking.reporter.error(places[i],
+                              say("{} is a terminal's address already", "{} 已是另一终端的地址",
+                                  net::to_string(address)),
+                              say("it is first given at {}", "首次出现于 {}",
+                                  checking.reporter.where(it->second)));
     }
   }
 }
@@ -119,9 +118,9 @@ void check_endpoint_owners(Checking& checking, const Service& service,
   const auto space = checking.space_of(service.zone);
   if (!space || service.node == NodeId{0}) return;
   for (std::size_t i = 0; i < service.endpoints.size(); ++i) {
-    const auto other = checking.unit_prefixes.owner_outside(
-        *space, service.endpoints[i].prefix, service.node,
-        checking.subtree_end[service.node.index()]);
+    const auto other =
+        checking.unit_prefixes.owner_outside(*space, service.endpoints[i].prefix, service.node,
+                                             checking.subtree_end[service.node.index()]);
     if (!other) continue;
     checking.reporter.error(
         places[i],
@@ -185,11 +184,10 @@ void check_services(Checking& checking) {
     const DraftService& draft = checking.draft.services[i];
     if (service.publish && checking.has_zone_kind(service.zone) &&
         checking.policy.zones[service.zone.index()].kind != ZoneKind::kDmz) {
-      checking.reporter.error(
-          draft.publish_place,
-          say("`publish` is true in zone `{}`, which is not a dmz",
-              "`publish` 为 true,但区域 `{}` 不是 dmz",
-              checking.policy.zones[service.zone.index()].id));
+      checking.reporter.error(draft.publish_place,
+                              say("`publish` is true in zone `{}`, which is not a dmz",
+                                  "`publish` 为 true,但区域 `{}` 不是 dmz",
+                                  checking.policy.zones[service.zone.index()].id));
     }
     if (service.owner.is_some()) {
       const Unit& owner = checking.policy.units[service.owner.index()];

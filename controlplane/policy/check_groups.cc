@@ -40,8 +40,8 @@ void report_cycle(Checking& checking, const std::vector<Step>& path, const Selec
 GroupFacts facts_of(Checking& checking, const Group& group) {
   GroupFacts facts;
   const auto look = [&](const Selector& selector, bool is_member) {
-    const bool is_service =
-        selector.kind == SelectorKind::kService || selector.kind == SelectorKind::kServices;
+    const bool is_service = selector.kind == SelectorKind::kService ||
+                            selector.kind == SelectorKind::kServices;
     facts.names_service = facts.names_service || is_service;
     if (selector.kind == SelectorKind::kGroup) {
       if (selector.group.is_none()) return;

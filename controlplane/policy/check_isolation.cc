@@ -20,12 +20,14 @@ struct Reach {
   bool unknown{false};
 };
 
-constexpr std::array<std::string_view, image::kZoneKinds> kKindNames{
-    "internet", "dmz", "extranet", "exchange", "private", "management"};
+constexpr std::array<std::string_view, image::kZoneKinds> kKindNames{"internet", "dmz",
+                                                                     "extranet", "exchange",
+                                                                     "private",  "management"};
 
 class ZoneReach {
  public:
-  explicit ZoneReach(Checking& checking) : checking_{checking}, nodes_(checking.policy.nodes.size()) {
+  explicit ZoneReach(Checking& checking)
+      : checking_{checking}, nodes_(checking.policy.nodes.size()) {
     const CheckedPolicy& policy = checking.policy;
     for (const Unit& unit : policy.units) {
       add(nodes_[unit.node.index()], unit.zone);
@@ -85,8 +87,8 @@ class ZoneReach {
   [[nodiscard]] Reach of_net(const Selector& selector) const {
     if (selector.zone.is_some()) {
       // A shared zone after @ is an error of its own, and there is no telling what was meant.
-      const bool is_private =
-          checking_.policy.zones[selector.zone.index()].kind == ZoneKind::kPrivate;
+      const bool is_private = checking_.policy.zones[selector.zone.index()].kind ==
+                              ZoneKind::kPrivate;
       return is_private ? of_zone(selector.zone) : Reach{{}, true};
     }
     // All of it one unit's: then its zone is known. Otherwise an address of no unit may come by any
@@ -101,28 +103,22 @@ class ZoneReach {
     const CheckedPolicy& policy = checking_.policy;
     const Reach unknown{{}, true};
     switch (selector.kind) {
-      case SelectorKind::kAny:
-        return any_;
+      case SelectorKind::kAny: return any_;
       case SelectorKind::kUnit:
         return selector.unit.is_none() ? unknown
                                        : of_zone(policy.units[selector.unit.index()].zone);
       case SelectorKind::kNode:
         return selector.node.is_none() ? unknown : nodes_[selector.node.index()];
-      case SelectorKind::kTier:
-        return tiers_[static_cast<std::size_t>(selector.tier)];
-      case SelectorKind::kLabel:
-        return find(labels_, selector.text);
+      case SelectorKind::kTier: return tiers_[static_cast<std::size_t>(selector.tier)];
+      case SelectorKind::kLabel: return find(labels_, selector.text);
       case SelectorKind::kGroup:
         return selector.group.is_none() ? unknown : groups_[selector.group.index()];
-      case SelectorKind::kZone:
-        return of_zone(selector.zone);
-      case SelectorKind::kNet:
-        return of_net(selector);
+      case SelectorKind::kZone: return of_zone(selector.zone);
+      case SelectorKind::kNet: return of_net(selector);
       case SelectorKind::kService:
         return selector.service.is_none() ? unknown
                                           : of_zone(policy.services[selector.service.index()].zone);
-      case SelectorKind::kServices:
-        return find(service_labels_, selector.text);
+      case SelectorKind::kServices: return find(service_labels_, selector.text);
     }
     return unknown;
   }
@@ -167,11 +163,10 @@ class IsolationCheck {
         cells += cell;
       }
     }
-    checking_.reporter.error(
-        rule.place,
-        say("the rule can never match, isolation drops all of it: {}",
-            "该规则永远不会匹配,其流量全部被隔离表丢弃:{}", cells),
-        say("see `meiguan isolation show`", "参见 `meiguan isolation show`"));
+    checking_.reporter.error(rule.place,
+                             say("the rule can never match, isolation drops all of it: {}",
+                                 "该规则永远不会匹配,其流量全部被隔离表丢弃:{}", cells),
+                             say("see `meiguan isolation show`", "参见 `meiguan isolation show`"));
   }
 
  private:

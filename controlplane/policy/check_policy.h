@@ -54,7 +54,7 @@ struct Checking {
 
   // Nodes are numbered parents first, so that those at and below n are [n, subtree_end[n]).
   std::vector<std::uint32_t> subtree_end;
-  std::vector<GroupFacts> group_facts;    // by GroupId
+  std::vector<GroupFacts> group_facts;     // by GroupId
   std::vector<std::uint32_t> group_order;  // a group after those that it holds
   PrefixIndex unit_prefixes;
   std::vector<bool> has_conflict;  // by UnitId: a prefix of it is another's too

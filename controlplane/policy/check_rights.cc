@@ -42,9 +42,7 @@ void check_target(Checking& checking, const Rule& rule, const Selector& selector
     case SelectorKind::kUnit:
       if (selector.unit.is_some()) owner = policy.units[selector.unit.index()].node;
       break;
-    case SelectorKind::kNode:
-      owner = selector.node;
-      break;
+    case SelectorKind::kNode: owner = selector.node; break;
     case SelectorKind::kGroup: {
       if (selector.group.is_none()) return;
       const auto& other = checking.group_facts[selector.group.index()].not_grantable;
@@ -63,8 +61,8 @@ void check_target(Checking& checking, const Rule& rule, const Selector& selector
       return;
   }
   if (owner.is_none() || checking.is_within(owner, rule.node)) return;
-  const bool may_be_offered =
-      selector.kind == SelectorKind::kService && checking.is_within(rule.node, owner);
+  const bool may_be_offered = selector.kind == SelectorKind::kService &&
+                              checking.is_within(rule.node, owner);
   report_foreign(checking, rule, selector, owner, may_be_offered);
 }
 

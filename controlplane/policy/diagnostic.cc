@@ -31,7 +31,7 @@ std::size_t cells_at(std::string_view text, std::size_t offset, std::size_t leng
 }
 
 struct ShownLine {
-  std::string text;           // tabs are blanks, control characters '?'
+  std::string text;            // tabs are blanks, control characters '?'
   std::size_t caret_start{0};  // in cells
   std::size_t caret_cells{1};
 };
@@ -78,9 +78,9 @@ std::string render(const Diagnostic& diagnostic, Language language, bool colour)
   if (diagnostic.line > 0) {
     place += fmt::format(":{}:{}", diagnostic.line, std::max<std::uint32_t>(1, diagnostic.column));
   }
-  std::string result =
-      fmt::format("{} {} {}\n", paint(kBold, place + ":"),
-                  paint(kRed, is_chinese ? "错误:" : "error:"), diagnostic.message.in(language));
+  std::string result = fmt::format("{} {} {}\n", paint(kBold, place + ":"),
+                                   paint(kRed, is_chinese ? "错误:" : "error:"),
+                                   diagnostic.message.in(language));
   if (!diagnostic.source_line.empty()) {
     const ShownLine shown = shown_line(diagnostic);
     const std::string number = std::to_string(diagnostic.line);

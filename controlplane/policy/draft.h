@@ -15,8 +15,8 @@ namespace meiguan::policy {
 
 struct DraftNode {
   Node node;
-  bool found{false};          // its [node] table was seen
-  bool has_code{false};       // with a well-formed code
+  bool found{false};     // its [node] table was seen
+  bool has_code{false};  // with a well-formed code
   bool has_tier{false};
   Place code_place;
   Place tier_place;

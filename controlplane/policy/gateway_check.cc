@@ -12,8 +12,8 @@ namespace meiguan::policy {
 namespace {
 
 constexpr std::int64_t kMaxVlan = 4094;
-constexpr std::int64_t kMinMtu = 68;         // RFC 791 section 3.2
-constexpr std::int64_t kMinMtuIpv6 = 1280;   // RFC 8200 section 5
+constexpr std::int64_t kMinMtu = 68;        // RFC 791 section 3.2
+constexpr std::int64_t kMinMtuIpv6 = 1280;  // RFC 8200 section 5
 constexpr std::int64_t kMaxMtu = 9216;
 constexpr std::uint16_t kDefaultMtu = 1500;
 
@@ -29,8 +29,8 @@ ZoneId resolve_port_zone(GatewayChecking& checking, const Word& word) {
 void resolve_node(GatewayChecking& checking) {
   const std::optional<Word>& node = checking.draft.node;
   if (!checking.draft.gateway_place && !checking.reporter.may_have_table(0, "gateway")) {
-    checking.reporter.error(Place{0, 1, 1}, say("there is no [gateway] table, one expected",
-                                                "缺少 [gateway] 表"));
+    checking.reporter.error(Place{0, 1, 1},
+                            say("there is no [gateway] table, one expected", "缺少 [gateway] 表"));
   }
   if (!node) return;
   const auto index = checking.nodes.resolve(node->text, node->place, checking.reporter);
@@ -56,12 +56,11 @@ void resolve_ports(GatewayChecking& checking) {
     if (draft.port.zone.is_none() || draft.has_bad_address) checking.has_bad_port = true;
     if (!draft.port.name.empty()) {
       if (const auto first = checking.ports.add(draft.port.name, i)) {
-        checking.reporter.error(
-            draft.name_place,
-            say("port `{}` is defined a second time", "端口 `{}` 重复定义",
-                printable(draft.port.name)),
-            say("it is first defined at {}", "首次定义于 {}",
-                checking.reporter.where(drafts[*first].name_place)));
+        checking.reporter.error(draft.name_place,
+                                say("port `{}` is defined a second time", "端口 `{}` 重复定义",
+                                    printable(draft.port.name)),
+                                say("it is first defined at {}", "首次定义于 {}",
+                                    checking.reporter.where(drafts[*first].name_place)));
       }
     }
     checking.gateway.ports.push_back(std::move(draft.port));
@@ -75,14 +74,14 @@ void resolve_parents(GatewayChecking& checking) {
     const DraftPort& draft = checking.draft.ports[i];
     const bool has_vlan = draft.vlan && draft.vlan->value >= 1 && draft.vlan->value <= kMaxVlan;
     if (draft.vlan && !has_vlan) {
-      checking.reporter.error(draft.vlan->place, say("`vlan` is {}, 1 to {} expected",
-                                                     "`vlan` 为 {},应为 1 至 {}",
-                                                     draft.vlan->value, kMaxVlan));
+      checking.reporter.error(draft.vlan->place,
+                              say("`vlan` is {}, 1 to {} expected", "`vlan` 为 {},应为 1 至 {}",
+                                  draft.vlan->value, kMaxVlan));
     }
     if (has_vlan) port.vlan = static_cast<std::uint16_t>(draft.vlan->value);
     if (!draft.parent || port.device_kind) continue;
-    const auto parent =
-        checking.ports.resolve(draft.parent->text, draft.parent->place, checking.reporter);
+    const auto parent = checking.ports.resolve(draft.parent->text, draft.parent->place,
+                                               checking.reporter);
     if (!parent) continue;
     if (!checking.gateway.ports[*parent].device_kind) {
       checking.reporter.error(draft.parent->place,
@@ -92,14 +91,14 @@ void resolve_parents(GatewayChecking& checking) {
     }
     port.parent = PortId{static_cast<std::uint16_t>(*parent)};
     if (!has_vlan) continue;
-    const auto [it, is_new] =
-        vlans.try_emplace({*parent, draft.vlan->value}, draft.vlan->place);
+    const auto [it, is_new] = vlans.try_emplace({*parent, draft.vlan->value}, draft.vlan->place);
     if (!is_new) {
-      checking.reporter.error(
-          draft.vlan->place,
-          say("vlan {} of port `{}` is a sub-port already", "端口 `{1}` 的 VLAN {0} 已有子端口",
-              draft.vlan->value, draft.parent->text),
-          say("it is first given at {}", "首次出现于 {}", checking.reporter.where(it->second)));
+      checking.reporter.error(draft.vlan->place,
+                              say("vlan {} of port `{}` is a sub-port already",
+                                  "端口 `{1}` 的 VLAN {0} 已有子端口", draft.vlan->value,
+                                  draft.parent->text),
+                              say("it is first given at {}", "首次出现于 {}",
+                                  checking.reporter.where(it->second)));
     }
   }
 }
@@ -116,8 +115,8 @@ void check_mtu(GatewayChecking& checking, std::size_t index) {
   const std::optional<Integer>& mtu = checking.draft.ports[index].mtu;
   const bool is_sub_port = port.parent.is_some();
   // Parents come through here first.
-  const std::uint16_t parents =
-      is_sub_port ? checking.gateway.ports[port.parent.index()].mtu : kDefaultMtu;
+  const std::uint16_t parents = is_sub_port ? checking.gateway.ports[port.parent.index()].mtu
+                                            : kDefaultMtu;
   port.mtu = parents;
   if (!mtu) return;
   const std::int64_t least = has_ipv6(port) ? kMinMtuIpv6 : kMinMtu;
@@ -183,10 +182,11 @@ void check_addresses(GatewayChecking& checking) {
       if (!space) continue;
       const auto [it, is_new] = owners.try_emplace({*space, own.address}, places[i]);
       if (!is_new) {
-        checking.reporter.error(
-            places[i], say("{} is a port's address already", "{} 已是另一端口的地址",
-                           net::to_string(own.address)),
-            say("it is first given at {}", "首次出现于 {}", checking.reporter.where(it->second)));
+        checking.reporter.error(places[i],
+                                say("{} is a port's address already", "{} 已是另一端口的地址",
+                                    net::to_string(own.address)),
+                                say("it is first given at {}", "首次出现于 {}",
+                                    checking.reporter.where(it->second)));
         continue;
       }
       checking.subnets.add(*space, net::Prefix::around(own.address, own.length), UnitId{p},
@@ -201,12 +201,13 @@ void check_subnets(GatewayChecking& checking) {
   };
   const auto report_overlap = [&](const PrefixIndex::Entry& inner,
                                   const PrefixIndex::Entry& outer) {
-    checking.reporter.error(
-        place(inner),
-        say("subnet {} overlaps {} of port `{}`", "子网 {0} 与端口 `{2}` 的 {1} 重叠",
-            net::to_string(inner.prefix), net::to_string(outer.prefix),
-            printable(checking.gateway.ports[outer.unit.index()].name)),
-        say("it is given at {}", "位于 {}", checking.reporter.where(place(outer))));
+    checking.reporter.error(place(inner),
+                            say("subnet {} overlaps {} of port `{}`",
+                                "子网 {0} 与端口 `{2}` 的 {1} 重叠", net::to_string(inner.prefix),
+                                net::to_string(outer.prefix),
+                                printable(checking.gateway.ports[outer.unit.index()].name)),
+                            say("it is given at {}", "位于 {}",
+                                checking.reporter.where(place(outer))));
   };
   for (const auto& duplicate : checking.subnets.build()) {
     // Several addresses of one port may lie in the same subnet.

@@ -15,9 +15,9 @@ namespace meiguan::policy {
 namespace {
 
 constexpr std::int64_t kMaxWorkers = 64;
-constexpr std::size_t kMaxPortName = 31;    // image::PortRecord holds 32 with the end
-constexpr std::size_t kMaxDevice = 215;     // image::PortRecord holds 216 with the end
-constexpr std::size_t kMaxInterface = 15;   // IFNAMSIZ of Linux without the end
+constexpr std::size_t kMaxPortName = 31;   // image::PortRecord holds 32 with the end
+constexpr std::size_t kMaxDevice = 215;    // image::PortRecord holds 216 with the end
+constexpr std::size_t kMaxInterface = 15;  // IFNAMSIZ of Linux without the end
 
 constexpr std::array<std::pair<std::string_view, DeviceKind>, 5> kDevices{
     {{"af_xdp", DeviceKind::kAfXdp},
@@ -57,10 +57,8 @@ bool is_device(DeviceKind kind, std::string_view name) {
   switch (kind) {
     case DeviceKind::kAfXdp:
     case DeviceKind::kAfPacket:
-    case DeviceKind::kTap:
-      return is_interface(name);
-    case DeviceKind::kPci:
-      return is_pci_address(name);
+    case DeviceKind::kTap: return is_interface(name);
+    case DeviceKind::kPci: return is_pci_address(name);
     case DeviceKind::kVdev:
       return !name.empty() && name.size() <= kMaxDevice && name.front() != ',' &&
              std::none_of(name.begin(), name.end(), [](char c) {
@@ -103,12 +101,11 @@ void read_port_name(TableView& table, DraftPort& draft, Reporter& reporter) {
   if (!name) return;
   draft.name_place = name->place;
   draft.port.name = name->text;
-  const bool ok =
-      !name->text.empty() && name->text.size() <= kMaxPortName &&
-      std::all_of(name->text.begin(), name->text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '.' || c == '_' || c == '-';
-      });
+  const bool ok = !name->text.empty() && name->text.size() <= kMaxPortName &&
+                  std::all_of(name->text.begin(), name->text.end(), [](char c) {
+                    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+                  });
   if (ok) return;
   reporter.error(name->place, say("port name `{}` is not 1 to {} of a-z, A-Z, 0-9, ., _ and -",
                                   "端口名 `{}` 应为 1 至 {} 个 a-z、A-Z、0-9、.、_ 或 -",
@@ -147,9 +144,10 @@ void check_main_or_sub(TableView& table, const DraftPort& draft, Reporter& repor
                    say("`{}` stands together with `device`, a port has one of them",
                        "`{}` 与 `device` 同时出现,端口只能有其一", key));
   } else if (!has_device && !has_parent && !has_vlan) {
-    reporter.error(table.place(),
-                   say("[[port]] has neither `device` nor `parent` with `vlan`, one of them expected",
-                       "[[port]] 缺少 `device`,或 `parent` 与 `vlan`"));
+    reporter.error(
+        table.place(),
+        say("[[port]] has neither `device` nor `parent` with `vlan`, one of them expected",
+            "[[port]] 缺少 `device`,或 `parent` 与 `vlan`"));
   } else if (!has_device && has_parent != has_vlan) {
     reporter.error(table.place(),
                    say("[[port]] has `{}` without `{}`, a sub-port has both",
@@ -166,9 +164,9 @@ void read_gateway_table(TableView& table, GatewayDraft& draft, Reporter& reporte
   if (workers->value >= 1 && workers->value <= kMaxWorkers) {
     draft.workers = static_cast<std::uint16_t>(workers->value);
   } else {
-    reporter.error(workers->place, say("`workers` is {}, 1 to {} expected",
-                                       "`workers` 为 {},应为 1 至 {}", workers->value,
-                                       kMaxWorkers));
+    reporter.error(workers->place,
+                   say("`workers` is {}, 1 to {} expected", "`workers` 为 {},应为 1 至 {}",
+                       workers->value, kMaxWorkers));
   }
 }
 
@@ -177,8 +175,8 @@ void read_port(TableView& table, GatewayDraft& gateway, Reporter& reporter) {
   GatewayPort& port = draft.port;
   port.place = table.place();
   read_port_name(table, draft, reporter);
-  const bool has_bad_device =
-      table.find("device") != nullptr && table.find("device")->kind != TomlKind::kString;
+  const bool has_bad_device = table.find("device") != nullptr &&
+                              table.find("device")->kind != TomlKind::kString;
   if (const auto device = table.word("device")) read_device(*device, port, reporter);
   if (has_bad_device) port.device_kind = DeviceKind::kVdev;
   draft.parent = table.word("parent");
@@ -224,8 +222,9 @@ void read_route(TableView& table, GatewayDraft& gateway, Reporter& reporter) {
   draft.port = table.word("port");
   draft.space = table.word("space");
   if (via_value == nullptr && table.find("port") == nullptr) {
-    reporter.error(table.place(), say("[[route]] has neither `via` nor `port`, one of them expected",
-                                      "[[route]] 缺少 `via` 或 `port`"));
+    reporter.error(table.place(),
+                   say("[[route]] has neither `via` nor `port`, one of them expected",
+                       "[[route]] 缺少 `via` 或 `port`"));
   }
   gateway.routes.push_back(std::move(draft));
 }

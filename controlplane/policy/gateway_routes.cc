@@ -69,10 +69,9 @@ void report_off_link(GatewayChecking& checking, const DraftRoute& draft, SpaceId
                      PortId named) {
   const std::string via = net::to_string(*draft.route.via);
   if (named.is_some()) {
-    checking.reporter.error(draft.via_place,
-                            say("{} is in no connected subnet of port `{}`",
-                                "{} 不在端口 `{}` 的任何直连子网内", via,
-                                printable(port_name(checking, named))));
+    checking.reporter.error(draft.via_place, say("{} is in no connected subnet of port `{}`",
+                                                 "{} 不在端口 `{}` 的任何直连子网内", via,
+                                                 printable(port_name(checking, named))));
     return;
   }
   Text hint;
@@ -84,13 +83,13 @@ void report_off_link(GatewayChecking& checking, const DraftRoute& draft, SpaceId
                port_name(checking, other));
   }
   const std::string zone = space_name(checking.policy, space);
-  checking.reporter.error(
-      draft.via_place,
-      zone.empty() ? say("{} is in no connected subnet of the shared address space",
-                         "{} 不在共享地址空间的任何直连子网内", via)
-                   : say("{} is in no connected subnet of the address space of `{}`",
-                         "{} 不在 `{}` 地址空间的任何直连子网内", via, zone),
-      std::move(hint));
+  checking.reporter.error(draft.via_place,
+                          zone.empty()
+                              ? say("{} is in no connected subnet of the shared address space",
+                                    "{} 不在共享地址空间的任何直连子网内", via)
+                              : say("{} is in no connected subnet of the address space of `{}`",
+                                    "{} 不在 `{}` 地址空间的任何直连子网内", via, zone),
+                          std::move(hint));
 }
 
 // Finds the port of a route with a next hop.
@@ -106,8 +105,8 @@ void resolve_next_hop(GatewayChecking& checking, const DraftRoute& draft, Gatewa
   const PortId named = route.port;
   if (draft.port && named.is_none()) return;
   if (named.is_some() && !checking.space_of(named)) return;
-  const PortId found =
-      on_link_port(checking, named.is_some() ? *checking.space_of(named) : space, *route.via);
+  const PortId found = on_link_port(checking, named.is_some() ? *checking.space_of(named) : space,
+                                    *route.via);
   if (found.is_none() || (named.is_some() && found != named)) {
     if (!checking.has_bad_port) report_off_link(checking, draft, space, named);
     return;
@@ -117,18 +116,18 @@ void resolve_next_hop(GatewayChecking& checking, const DraftRoute& draft, Gatewa
   if (is_own_address(port, *route.via)) {
     checking.reporter.error(draft.via_place,
                             say("`via` {} is the gateway's own address at port `{}`",
-                                "`via` {} 是网关自身在端口 `{}` 的地址",
-                                net::to_string(*route.via), printable(port.name)));
+                                "`via` {} 是网关自身在端口 `{}` 的地址", net::to_string(*route.via),
+                                printable(port.name)));
   }
   const auto cover = checking.subnets.longest_cover(*checking.space_of(found),
                                                     host_prefix(*route.via));
   const net::Prefix& subnet = checking.subnets.entries()[cover].prefix;
   if (subnet.family() == net::Family::kIpv4 && subnet.length() <= 30 &&
       subnet.last() == *route.via) {
-    checking.reporter.error(draft.via_place, say("`via` {} is the broadcast address of {}",
-                                                 "`via` {} 是 {} 的广播地址",
-                                                 net::to_string(*route.via),
-                                                 net::to_string(subnet)));
+    checking.reporter.error(draft.via_place,
+                            say("`via` {} is the broadcast address of {}",
+                                "`via` {} 是 {} 的广播地址", net::to_string(*route.via),
+                                net::to_string(subnet)));
   }
 }
 
@@ -137,18 +136,20 @@ void check_unique(GatewayChecking& checking, const DraftRoute& draft, SpaceId sp
   const net::Prefix& prefix = draft.route.prefix;
   const auto [it, is_new] = routes.try_emplace({space, prefix}, draft.prefix_place);
   if (!is_new) {
-    checking.reporter.error(
-        draft.prefix_place,
-        say("there is a route to {} already", "已有到 {} 的路由", net::to_string(prefix)),
-        say("it is first given at {}", "首次出现于 {}", checking.reporter.where(it->second)));
+    checking.reporter.error(draft.prefix_place,
+                            say("there is a route to {} already", "已有到 {} 的路由",
+                                net::to_string(prefix)),
+                            say("it is first given at {}", "首次出现于 {}",
+                                checking.reporter.where(it->second)));
   }
   const auto cover = checking.subnets.longest_cover(space, prefix);
   if (cover == PrefixIndex::kNone || checking.subnets.entries()[cover].prefix != prefix) return;
   const PortId port{static_cast<std::uint16_t>(checking.subnets.entries()[cover].unit.value())};
-  checking.reporter.error(draft.prefix_place,
-                          say("{} is the connected subnet of port `{}`, which has its route already",
-                              "{} 是端口 `{}` 的直连子网,已有直连路由", net::to_string(prefix),
-                              printable(port_name(checking, port))));
+  checking.reporter.error(
+      draft.prefix_place,
+      say("{} is the connected subnet of port `{}`, which has its route already",
+          "{} 是端口 `{}` 的直连子网,已有直连路由", net::to_string(prefix),
+          printable(port_name(checking, port))));
 }
 
 // The port of a neighbour that names none: the one in whose connected subnet it is.
@@ -207,14 +208,14 @@ void check_neighbours(GatewayChecking& checking) {
                                     "{} 是网关自身在端口 `{}` 的地址",
                                     net::to_string(neighbour.address), printable(port.name)));
       }
-      const auto [it, is_new] =
-          known.try_emplace({neighbour.port, neighbour.address}, draft.address_place);
+      const auto [it, is_new] = known.try_emplace({neighbour.port, neighbour.address},
+                                                  draft.address_place);
       if (!is_new) {
-        checking.reporter.error(
-            draft.address_place,
-            say("neighbour {} is defined a second time", "邻居 {} 重复定义",
-                net::to_string(neighbour.address)),
-            say("it is first given at {}", "首次出现于 {}", checking.reporter.where(it->second)));
+        checking.reporter.error(draft.address_place,
+                                say("neighbour {} is defined a second time", "邻居 {} 重复定义",
+                                    net::to_string(neighbour.address)),
+                                say("it is first given at {}", "首次出现于 {}",
+                                    checking.reporter.where(it->second)));
       }
     }
     checking.gateway.neighbours.push_back(neighbour);

@@ -19,8 +19,8 @@ std::expected<CheckedPolicy, Diagnostics> load(const PolicySource& source, Repor
 
 std::expected<CheckedGateway, Diagnostics> load(const std::vector<SourceFile>& files,
                                                 const CheckedPolicy& policy, Reporter& reporter) {
-  CheckedGateway gateway =
-      check_gateway(files[0], read_gateway(files[0], reporter), policy, reporter);
+  CheckedGateway gateway = check_gateway(files[0], read_gateway(files[0], reporter), policy,
+                                         reporter);
   if (reporter.has_errors()) return std::unexpected(reporter.take());
   return gateway;
 }

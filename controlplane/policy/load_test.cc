@@ -75,7 +75,8 @@ BOOST_AUTO_TEST_CASE(a_file_beyond_the_limit) {
   scratch.write("large.toml", text);
   BOOST_TEST(load_policy(scratch.path()).has_value());
   scratch.write("large.toml", text + '\n');
-  BOOST_TEST(only_error(load_policy(scratch.path())) == "is larger than 16 MiB, the limit of a file");
+  BOOST_TEST(only_error(load_policy(scratch.path())) ==
+             "is larger than 16 MiB, the limit of a file");
 }
 
 BOOST_AUTO_TEST_CASE(directories_beyond_the_limit) {
@@ -142,8 +143,9 @@ BOOST_AUTO_TEST_CASE(hostile_shapes_end_soon) {
 // The corners in which toml++ 3.3.0 trips over its own asserts.
 BOOST_AUTO_TEST_CASE(text_that_the_parser_cannot_stand) {
   for (const std::string_view text :
-       {"[", "[\n", "[&", "[[", "[[\n", "[.", "a.\n", "a.\n=", "= 1", "\"", "'", "[\"", "a = {",
-        "a = {b.", "a = [", "\\", "a = \"\\", "a = \"\\u", "a = 1979-", "a = 0x", "\xff", "\r"}) {
+       {"[",        "[\n",       "[&",        "[[",     "[[\n",  "[.",      "a.\n",  "a.\n=",
+        "= 1",      "\"",        "'",         "[\"",    "a = {", "a = {b.", "a = [", "\\",
+        "a = \"\\", "a = \"\\u", "a = 1979-", "a = 0x", "\xff",  "\r"}) {
     const auto result = load_policy_text("broken.toml", text);
     BOOST_REQUIRE(!result.has_value());
     BOOST_TEST(!result.error().empty(), text);

@@ -76,8 +76,7 @@ void PrefixIndex::build_segments() {
     const Entry& entry = entries_[open.back()];
     open.pop_back();
     if (const auto next = next_address(entry.prefix.last())) {
-      start_segment(entry.space, *next, open.empty() ? kNone : open.back(),
-                    entry.prefix.family());
+      start_segment(entry.space, *next, open.empty() ? kNone : open.back(), entry.prefix.family());
     }
   };
   for (std::uint32_t i = 0; i < entries_.size(); ++i) {
@@ -111,9 +110,10 @@ void PrefixIndex::build_extremes() {
 
 std::uint32_t PrefixIndex::longest_cover(SpaceId space, const net::Prefix& prefix) const {
   const Entry key{space, prefix, {}, {}, 0, kNone};
-  const auto after =
-      std::upper_bound(entries_.begin(), entries_.end(), key,
-                       [](const Entry& a, const Entry& b) { return order(a) < order(b); });
+  const auto after = std::upper_bound(entries_.begin(), entries_.end(), key,
+                                      [](const Entry& a, const Entry& b) {
+                                        return order(a) < order(b);
+                                      });
   if (after == entries_.begin()) return kNone;
   auto i = static_cast<std::uint32_t>(after - entries_.begin() - 1);
   while (i != kNone && !covers(entries_[i], space, prefix)) i = entries_[i].outer;
@@ -123,9 +123,11 @@ std::uint32_t PrefixIndex::longest_cover(SpaceId space, const net::Prefix& prefi
 // The number of the first segment that begins after `address`.
 std::size_t PrefixIndex::segment_of(SpaceId space, net::Family family,
                                     const net::Address& address) const {
-  const auto it = std::upper_bound(
-      segments_.begin(), segments_.end(), std::tuple(space, family, address),
-      [](const auto& key, const Segment& s) { return key < std::tuple(s.space, s.family, s.start); });
+  const auto it = std::upper_bound(segments_.begin(), segments_.end(),
+                                   std::tuple(space, family, address),
+                                   [](const auto& key, const Segment& s) {
+                                     return key < std::tuple(s.space, s.family, s.start);
+                                   });
   return static_cast<std::size_t>(it - segments_.begin());
 }
 

@@ -36,7 +36,9 @@ struct Naive {
 BOOST_AUTO_TEST_CASE(agrees_with_its_naive_twin) {
   const unsigned seed = std::random_device{}();
   std::mt19937 random(seed);
-  const auto below = [&](std::uint32_t limit) { return static_cast<std::uint32_t>(random() % limit); };
+  const auto below = [&](std::uint32_t limit) {
+    return static_cast<std::uint32_t>(random() % limit);
+  };
   constexpr std::uint32_t kBase = 0x0a000000;
   BOOST_TEST_CONTEXT("seed " << seed) {
     for (int round = 0; round < 400; ++round) {

@@ -15,9 +15,9 @@ void refuse(const TableView& table, std::string_view title, Reporter& reporter) 
 }
 
 void check_selectors(TableView& table, std::string_view key, bool required, Reporter& reporter) {
-  static_cast<void>(read_selectors(
-      required ? table.required_words(key, TableView::Empty::kRefused) : table.words(key),
-      reporter));
+  static_cast<void>(read_selectors(required ? table.required_words(key, TableView::Empty::kRefused)
+                                            : table.words(key),
+                                   reporter));
 }
 
 // The flow description of an assertion: `{ from = [...], to = [...] }`.
@@ -44,12 +44,11 @@ void check_prefix(const std::optional<Word>& word, Reporter& reporter) {
 
 void check_kind(const TomlValue* value, TomlKind kind, std::string_view key, Reporter& reporter) {
   if (value == nullptr || value->kind == kind) return;
-  reporter.error(value->place, Text{fmt::format("`{}` is {}, {} expected", key,
-                                                kind_name(value->kind).english,
-                                                kind_name(kind).english),
-                                    fmt::format("`{}` 是{},应为{}", key,
-                                                kind_name(value->kind).chinese,
-                                                kind_name(kind).chinese)});
+  reporter.error(value->place,
+                 Text{fmt::format("`{}` is {}, {} expected", key, kind_name(value->kind).english,
+                                  kind_name(kind).english),
+                      fmt::format("`{}` 是{},应为{}", key, kind_name(value->kind).chinese,
+                                  kind_name(kind).chinese)});
 }
 
 }  // namespace
@@ -58,13 +57,8 @@ void read_schedule(TableView& table, TableContext& context) {
   Reporter& reporter = context.reporter;
   static_cast<void>(read_id(table, reporter));
   static_cast<void>(table.word("name"));
-  constexpr std::array<std::pair<std::string_view, int>, 7> kDays{{{"mon", 0},
-                                                                   {"tue", 1},
-                                                                   {"wed", 2},
-                                                                   {"thu", 3},
-                                                                   {"fri", 4},
-                                                                   {"sat", 5},
-                                                                   {"sun", 6}}};
+  constexpr std::array<std::pair<std::string_view, int>, 7> kDays{
+      {{"mon", 0}, {"tue", 1}, {"wed", 2}, {"thu", 3}, {"fri", 4}, {"sat", 5}, {"sun", 6}}};
   const bool has_days = table.find("days") != nullptr;
   for (const Word& day : table.words("days")) {
     static_cast<void>(choose(std::optional(day), "days", kDays, reporter));

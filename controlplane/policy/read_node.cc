@@ -14,12 +14,12 @@ constexpr std::int64_t kSchema = 1;
 // Zone names of the tz database: letters, digits and "_+-" between slashes. Whether there is such a
 // zone is looked up where the machine has the database.
 bool is_timezone(std::string_view name) {
-  const bool well_formed =
-      !name.empty() && name.size() <= 64 && name.front() != '/' && name.back() != '/' &&
-      std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_' || c == '+' || c == '-' || c == '/';
-      });
+  const bool well_formed = !name.empty() && name.size() <= 64 && name.front() != '/' &&
+                           name.back() != '/' && std::all_of(name.begin(), name.end(), [](char c) {
+                             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                    (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' ||
+                                    c == '/';
+                           });
   if (!well_formed) return false;
   if (name == "Asia/Shanghai" || name == "UTC") return true;
   const std::filesystem::path database = "/usr/share/zoneinfo";
@@ -115,8 +115,8 @@ void read_zone(TableView& table, TableContext& context) {
   }
   draft.has_kind = kind.has_value();
   draft.zone.kind = kind.value_or(ZoneKind::kExtranet);
-  draft.zone.drop_unregistered =
-      draft.zone.kind == ZoneKind::kExtranet || draft.zone.kind == ZoneKind::kPrivate;
+  draft.zone.drop_unregistered = draft.zone.kind == ZoneKind::kExtranet ||
+                                 draft.zone.kind == ZoneKind::kPrivate;
   constexpr std::array<std::pair<std::string_view, bool>, 2> kUnregistered{
       {{"drop", true}, {"rules", false}}};
   if (const auto drop = choose(table.word("unregistered"), "unregistered", kUnregistered,

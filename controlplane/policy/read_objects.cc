@@ -108,8 +108,8 @@ void read_group(TableView& table, TableContext& context) {
   draft.group.place = table.place();
   const auto id = read_id(table, reporter);
   const auto name = table.word("name");
-  draft.group.members =
-      read_selectors(table.required_words("members", TableView::Empty::kRefused), reporter);
+  draft.group.members = read_selectors(table.required_words("members", TableView::Empty::kRefused),
+                                       reporter);
   draft.group.except = read_selectors(table.words("except"), reporter);
   if (!id) return;
   draft.id_place = id->place;

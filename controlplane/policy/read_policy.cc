@@ -12,7 +12,7 @@ namespace {
 // reads it.
 struct TableKind {
   std::string_view name;
-  bool is_list;    // written [[name]]
+  bool is_list;  // written [[name]]
   bool root_only;
   bool node_file_only;
   void (*read)(TableView&, TableContext&);
@@ -45,8 +45,7 @@ void report_unknown_table(const TomlTable& table, Reporter& reporter) {
   }
   Nearest nearest(table.name);
   for (const TableKind& kind : kTables) nearest.offer(kind.name);
-  reporter.error(table.place,
-                 say("unknown table `{}`", "未知的表 `{}`", printable(table.name)),
+  reporter.error(table.place, say("unknown table `{}`", "未知的表 `{}`", printable(table.name)),
                  nearest.hint());
 }
 

@@ -14,11 +14,11 @@ namespace {
 void report_duplicate(Checking& checking, const Text& kind, std::string_view name,
                       const Place& second, const Place& first) {
   const std::string shown = printable(name);
-  checking.reporter.error(
-      second,
-      Text{fmt::format("{} `{}` is defined a second time", kind.english, shown),
-           fmt::format("{} `{}` 重复定义", kind.chinese, shown)},
-      say("it is first defined at {}", "首次定义于 {}", checking.reporter.where(first)));
+  checking.reporter.error(second,
+                          Text{fmt::format("{} `{}` is defined a second time", kind.english, shown),
+                               fmt::format("{} `{}` 重复定义", kind.chinese, shown)},
+                          say("it is first defined at {}", "首次定义于 {}",
+                              checking.reporter.where(first)));
 }
 
 // Enters the ids of `drafts` into `table`.
@@ -38,11 +38,10 @@ void check_tier(Checking& checking, const DraftNode& draft) {
   if (draft.node.parent.is_none()) return;
   const DraftNode& parent = checking.draft.nodes[draft.node.parent.index()];
   if (!draft.has_tier || !parent.has_tier || draft.node.tier > parent.node.tier) return;
-  checking.reporter.error(
-      draft.tier_place,
-      say("tier {0} is not below {1}, the tier of the node above ({2})",
-          "层级 {0} 不低于上级节点({2})的层级 {1}", tier_name(draft.node.tier),
-          tier_name(parent.node.tier), printable(parent.node.code)));
+  checking.reporter.error(draft.tier_place,
+                          say("tier {0} is not below {1}, the tier of the node above ({2})",
+                              "层级 {0} 不低于上级节点({2})的层级 {1}", tier_name(draft.node.tier),
+                              tier_name(parent.node.tier), printable(parent.node.code)));
 }
 
 }  // namespace
@@ -120,8 +119,8 @@ void resolve_terminals(Checking& checking) {
   checking.policy.terminals.reserve(checking.draft.terminals.size());
   for (DraftTerminal& draft : checking.draft.terminals) {
     if (draft.unit) {
-      const auto unit =
-          checking.units.resolve(draft.unit->text, draft.unit->place, checking.reporter);
+      const auto unit = checking.units.resolve(draft.unit->text, draft.unit->place,
+                                               checking.reporter);
       if (unit) draft.terminal.unit = UnitId{*unit};
     }
     checking.policy.terminals.push_back(std::move(draft.terminal));
@@ -137,8 +136,8 @@ void resolve_services(Checking& checking) {
     Service& service = draft.service;
     if (draft.zone) service.zone = resolve_zone(checking, draft.zone->text, draft.zone->place);
     if (draft.owner) {
-      const auto owner =
-          checking.units.resolve(draft.owner->text, draft.owner->place, checking.reporter);
+      const auto owner = checking.units.resolve(draft.owner->text, draft.owner->place,
+                                                checking.reporter);
       if (owner) service.owner = UnitId{*owner};
     }
     checking.policy.services.push_back(std::move(service));

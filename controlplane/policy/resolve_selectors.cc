@@ -11,11 +11,10 @@ void resolve_group(Checking& checking, Selector& selector, NodeId node) {
   const Group& group = checking.policy.groups[*index];
   if (!checking.is_within(node, group.node)) {
     checking.reporter.error(
-        selector.place,
-        say("group `{}` stands at node {}, which is neither node {} nor above it",
-            "组 `{}` 位于节点 {},既不是节点 {} 也不是其上级", group.id,
-            printable(checking.policy.nodes[group.node.index()].code),
-            printable(checking.policy.nodes[node.index()].code)));
+        selector.place, say("group `{}` stands at node {}, which is neither node {} nor above it",
+                            "组 `{}` 位于节点 {},既不是节点 {} 也不是其上级", group.id,
+                            printable(checking.policy.nodes[group.node.index()].code),
+                            printable(checking.policy.nodes[node.index()].code)));
     return;
   }
   selector.group = GroupId{*index};
@@ -55,18 +54,12 @@ void resolve_selector(Checking& checking, Selector& selector, NodeId node) {
     case SelectorKind::kZone:
       selector.zone = resolve_zone(checking, selector.text, selector.place);
       break;
-    case SelectorKind::kGroup:
-      resolve_group(checking, selector, node);
-      break;
-    case SelectorKind::kNet:
-      resolve_net(checking, selector);
-      break;
+    case SelectorKind::kGroup: resolve_group(checking, selector, node); break;
+    case SelectorKind::kNet: resolve_net(checking, selector); break;
     case SelectorKind::kAny:
-    case SelectorKind::kTier:
-      break;
+    case SelectorKind::kTier: break;
     case SelectorKind::kLabel:
-    case SelectorKind::kServices:
-      return;  // the label itself stays
+    case SelectorKind::kServices: return;  // the label itself stays
   }
   selector.text.clear();
 }
@@ -79,19 +72,15 @@ void resolve_selectors(Checking& checking, std::vector<Selector>& selectors, Nod
 
 std::string selector_text(const CheckedPolicy& policy, const Selector& selector) {
   switch (selector.kind) {
-    case SelectorKind::kAny:
-      return "any";
+    case SelectorKind::kAny: return "any";
     case SelectorKind::kUnit:
       return "unit:" + (selector.unit.is_some() ? policy.units[selector.unit.index()].id : "?");
     case SelectorKind::kNode:
       return "node:" + (selector.node.is_some() ? policy.nodes[selector.node.index()].code : "?");
-    case SelectorKind::kTier:
-      return fmt::format("tier:{}", tier_name(selector.tier));
-    case SelectorKind::kLabel:
-      return "label:" + printable(selector.text);
+    case SelectorKind::kTier: return fmt::format("tier:{}", tier_name(selector.tier));
+    case SelectorKind::kLabel: return "label:" + printable(selector.text);
     case SelectorKind::kGroup:
-      return "group:" +
-             (selector.group.is_some() ? policy.groups[selector.group.index()].id : "?");
+      return "group:" + (selector.group.is_some() ? policy.groups[selector.group.index()].id : "?");
     case SelectorKind::kZone:
       return "zone:" + (selector.zone.is_some() ? policy.zones[selector.zone.index()].id : "?");
     case SelectorKind::kNet:
@@ -100,8 +89,7 @@ std::string selector_text(const CheckedPolicy& policy, const Selector& selector)
     case SelectorKind::kService:
       return "service:" +
              (selector.service.is_some() ? policy.services[selector.service.index()].id : "?");
-    case SelectorKind::kServices:
-      return "services:" + printable(selector.text);
+    case SelectorKind::kServices: return "services:" + printable(selector.text);
   }
   return {};
 }

@@ -108,8 +108,9 @@ Place place_of_offset(std::uint32_t file, std::string_view text, std::size_t off
 // Checks the encoding of `bytes`. Bad bytes become '?', so that the rest of the file is still read.
 std::string checked_text(std::string bytes, std::uint32_t file, Reporter& reporter) {
   if (bytes.starts_with(kByteOrderMark)) {
-    reporter.error(start_of(file), say("the file begins with a byte-order mark, plain UTF-8 expected",
-                                       "文件以字节顺序标记(BOM)开头,应为不带 BOM 的 UTF-8"),
+    reporter.error(start_of(file),
+                   say("the file begins with a byte-order mark, plain UTF-8 expected",
+                       "文件以字节顺序标记(BOM)开头,应为不带 BOM 的 UTF-8"),
                    say("save it as UTF-8 without BOM", "请另存为不带 BOM 的 UTF-8"));
     bytes.erase(0, kByteOrderMark.size());
   }
@@ -175,9 +176,8 @@ class TreeReader {
             std::size_t depth) {
     if (depth > kMaxDirectoryDepth) {
       reporter_.add_unreadable_file();
-      reporter_.error(start_of(add_file(relative)),
-                      say("directories are nested more than {} deep", "目录嵌套超过 {} 层",
-                          kMaxDirectoryDepth));
+      reporter_.error(start_of(add_file(relative)), say("directories are nested more than {} deep",
+                                                        "目录嵌套超过 {} 层", kMaxDirectoryDepth));
       return;
     }
     const std::vector<Entry> entries = entries_of(directory, relative);
@@ -247,15 +247,15 @@ class TreeReader {
   // The contract's order: byte order of the paths relative to the node's directory. Within one node
   // they all begin with that directory, so whole paths compare the same.
   void sort_files(SourceNode& node) const {
-    std::sort(node.files.begin(), node.files.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return raw_paths_[a] < raw_paths_[b];
-    });
+    std::sort(node.files.begin(), node.files.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return raw_paths_[a] < raw_paths_[b]; });
   }
 
   void check_root(const fs::path& root) {
-    const bool has_node_file =
-        std::any_of(source_.nodes[0].files.begin(), source_.nodes[0].files.end(),
-                    [&](std::uint32_t file) { return raw_paths_[file] == kNodeFile; });
+    const bool has_node_file = std::any_of(source_.nodes[0].files.begin(),
+                                           source_.nodes[0].files.end(), [&](std::uint32_t file) {
+                                             return raw_paths_[file] == kNodeFile;
+                                           });
     if (has_node_file) return;
     const std::uint32_t file = add_file(std::string(kNodeFile));
     source_.nodes[0].node_file = file;

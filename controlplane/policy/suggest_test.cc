@@ -16,10 +16,14 @@ struct DistanceCase {
 
 BOOST_AUTO_TEST_CASE(distances) {
   constexpr std::array kCases{
-      DistanceCase{"", "", 0},         DistanceCase{"rule", "rule", 0},
-      DistanceCase{"rule", "rules", 1}, DistanceCase{"form", "from", 1},
-      DistanceCase{"budgte", "budget", 1}, DistanceCase{"abc", "", 3},
-      DistanceCase{"czj-360121", "czj-360112", 1}, DistanceCase{"kitten", "sitting", 3},
+      DistanceCase{"", "", 0},
+      DistanceCase{"rule", "rule", 0},
+      DistanceCase{"rule", "rules", 1},
+      DistanceCase{"form", "from", 1},
+      DistanceCase{"budgte", "budget", 1},
+      DistanceCase{"abc", "", 3},
+      DistanceCase{"czj-360121", "czj-360112", 1},
+      DistanceCase{"kitten", "sitting", 3},
       DistanceCase{"abcdef", "ghijkl", 5},  // beyond the limit
   };
   for (const DistanceCase& c : kCases) {

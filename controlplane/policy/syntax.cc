@@ -47,10 +47,10 @@ Parsed<AddressAndLength> parse_address_and_length(std::string_view text) {
   if (slash == text.npos) {
     const auto address = parse_one_address(text);
     if (!address) return std::unexpected(address.error());
-    return complain(
-        say("`{}` has no length, ADDRESS/LENGTH expected", "`{}` 缺少前缀长度,应为 地址/长度", text),
-        say("a single address is `{}/{}`", "单个地址写作 `{}/{}`", text,
-            net::address_bits(address->family())));
+    return complain(say("`{}` has no length, ADDRESS/LENGTH expected",
+                        "`{}` 缺少前缀长度,应为 地址/长度", text),
+                    say("a single address is `{}/{}`", "单个地址写作 `{}/{}`", text,
+                        net::address_bits(address->family())));
   }
   const auto address = parse_one_address(text.substr(0, slash));
   if (!address) return std::unexpected(address.error());
@@ -146,10 +146,9 @@ std::optional<Complaint> check_code(std::string_view text) {
 }
 
 std::optional<Complaint> check_id(std::string_view text) {
-  const bool ok =
-      !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-        return is_digit(c) || is_lower(c) || c == '-';
-      });
+  const bool ok = !text.empty() && text.size() <= 64 &&
+                  std::all_of(text.begin(), text.end(),
+                              [](char c) { return is_digit(c) || is_lower(c) || c == '-'; });
   if (ok) return std::nullopt;
   return Complaint{say("id `{}` is not 1 to 64 of a-z, 0-9 and -",
                        "标识 `{}` 应为 1 至 64 个 a-z、0-9 或 -", printable(text)),
@@ -219,8 +218,8 @@ Parsed<net::MacAddress> parse_station_mac(std::string_view text) {
                         "`{}` 不是 MAC 地址,应形如 aa:bb:cc:dd:ee:ff", printable(text)));
   }
   if (((*mac)[0] & 1) != 0 || *mac == net::MacAddress{}) {
-    return complain(say("MAC address `{}` is not that of one station",
-                        "MAC 地址 `{}` 不是单播地址", text));
+    return complain(
+        say("MAC address `{}` is not that of one station", "MAC 地址 `{}` 不是单播地址", text));
   }
   return *mac;
 }
@@ -265,10 +264,9 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
     address_text = rest.substr(0, rest.find_first_of("/:"));
     rest.remove_prefix(address_text.size());
     if (std::count(text.begin(), text.end(), ':') > 1) {
-      return complain(
-          say("`{}` is not an endpoint", "`{}` 不是合法的端点", printable(text)),
-          say("an IPv6 address stands in brackets: `[2001:db8::10]:443/tcp`",
-              "IPv6 地址须加方括号:`[2001:db8::10]:443/tcp`"));
+      return complain(say("`{}` is not an endpoint", "`{}` 不是合法的端点", printable(text)),
+                      say("an IPv6 address stands in brackets: `[2001:db8::10]:443/tcp`",
+                          "IPv6 地址须加方括号:`[2001:db8::10]:443/tcp`"));
     }
   }
   const auto address = parse_one_address(address_text);
@@ -325,10 +323,11 @@ Parsed<Selector> parse_selector(std::string_view text) {
     for (const SelectorName& s : kSelectors) nearest.offer(s.name);
     Text hint = nearest.hint();
     if (hint.english.empty()) {
-      hint = say("write unit:ID, node:CODE, tier:NAME, label:TEXT, group:ID, zone:ID, net:PREFIX, "
-                 "service:ID, services:LABEL or any",
-                 "可写 unit:标识、node:代码、tier:层级、label:标签、group:标识、zone:标识、"
-                 "net:前缀、service:标识、services:标签 或 any");
+      hint =
+          say("write unit:ID, node:CODE, tier:NAME, label:TEXT, group:ID, zone:ID, net:PREFIX, "
+              "service:ID, services:LABEL or any",
+              "可写 unit:标识、node:代码、tier:层级、label:标签、group:标识、zone:标识、"
+              "net:前缀、service:标识、services:标签 或 any");
     }
     return complain(say("`{}` is no selector", "`{}` 不是选择器", printable(text)),
                     std::move(hint));

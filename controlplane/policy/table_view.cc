@@ -34,16 +34,16 @@ bool TableView::expect(const TomlValue& value, TomlKind kind, std::string_view k
   if (value.kind == kind) return true;
   const Text& is = kind_name(value.kind);
   const Text& want = kind_name(kind);
-  reporter_.error(value.place, Text{fmt::format("`{}` is {}, {} expected", key, is.english,
-                                                want.english),
-                                    fmt::format("`{}` 是{},应为{}", key, is.chinese, want.chinese)});
+  reporter_.error(value.place,
+                  Text{fmt::format("`{}` is {}, {} expected", key, is.english, want.english),
+                       fmt::format("`{}` 是{},应为{}", key, is.chinese, want.chinese)});
   return false;
 }
 
 bool TableView::require(std::string_view key) {
   if (find(key) != nullptr) return true;
-  reporter_.error(place_, say("{} has no `{}`, which it must have", "{} 缺少必需的键 `{}`", title_,
-                              key));
+  reporter_.error(place_,
+                  say("{} has no `{}`, which it must have", "{} 缺少必需的键 `{}`", title_, key));
   return false;
 }
 
@@ -79,10 +79,9 @@ std::vector<Word> TableView::words(std::string_view key) {
       words.push_back({item.text, item.place});
     } else {
       const Text& is = kind_name(item.kind);
-      reporter_.error(
-          item.place,
-          Text{fmt::format("an element of `{}` is {}, a string expected", key, is.english),
-               fmt::format("`{}` 的元素是{},应为字符串", key, is.chinese)});
+      reporter_.error(item.place, Text{fmt::format("an element of `{}` is {}, a string expected",
+                                                   key, is.english),
+                                       fmt::format("`{}` 的元素是{},应为字符串", key, is.chinese)});
     }
   }
   return words;
@@ -104,8 +103,7 @@ void TableView::refuse_later(std::string_view key, std::span<const TomlKind> kin
   if (std::find(kinds.begin(), kinds.end(), value->kind) == kinds.end()) {
     expect(*value, kinds.front(), key);
   }
-  reporter_.error(key_place(key),
-                  not_supported_yet(fmt::format("`{}` in {}", key, title_)));
+  reporter_.error(key_place(key), not_supported_yet(fmt::format("`{}` in {}", key, title_)));
 }
 
 void TableView::finish() {

@@ -58,8 +58,8 @@ class DocumentReader {
   // parser made of it.
   void report_body(const TomlSection& section, const TomlError& error) {
     const ForeignCharacter& foreign = section.foreign;
-    if (foreign.text.empty() || std::tie(error.place.line, error.place.column) <
-                                    std::tie(foreign.line, foreign.column)) {
+    if (foreign.text.empty() ||
+        std::tie(error.place.line, error.place.column) < std::tie(foreign.line, foreign.column)) {
       report_syntax(error);
       return;
     }
@@ -82,9 +82,8 @@ class DocumentReader {
                       say("the table has more than {} dots outside strings",
                           "表中字符串之外的句点超过 {} 个", kMaxSectionDots));
     } else if (section.depth > kMaxTomlDepth) {
-      reporter_.error(line_start(section.header_line),
-                      say("values are nested more than {} deep", "值的嵌套超过 {} 层",
-                          kMaxTomlDepth));
+      reporter_.error(line_start(section.header_line), say("values are nested more than {} deep",
+                                                           "值的嵌套超过 {} 层", kMaxTomlDepth));
     } else {
       auto members = read_toml(section.body, file_, section.body_line);
       if (members) return std::move(*members);
@@ -138,9 +137,8 @@ class DocumentReader {
     for (TomlMember& member : *members) {
       const TomlValue& value = member.value;
       const bool is_tables = value.kind == TomlKind::kArray && !value.items.empty() &&
-                             std::all_of(value.items.begin(), value.items.end(), [](const auto& v) {
-                               return v.kind == TomlKind::kTable;
-                             });
+                             std::all_of(value.items.begin(), value.items.end(),
+                                         [](const auto& v) { return v.kind == TomlKind::kTable; });
       if (value.kind == TomlKind::kTable) {
         opened_.emplace(member.key, Opened{false, member.place});
         visit_({member.key, false, member.place, std::move(member.value.members)});
@@ -151,8 +149,9 @@ class DocumentReader {
           visit_({member.key, true, item.place, std::move(item.members)});
         }
       } else {
-        reporter_.error(member.place, say("key `{}` stands outside any table",
-                                          "键 `{}` 不属于任何表", printable(member.key)),
+        reporter_.error(member.place,
+                        say("key `{}` stands outside any table", "键 `{}` 不属于任何表",
+                            printable(member.key)),
                         say("put it below the header of the table that it belongs to",
                             "请将其放在所属表的表头之下"));
       }
@@ -194,8 +193,8 @@ class DocumentReader {
     const std::string& name = path.keys.front();
     const auto [it, is_new] = opened_.emplace(name, Opened{path.is_array, path.place});
     if (is_new || (path.is_array && it->second.may_grow)) return true;
-    reporter_.error(path.place, say("table `{}` is defined a second time", "表 `{}` 重复定义",
-                                    printable(name)),
+    reporter_.error(path.place,
+                    say("table `{}` is defined a second time", "表 `{}` 重复定义", printable(name)),
                     say("it is first defined at {}", "首次定义于 {}",
                         reporter_.where(it->second.place)));
     return false;
@@ -238,8 +237,8 @@ class DocumentReader {
   }
 
   void report_redefinition(const HeaderPath& path, const TomlMember& member) {
-    reporter_.error(path.place, say("`{}` is defined a second time", "`{}` 重复定义",
-                                    printable(member.key)),
+    reporter_.error(path.place,
+                    say("`{}` is defined a second time", "`{}` 重复定义", printable(member.key)),
                     say("it is first defined at {}", "首次定义于 {}",
                         reporter_.where(member.place)));
   }

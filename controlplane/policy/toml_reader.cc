@@ -10,9 +10,9 @@ struct ParserLost {};
 }  // namespace meiguan::policy
 
 #undef NDEBUG
-#define TOML_ASSERT(expr)                                \
-  do {                                                   \
-    if (!(expr)) ::meiguan::policy::lose_parser();       \
+#define TOML_ASSERT(expr)                          \
+  do {                                             \
+    if (!(expr)) ::meiguan::policy::lose_parser(); \
   } while (false)
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 1
@@ -63,22 +63,14 @@ TomlValue value_of(const toml::node& node, Origin origin) {
       value.kind = TomlKind::kInteger;
       value.integer = node.as_integer()->get();
       break;
-    case toml::node_type::floating_point:
-      value.kind = TomlKind::kFloat;
-      break;
+    case toml::node_type::floating_point: value.kind = TomlKind::kFloat; break;
     case toml::node_type::boolean:
       value.kind = TomlKind::kBoolean;
       value.boolean = node.as_boolean()->get();
       break;
-    case toml::node_type::date:
-      value.kind = TomlKind::kDate;
-      break;
-    case toml::node_type::time:
-      value.kind = TomlKind::kTime;
-      break;
-    case toml::node_type::date_time:
-      value.kind = TomlKind::kDateTime;
-      break;
+    case toml::node_type::date: value.kind = TomlKind::kDate; break;
+    case toml::node_type::time: value.kind = TomlKind::kTime; break;
+    case toml::node_type::date_time: value.kind = TomlKind::kDateTime; break;
     case toml::node_type::array:
       value.kind = TomlKind::kArray;
       value.items.reserve(node.as_array()->size());
@@ -141,9 +133,9 @@ std::uint32_t lost_line(std::string_view text) {
     ends.push_back(i + 1);
   }
   ends.push_back(text.size());
-  const auto found =
-      std::partition_point(ends.begin(), ends.end() - 1,
-                           [&](std::size_t end) { return !loses_parser(text.substr(0, end)); });
+  const auto found = std::partition_point(ends.begin(), ends.end() - 1, [&](std::size_t end) {
+    return !loses_parser(text.substr(0, end));
+  });
   return static_cast<std::uint32_t>(found - ends.begin()) + 1;
 }
 

@@ -53,8 +53,8 @@ PlainHeader plain_header(std::string_view line) {
   // A comment with a control character in it is left to the parser to refuse.
   const std::string_view rest = line.substr(i);
   if (!rest.empty() && (rest.front() != '#' || std::any_of(rest.begin(), rest.end(), [](char c) {
-        return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f;
-      }))) {
+                          return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f;
+                        }))) {
     return {};
   }
   header.name = name;
@@ -82,8 +82,7 @@ void SectionSplitter::end_line() {
 void SectionSplitter::note_foreign(TomlSection& section) {
   const std::size_t length = std::max<std::size_t>(1, utf8_length_at(text_, position_));
   if (section.foreign.text.empty()) {
-    const std::size_t before =
-        count_characters(text_.substr(line_start_, position_ - line_start_));
+    const std::size_t before = count_characters(text_.substr(line_start_, position_ - line_start_));
     section.foreign = {text_.substr(position_, length), line_,
                        static_cast<std::uint32_t>(before + 1)};
   }
@@ -120,16 +119,10 @@ void SectionSplitter::skip_string(char quote) {
 void SectionSplitter::scan_line(TomlSection& section, std::size_t& depth) {
   while (position_ < text_.size()) {
     switch (text_[position_]) {
-      case '\n':
-        end_line();
-        return;
-      case '#':
-        position_ = std::min(text_.find('\n', position_), text_.size());
-        break;
+      case '\n': end_line(); return;
+      case '#': position_ = std::min(text_.find('\n', position_), text_.size()); break;
       case '"':
-      case '\'':
-        skip_string(text_[position_]);
-        break;
+      case '\'': skip_string(text_[position_]); break;
       case '[':
       case '{':
         ++depth;

@@ -1,9 +1,9 @@
 #pragma once
 
 // Cuts a TOML text into its sections: the lines before the first header, and then each header with
-// the lines below it. Sections are parsed one by one, which gives three things: a syntax error costs
-// its own section only and the others are still checked in the same run; the parser's quadratic
-// and recursive paths see bounded input; a large file is never in memory as a tree.
+// the lines below it. Sections are parsed one by one, which gives three things: a syntax error
+// costs its own section only and the others are still checked in the same run; the parser's
+// quadratic and recursive paths see bounded input; a large file is never in memory as a tree.
 
 #include <cstddef>
 #include <cstdint>
@@ -50,8 +50,8 @@ class SectionSplitter {
   bool started_{false};
 };
 
-// For a header of the plain kind, `[name]` or `[[name]]` with a bare name: the name, and whether the
-// brackets are double. An empty name otherwise.
+// For a header of the plain kind, `[name]` or `[[name]]` with a bare name: the name, and whether
+// the brackets are double. An empty name otherwise.
 struct PlainHeader {
   std::string_view name;
   bool is_array{false};

@@ -41,14 +41,18 @@ BOOST_AUTO_TEST_CASE(sections) {
       {"headers in strings",
        "[a]\nx = \"\"\"\n[b]\n\\\"\"\"\"\"\n[c]\ny = '''\n[d]'''\n",
        {"1||1|", "1|[a]|2|x = \"\"\"\n[b]\n\\\"\"\"\"\"\n", "5|[c]|6|y = '''\n[d]'''\n"}},
-      {"headers in comments", "[a]\n# [b]\n#\"\n[c]\n", {"1||1|", "1|[a]|2|# [b]\n#\"\n", "4|[c]|5|"}},
+      {"headers in comments",
+       "[a]\n# [b]\n#\"\n[c]\n",
+       {"1||1|", "1|[a]|2|# [b]\n#\"\n", "4|[c]|5|"}},
       {"an open string ends with its line",
        "[a]\nx = \"\n[b]\n",
        {"1||1|", "1|[a]|2|x = \"\n", "3|[b]|4|"}},
       {"a lone bracket", "[\n[a]\n", {"1||1|", "1|[|2|", "2|[a]|3|"}},
   };
   for (const SplitCase& c : cases) {
-    BOOST_TEST_CONTEXT(c.name) { BOOST_TEST(split(c.text) == c.want, boost::test_tools::per_element()); }
+    BOOST_TEST_CONTEXT(c.name) {
+      BOOST_TEST(split(c.text) == c.want, boost::test_tools::per_element());
+    }
   }
 }
 

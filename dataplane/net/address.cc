@@ -9,9 +9,7 @@ namespace meiguan::net {
 namespace {
 
 // Prefix lengths count from the address proper; IPv4 begins 96 bits into the 16 bytes.
-constexpr unsigned offset_bits(Family family) noexcept {
-  return family == Family::kIpv4 ? 96 : 0;
-}
+constexpr unsigned offset_bits(Family family) noexcept { return family == Family::kIpv4 ? 96 : 0; }
 
 // The bits of byte `index` that belong to the network part when `bits` leading bits do.
 constexpr std::uint8_t network_mask(std::size_t index, unsigned bits) noexcept {

@@ -32,8 +32,8 @@ class Dump {
            n.depth, n.parent.is_some() ? policy_.nodes[n.parent.index()].code : "-");
     }
     for (const Zone& z : policy_.zones) {
-      line(z.place, "zone {} {} {} space {}{}", z.id, z.name, name(kKinds, z.kind),
-           z.space.value(), z.drop_unregistered ? " drops unregistered" : "");
+      line(z.place, "zone {} {} {} space {}{}", z.id, z.name, name(kKinds, z.kind), z.space.value(),
+           z.drop_unregistered ? " drops unregistered" : "");
     }
     for (const Unit& u : policy_.units) {
       line(u.place, "unit {} {} at {} in {} {} labels {} {}", u.id, u.name, node(u.node),
@@ -50,8 +50,8 @@ class Dump {
       for (const Endpoint& e : s.endpoints) {
         endpoints.push_back(net::to_string(e.prefix) + " " + match(e.match));
       }
-      line(s.place, "service {} {} at {} in {} {} labels {}{} owner {}", s.id, s.name,
-           node(s.node), zone(s.zone), endpoints, s.labels, s.publish ? " published" : "",
+      line(s.place, "service {} {} at {} in {} {} labels {}{} owner {}", s.id, s.name, node(s.node),
+           zone(s.zone), endpoints, s.labels, s.publish ? " published" : "",
            s.owner.is_some() ? policy_.units[s.owner.index()].id : "-");
     }
     for (const Group& g : policy_.groups) {
@@ -93,26 +93,17 @@ class Dump {
 
   [[nodiscard]] std::string selector(const Selector& s) const {
     switch (s.kind) {
-      case SelectorKind::kAny:
-        return "any";
-      case SelectorKind::kUnit:
-        return "unit:" + policy_.units[s.unit.index()].id;
-      case SelectorKind::kNode:
-        return "node:" + node(s.node);
-      case SelectorKind::kTier:
-        return "tier:" + name(kTiers, s.tier);
-      case SelectorKind::kLabel:
-        return "label:" + s.text;
-      case SelectorKind::kGroup:
-        return "group:" + policy_.groups[s.group.index()].id;
-      case SelectorKind::kZone:
-        return "zone:" + zone(s.zone);
+      case SelectorKind::kAny: return "any";
+      case SelectorKind::kUnit: return "unit:" + policy_.units[s.unit.index()].id;
+      case SelectorKind::kNode: return "node:" + node(s.node);
+      case SelectorKind::kTier: return "tier:" + name(kTiers, s.tier);
+      case SelectorKind::kLabel: return "label:" + s.text;
+      case SelectorKind::kGroup: return "group:" + policy_.groups[s.group.index()].id;
+      case SelectorKind::kZone: return "zone:" + zone(s.zone);
       case SelectorKind::kNet:
         return fmt::format("net:{} space {}", net::to_string(s.prefix), s.space.value());
-      case SelectorKind::kService:
-        return "service:" + policy_.services[s.service.index()].id;
-      case SelectorKind::kServices:
-        return "services:" + s.text;
+      case SelectorKind::kService: return "service:" + policy_.services[s.service.index()].id;
+      case SelectorKind::kServices: return "services:" + s.text;
     }
     return {};
   }
@@ -132,19 +123,19 @@ std::string dump(const CheckedPolicy& policy) { return Dump(policy).all(); }
 
 std::string dump(const CheckedGateway& gateway, const CheckedPolicy& policy) {
   const Dump names(policy);
-  std::string text = fmt::format("gateway {} node {} workers {}\n", gateway.file,
-                                 gateway.node_code, gateway.workers);
+  std::string text = fmt::format("gateway {} node {} workers {}\n", gateway.file, gateway.node_code,
+                                 gateway.workers);
   for (const GatewayPort& p : gateway.ports) {
     std::vector<std::string> addresses;
     for (const InterfaceAddress& a : p.addresses) {
       addresses.push_back(fmt::format("{}/{}", net::to_string(a.address), a.length));
     }
-    text += fmt::format(
-        "line {}: port {} {} zone {} {} mac {} mtu {} {}\n", p.place.line, p.name,
-        p.device_kind ? name(kDevices, *p.device_kind) + ":" + p.device
-                      : fmt::format("{} vlan {}", gateway.ports[p.parent.index()].name, p.vlan),
-        names.zone(p.zone), addresses, p.mac ? net::to_string(*p.mac) : "-", p.mtu,
-        name(kAntiSpoof, p.anti_spoof));
+    text += fmt::format("line {}: port {} {} zone {} {} mac {} mtu {} {}\n", p.place.line, p.name,
+                        p.device_kind ? name(kDevices, *p.device_kind) + ":" + p.device
+                                      : fmt::format("{} vlan {}",
+                                                    gateway.ports[p.parent.index()].name, p.vlan),
+                        names.zone(p.zone), addresses, p.mac ? net::to_string(*p.mac) : "-", p.mtu,
+                        name(kAntiSpoof, p.anti_spoof));
   }
   for (const GatewayRoute& r : gateway.routes) {
     text += fmt::format("line {}: route {} space {} via {} port {}\n", r.place.line,

@@ -1,0 +1,102 @@
+// Any bytes as a sequence of frames through one pipeline with the hand-made image of the tests.
+// The pipeline does not look at a frame's destination MAC, so that these bytes say what the frame
+// does not: the first the port, the second the time that passes and whether the policy changes, the
+// next two how long the frame is; a length below a header or above the rest means the rest, so that
+// a plain frame is a sequence of one. What must hold: every
+// frame ends with one reason, what is sent is a well-formed frame with one hop less, and the
+// counters add up.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/fastpath/parse.h"
+#include "dataplane/fastpath/pipeline_fixture.h"
+
+namespace {
+
+using namespace meiguan;
+using namespace meiguan::fastpath;
+
+void require(bool holds) {
+  if (!holds) __builtin_trap();
+}
+
+std::uint8_t ttl_of(std::span<const std::uint8_t> frame) {
+  PacketInfo info;
+  parse(frame, info);
+  require(info.well_formed() && info.is_ip());
+  return info.ttl;
+}
+
+struct Harness {
+  const test::World worlds[3] = {
+      test::World{},
+      test::World{{.allow = false, .lan_anti_spoof = image::AntiSpoof::kLoose, .core_routes = false}},
+      test::World{{.lan_anti_spoof = image::AntiSpoof::kOff, .publish = true}}};
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const Harness harness;
+  test::Gate gate{{.flow_capacity = 32, .assume_resolved = true, .hash_seed = 1}, nullptr, 16};
+  std::uint64_t frames = 0;
+  std::size_t world = 0;
+  std::size_t at = 0;
+  while (size - at >= 4) {
+    const std::uint8_t where = data[at];
+    const std::uint8_t how = data[at + 1];
+    std::size_t length = static_cast<std::size_t>(data[at + 2] << 8 | data[at + 3]);
+    if (length < sizeof(net::EthernetHeader) || length > size - at) length = size - at;
+    // Exactly as much memory as may be touched: the headroom in front, nothing behind.
+    const std::unique_ptr<std::uint8_t[]> memory{new std::uint8_t[Frame::kHeadroom + length]};
+    std::memcpy(memory.get() + Frame::kHeadroom, data + at, length);
+    at += length;
+    if ((how & 0x80) != 0) {
+      world = how & 3;
+      if (world == 3) world = 0;
+      ++gate.generation;
+    }
+    gate.now += Tick{how & 0x7fU} * (how & 0x7fU) * 100;
+
+    Frame frame{memory.get() + Frame::kHeadroom, static_cast<std::uint32_t>(length),
+                PortId{static_cast<std::uint16_t>(where & 7)}};
+    PacketInfo before;
+    parse({frame.data, frame.length}, before);
+    Fate fate;
+    gate.pipeline->process(harness.worlds[world].image(), gate.generation, gate.now, {&frame, 1},
+                           {&fate, 1});
+    gate.pipeline->expire(gate.now);
+    ++frames;
+
+    require(find_reason(fate.reason) != nullptr);
+    require((verdict_of(fate.reason) == Verdict::kForward) == (fate.step == NextStep::kSend));
+    require((verdict_of(fate.reason) == Verdict::kLocal) == (fate.step == NextStep::kConsume));
+    if (fate.step == NextStep::kSend) {
+      require(before.well_formed() && before.is_ip() && before.ttl > 1);
+      require(frame.data >= memory.get());
+      require(frame.data + frame.length <= memory.get() + Frame::kHeadroom + length);
+      require(ttl_of({frame.data, frame.length}) == before.ttl - 1);
+      require(fate.out.is_some());
+      require(fate.rule.is_some());
+    } else {
+      require(frame.data == memory.get() + Frame::kHeadroom && frame.length == length);
+    }
+    if (!before.well_formed()) require(verdict_of(fate.reason) == Verdict::kDrop);
+  }
+  gate.pipeline->end_all(gate.now, FlowEnd::kShutdown);
+  std::uint64_t sum = 0;
+  for (const ReasonInfo& info : kReasons) {
+    sum += gate.counters.reason(info.reason).traffic.packets.value();
+  }
+  require(sum == frames && gate.counters.totals().packets.value() == frames);
+  require(gate.counters.totals().flows_created.value() ==
+          gate.counters.totals().flows_ended.value());
+  require(gate.pipeline->live_flows() == 0);
+  return 0;
+}
