@@ -83,12 +83,12 @@ class FlowTable {
   // may erase the record, or else must give it another time.
   template <typename Visit>
   void rotate(std::uint32_t steps, FlowTime now, Visit&& visit) noexcept {
+    if (steps > used_) steps = used_;  // once round at most: a batch must not hold a record twice
     while (steps != 0) {
       std::array<std::uint32_t, kBatch> due;
       std::uint32_t count = 0;
       for (; steps != 0 && count < kBatch; --steps) {
         if (hand_ >= used_) hand_ = 0;
-        if (used_ == 0) return;
         if (is_due(times_[hand_], now)) {
           fastpath::prefetch(&records_[hand_]);
           fastpath::prefetch(&records_[hand_].packets);

@@ -119,6 +119,7 @@ Judgement judge_access(const Image& image, const Opening& o, const Routes& route
   }
 
   const image::PortRecord& out = image.ports()[routes.forth->port];
+  judgement.out = PortId{routes.forth->port};
   const ZoneId out_zone{out.zone};
   if (zone_kind(image, routes.forth->port) == ZoneKind::kInternet &&
       kind_of(o.family, o.destination) == AddressKind::kPrivate) {

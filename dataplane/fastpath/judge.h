@@ -36,6 +36,7 @@ struct Routes {
 
 struct Judgement {
   Reason reason{Reason::kDefaultDeny};
+  PortId out;  // from the route on
   RuleId rule;
   UnitId unit;
   UnitId to_unit;

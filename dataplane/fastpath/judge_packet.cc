@@ -26,6 +26,7 @@ void report_no_route(Fate& fate) noexcept {
 
 void take_judgement(const Judgement& judgement, Fate& fate) noexcept {
   fate.reason = judgement.reason;
+  fate.out = judgement.out;
   fate.rule = judgement.rule;
   fate.unit = judgement.unit;
   fate.to_unit = judgement.to_unit;
@@ -125,19 +126,23 @@ bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const Pa
   const bool stale = flow.generation != context.generation;
   const bool moved = from_initiator && packet.in != flow.in[0];
 
-  if (own_packet && direction == 1 && packet.in != flow.in[1] && !stale) {
+  if ((stale || moved) && !judge_again(context, packet, flow, direction, from_initiator, fate)) {
+    return true;
+  }
+  if (own_packet && direction == 1 && packet.in != flow.in[1] &&
+      image.ports()[packet.in.index()].zone != image.ports()[flow.in[1].index()].zone) {
     // Another way back is the network's business, but not one through another zone.
-    const image::PortRecord& expected = image.ports()[flow.in[1].index()];
-    if (image.ports()[packet.in.index()].zone != expected.zone) {
-      fate.reason = Reason::kSpoofed;
-      return true;
-    }
+    fate.reason = Reason::kSpoofed;
+    return true;
   }
-  if (!stale && !moved) {
-    return pass_by_flow(context, info, flow, direction, route_at(image, flow.route[direction]),
-                        fate);
-  }
+  return pass_by_flow(context, info, flow, direction, route_at(image, flow.route[direction]), fate);
+}
 
+bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& packet,
+                                 FlowRecord& flow, unsigned direction, bool from_initiator,
+                                 Fate& fate) noexcept {
+  const image::Image& image = context.image;
+  const bool stale = flow.generation != context.generation;
   Opening first = opening_of_flow(flow);
   if (from_initiator) {
     first.in = packet.in;
@@ -158,7 +163,7 @@ bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const Pa
       fate.reason = Reason::kRevoked;
       end_flow(flow, context.now, FlowEnd::kRevoked);
     }
-    return true;
+    return false;
   }
 
   flow.rule = judgement.rule;
@@ -173,7 +178,7 @@ bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const Pa
   if (from_initiator || !admission_asks_mac(image, first, routes)) {
     flow.generation = context.generation;
   }
-  return pass_by_flow(context, info, flow, direction, route_at(image, flow.route[direction]), fate);
+  return true;
 }
 
 void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& info,
@@ -182,7 +187,6 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   const Judgement judgement = judge_access(context.image, opening, routes);
   take_judgement(judgement, fate);
   const SpaceId space{info.key.space};
-  if (routes.forth != nullptr) fate.out = PortId{routes.forth->port};
   for (const std::uint32_t rule : judgement.audits) {
     counters.rule(RuleId{rule}).audited.add(1);
     log.audit(info, fate, space, RuleId{rule}, context.now);

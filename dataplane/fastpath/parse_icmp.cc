@@ -13,10 +13,10 @@ using net::Reader;
 
 struct IcmpType {
   enum class Sort : std::uint8_t { kOther, kRequest, kReply, kError };
-  Sort sort{Sort::kOther};
-  std::uint8_t codes{255};       // the highest legal code
-  std::uint8_t least_bytes{8};   // of the message
-  std::uint8_t query{0};         // the type of the request, for both of a pair
+  Sort sort;
+  std::uint8_t codes;        // the highest legal code
+  std::uint8_t least_bytes;  // of the message
+  std::uint8_t query;        // the type of the request, for both of a pair
 };
 
 constexpr IcmpType request(std::uint8_t type, std::uint8_t bytes) noexcept {
@@ -31,8 +31,16 @@ constexpr IcmpType error(std::uint8_t highest_code) noexcept {
 
 using Types = std::array<IcmpType, 256>;
 
-constexpr Types kIcmpTypes = [] {
+// Written out: GCC 12 emits zeros for the elements of a constant array that only their default
+// member initializers give a value.
+constexpr Types no_types() noexcept {
   Types types{};
+  types.fill(IcmpType{IcmpType::Sort::kOther, 255, 8, 0});
+  return types;
+}
+
+constexpr Types kIcmpTypes = [] {
+  Types types = no_types();
   types[net::icmp::kEchoRequest] = request(net::icmp::kEchoRequest, 8);
   types[net::icmp::kEchoReply] = reply(net::icmp::kEchoRequest, 8);
   types[net::icmp::kTimestampRequest] = request(net::icmp::kTimestampRequest, 20);
@@ -48,7 +56,7 @@ constexpr Types kIcmpTypes = [] {
 }();
 
 constexpr Types kIcmp6Types = [] {
-  Types types{};
+  Types types = no_types();
   types[net::icmp6::kEchoRequest] = request(net::icmp6::kEchoRequest, 8);
   types[net::icmp6::kEchoReply] = reply(net::icmp6::kEchoRequest, 8);
   types[net::icmp6::kUnreachable] = error(8);         // RFC 4443, 6550, 8883

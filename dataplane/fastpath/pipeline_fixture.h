@@ -14,16 +14,16 @@
 namespace meiguan::fastpath::test {
 
 struct Gate {
-  static constexpr std::uint64_t kRing = 4096;
+  static constexpr std::uint64_t kRing = 1024;
 
   explicit Gate(PipelineOptions options = {.flow_capacity = 1024,
                                            .assume_resolved = true,
                                            .hash_seed = 1},
-                const NeighbourTable* neighbours = nullptr)
+                const NeighbourTable* neighbours = nullptr, std::uint64_t ring_events = kRing)
       : counter_memory{CounterBlock::block_bytes(kCapacity)},
-        ring_memory{EventRing::ring_bytes(kRing)},
+        ring_memory{EventRing::ring_bytes(ring_events)},
         counters{counter_memory.span().data(), kCapacity},
-        ring{ring_memory.span().data(), kRing, true},
+        ring{ring_memory.span().data(), ring_events, true},
         pipeline{std::make_unique<Pipeline>(options, counters, &ring, neighbours)} {}
 
   struct Out {

@@ -52,6 +52,11 @@ struct Pipeline::Impl {
   [[nodiscard]] bool pass_by_doubtful_flow(const BurstContext& context, const PacketInfo& info,
                                            const Opening& packet, FlowRecord& flow,
                                            unsigned direction, Fate& fate) noexcept;
+  // Judges the flow as if it were new, from its initiator's view, and brings its record up to date.
+  // False where it would be dropped: `fate` says so, and the flow is revoked.
+  [[nodiscard]] bool judge_again(const BurstContext& context, const Opening& packet,
+                                 FlowRecord& flow, unsigned direction, bool from_initiator,
+                                 Fate& fate) noexcept;
   void open_flow(const BurstContext& context, const PacketInfo& info, std::uint64_t hash,
                  const Opening& opening, const Routes& routes, Fate& fate) noexcept;
   void end_flow(FlowRecord& flow, Tick now, FlowEnd end) noexcept;

@@ -39,12 +39,12 @@ std::unexpected<Failure> refused(const Device::Wanted& wanted, const char* engli
   const char* why = ::rte_strerror(error);
   if (error == EPERM || error == EACCES) {
     return environment(
-        fmt::format("port {}: no permission to {}: run as root, or with CAP_NET_ADMIN, "
+        fmt::format("port {}: no permission to {} '{}': run as root, or with CAP_NET_ADMIN, "
                     "CAP_NET_RAW and CAP_BPF",
-                    wanted.port, english),
-        fmt::format("端口 {}：没有权限{}：请以 root 运行，或授予 CAP_NET_ADMIN、CAP_NET_RAW、"
+                    wanted.port, english, wanted.target),
+        fmt::format("端口 {}：没有权限{}“{}”：请以 root 运行，或授予 CAP_NET_ADMIN、CAP_NET_RAW、"
                     "CAP_BPF",
-                    wanted.port, chinese));
+                    wanted.port, chinese, wanted.target));
   }
   return environment(
       fmt::format("port {}: cannot {} '{}': {}", wanted.port, english, wanted.target, why),
@@ -147,7 +147,7 @@ Outcome<void> Device::create(DeviceKind kind) {
 
   const int result =
       ::rte_eal_hotplug_add(args_.bus.c_str(), args_.name.c_str(), args_.arguments.c_str());
-  if (result != 0) return refused(wanted_, "create the device for", "创建设备", -result);
+  if (result != 0) return refused(wanted_, "create the device of", "创建设备", -result);
   created_ = true;
   if (::rte_eth_dev_get_port_by_name(args_.name.c_str(), &id_) != 0) {
     return configuration(
@@ -218,6 +218,16 @@ Outcome<void> Device::set_up(rte_mempool* pool) {
 Outcome<void> Device::set_up_address() {
   rte_ether_addr address{};
   (void)::rte_eth_macaddr_get(id_, &address);
+  if (kind_ == DeviceKind::kTap) {
+    // The kernel is the station at the other end, and the device's address is its.
+    mac_ = wanted_.mac;
+    if (!wanted_.has_mac) {
+      mac_ = to_mac(address);
+      mac_[5] ^= 1;
+    }
+    (void)::rte_eth_promiscuous_enable(id_);
+    return {};
+  }
   if (wanted_.has_mac && to_mac(address) != wanted_.mac) {
     std::copy(wanted_.mac.begin(), wanted_.mac.end(), std::begin(address.addr_bytes));
     int error = ::rte_eth_dev_default_mac_addr_set(id_, &address);

@@ -1,0 +1,94 @@
+// After construction the path of packets allocates nothing (invariant 1). An executable of its own,
+// because it replaces the allocator.
+
+#define BOOST_TEST_MODULE fastpath_allocation
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <new>
+
+#include "dataplane/fastpath/pipeline_fixture.h"
+
+namespace {
+
+bool g_armed = false;
+std::size_t g_allocations = 0;
+
+void* allocate(std::size_t bytes) {
+  if (g_armed) ++g_allocations;
+  void* const memory = std::malloc(bytes);
+  if (memory == nullptr) throw std::bad_alloc{};
+  return memory;
+}
+
+}  // namespace
+
+extern "C" void* __libc_malloc(std::size_t);
+extern "C" void* malloc(std::size_t bytes) {
+  if (g_armed) ++g_allocations;
+  return __libc_malloc(bytes);
+}
+void* operator new(std::size_t bytes) { return allocate(bytes); }
+void* operator new[](std::size_t bytes) { return allocate(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace meiguan::fastpath {
+namespace {
+
+using namespace test;
+
+BOOST_AUTO_TEST_CASE(the_trap_works) {
+  g_armed = true;
+  auto* const number = new int{1};
+  void* const memory = std::malloc(10);
+  g_armed = false;
+  BOOST_TEST(g_allocations >= 2U);
+  delete number;
+  std::free(memory);
+  g_allocations = 0;
+}
+
+BOOST_AUTO_TEST_CASE(packets_allocate_nothing) {
+  const World world, other{{.allow = false}};
+  NeighbourTable neighbours{16};
+  Gate gate{{.flow_capacity = 64, .hash_seed = 1}, &neighbours};
+  std::vector<Bytes> kinds;
+  for (std::uint16_t i = 1; i < 100; ++i) {
+    kinds.push_back(ethernet(ipv4("10.64.37.9", "59.205.16.10", 17, udp(i, 53))));
+  }
+  kinds.push_back(ethernet(ipv4("10.64.37.9", "59.205.16.10", 6, tcp(9, 443, "S"))));
+  kinds.push_back(ethernet(ipv4("59.205.16.10", "10.64.37.9", 6, tcp(443, 9, "SA"))));
+  kinds.push_back(ethernet(ipv4("10.64.37.9", "59.205.16.10", 17, udp(9, 54))));
+  kinds.push_back(ethernet(ipv6("2001:db8:1::9", "2001:db8:2::10", 17, udp(9, 53))));
+  kinds.push_back(ethernet(arp(1, "10.64.37.9", "10.64.37.1"), 0x0806));
+  kinds.push_back(ethernet(ipv4("10.64.40.9", "59.205.16.10", 17, udp(9, 53)), {.vlan = 200}));
+  kinds.push_back(Bytes(7));
+  Bytes memory(2048);
+  std::vector<Event> events(Gate::kRing);
+  g_armed = true;
+  for (std::uint32_t round = 0; round < 20; ++round) {
+    gate.pipeline->set_trace(round % 2 == 0);
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      std::memcpy(memory.data() + Frame::kHeadroom, kinds[i].data(), kinds[i].size());
+      Frame frame{memory.data() + Frame::kHeadroom, static_cast<std::uint32_t>(kinds[i].size()),
+                  PortId{static_cast<std::uint16_t>(i % 3 == 0 ? 1 : 0)}};
+      Fate fate;
+      gate.pipeline->process(round % 5 == 4 ? other.image() : world.image(), 1 + round / 4,
+                             round * 60'000, {&frame, 1}, {&fate, 1});
+      gate.pipeline->expire(round * 60'000 + i);
+      (void)Pipeline::owner_hash(kinds[i]);
+    }
+    (void)gate.ring.pop(events);
+  }
+  std::size_t count = 0;
+  (void)gate.pipeline->list_flows(0, events, count);
+  gate.pipeline->end_all(1U << 30, FlowEnd::kShutdown);
+  g_armed = false;
+  BOOST_TEST(g_allocations == 0U);
+}
+
+}  // namespace
+}  // namespace meiguan::fastpath

@@ -1,0 +1,178 @@
+#include "dataplane/fastpath/flow_table.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "dataplane/fastpath/test_frames.h"
+
+namespace meiguan::fastpath {
+namespace {
+
+using test::address;
+
+FlowKey turned(const FlowKey& key) {
+  FlowKey back = key;
+  std::swap(back.source, back.destination);
+  std::swap(back.source_port, back.destination_port);
+  return back;
+}
+
+FlowKey random_key(std::mt19937& random) {
+  FlowKey key;
+  const auto end = [&] {
+    return random() % 2 == 0 ? net::Address::v4(0x0a000000U + static_cast<std::uint32_t>(random() % 4))
+                             : address(random() % 2 == 0 ? "2001:db8::1" : "2001:db8::2");
+  };
+  key.source = end();
+  do key.destination = end();
+  while (key.destination == key.source);
+  key.source_port = static_cast<std::uint16_t>(random() % 8);
+  key.destination_port = static_cast<std::uint16_t>(random() % 8);
+  key.space = static_cast<std::uint16_t>(random() % 2);
+  key.protocol = random() % 2 == 0 ? 6 : 17;
+  return key;
+}
+
+BOOST_AUTO_TEST_CASE(keys_match_in_both_directions) {
+  std::mt19937 random{1};
+  const HashSeed seed = HashSeed::from(42);
+  for (int round = 0; round < 1000; ++round) {
+    const FlowKey key = random_key(random);
+    BOOST_TEST(int{matches(key, key)} == int{match::kInitiator});
+    BOOST_TEST(int{matches(turned(key), key)} == int{match::kResponder});
+    BOOST_TEST(flow_hash(key, seed) == flow_hash(turned(key), seed));
+    const FlowKey other = random_key(random);
+    const auto tie = [](const FlowKey& k) {
+      return std::tie(k.source, k.destination, k.source_port, k.destination_port, k.space,
+                      k.protocol, k.query);
+    };
+    const int want = (tie(other) == tie(key) ? 1 : 0) | (tie(turned(other)) == tie(key) ? 2 : 0);
+    BOOST_TEST(int{matches(other, key)} == want);
+  }
+}
+
+// A key that differs in one field only has another hash, and ports do not cancel addresses.
+BOOST_AUTO_TEST_CASE(every_field_takes_part_in_the_hash) {
+  const HashSeed seed = HashSeed::from(42);
+  std::set<std::uint64_t> hashes;
+  FlowKey key;
+  key.source = address("2001:db8::1");
+  key.destination = address("2001:db8::2");
+  const auto add = [&](const FlowKey& k) { hashes.insert(flow_hash(k, seed)); };
+  add(key);
+  std::size_t count = 1;
+  for (std::uint16_t i = 1; i < 1000; ++i) {
+    FlowKey k = key;
+    k.source_port = i;
+    add(k);
+    k = key;
+    k.destination_port = i;
+    add(k);
+    k = key;
+    k.space = i;
+    add(k);
+    count += 3;
+  }
+  for (unsigned i = 1; i < 256; ++i) {
+    FlowKey k = key;
+    k.protocol = static_cast<std::uint8_t>(i);
+    add(k);
+    k.query = 1;
+    add(k);
+    count += 2;
+  }
+  BOOST_TEST(hashes.size() == count);
+}
+
+// The twin is a map from the initiator's key.
+BOOST_AUTO_TEST_CASE(flows_agree_with_a_map) {
+  const unsigned seed = std::random_device{}();
+  BOOST_TEST_MESSAGE("seed " << seed);
+  std::mt19937 random{seed};
+  FlowTable table{200, HashSeed::from(seed)};
+  using Twin = std::map<FlowKey::Words, std::uint32_t>;
+  Twin twin;
+  for (std::uint32_t round = 1; round < 60'000; ++round) {
+    const FlowKey key = random_key(random);
+    auto same = twin.find(key.words());
+    auto opposite = twin.find(turned(key).words());
+    unsigned direction = 9;
+    FlowRecord* const record = table.find(key, table.hash(key), match::kEither, direction);
+    const bool expected = same != twin.end() || opposite != twin.end();
+    BOOST_REQUIRE_MESSAGE((record != nullptr) == expected, "seed " << seed << " round " << round);
+    if (record != nullptr) {
+      const auto& entry = same != twin.end() ? same : opposite;
+      BOOST_REQUIRE_MESSAGE(record->generation == entry->second, "seed " << seed);
+      BOOST_REQUIRE_MESSAGE(direction == (same != twin.end() ? 0U : 1U), "seed " << seed);
+      unsigned other = 9;
+      const std::uint8_t wrong = direction == 0 ? match::kResponder : match::kInitiator;
+      BOOST_REQUIRE_MESSAGE(table.find(key, table.hash(key), wrong, other) == nullptr, "seed " << seed);
+      if (random() % 2 == 0) {
+        table.erase(*record);
+        twin.erase(entry);
+      }
+    } else if (FlowRecord* const made = table.insert(key, table.hash(key))) {
+      BOOST_REQUIRE_MESSAGE((made->live() && made->packets[0] == 0), "seed " << seed);
+      made->generation = round;
+      twin.emplace(key.words(), round);
+    } else {
+      BOOST_REQUIRE_MESSAGE(twin.size() > 150, "seed " << seed << ": full at " << twin.size());
+    }
+    BOOST_REQUIRE_MESSAGE(table.live() == twin.size(), "seed " << seed);
+  }
+}
+
+// The bucket arithmetic leaves room for all, at the sizes that the header promises.
+BOOST_AUTO_TEST_CASE(a_table_can_be_filled) {
+  for (const std::uint32_t capacity : {16U, 1000U, 100'000U}) {
+    FlowTable table{capacity, HashSeed::from(7)};
+    std::uint32_t refused = 0;
+    FlowKey key;
+    for (std::uint32_t i = 0; i < capacity; ++i) {
+      key.source = net::Address::v4(i);
+      if (table.insert(key, table.hash(key)) == nullptr) ++refused;
+    }
+    // One in 15 000 of a table that is full anyway; small tables have small numbers.
+    BOOST_TEST(refused <= 3 + capacity / 5000, capacity);
+    key.source = net::Address::v4(capacity);
+    if (refused == 0) BOOST_TEST(table.insert(key, table.hash(key)) == nullptr);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_rotation_visits_what_is_due_and_only_once) {
+  FlowTable table{64, HashSeed::from(7)};
+  std::vector<FlowRecord*> records;
+  FlowKey key;
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    key.source = net::Address::v4(i);
+    records.push_back(table.insert(key, table.hash(key)));
+    BOOST_REQUIRE(records.back() != nullptr);
+    table.look_at(*records.back(), 100 + i);
+  }
+  std::vector<std::uint32_t> seen;
+  const auto visit = [&](FlowRecord& record) {
+    seen.push_back(record.key.source.v4_value());
+    table.erase(record);
+  };
+  table.rotate(1000, 99, visit);
+  BOOST_TEST(seen.empty());
+  table.rotate(1000, 109, visit);
+  BOOST_TEST(seen.size() == 10U);
+  seen.clear();
+  // Times wrap.
+  table.look_at(*records[20], 5);
+  table.rotate(1000, 0xffff'fff0, visit);
+  BOOST_TEST(seen.empty());
+  table.rotate(1000, 6, visit);
+  BOOST_TEST((seen == std::vector<std::uint32_t>{20}));
+  BOOST_TEST(table.live() == 29U);
+}
+
+}  // namespace
+}  // namespace meiguan::fastpath
