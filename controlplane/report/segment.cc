@@ -71,10 +71,12 @@ Result<Segment> Segment::open(const channel::Message& hello) {
   if (header.magic != fastpath::SegmentHeader::kMagic || header.blocks != says.workers + 1 ||
       header.ports > kMaxOfAKind || header.units > kMaxOfAKind ||
       header.services > kMaxOfAKind || header.rules > kMaxOfAKind ||
-      header.block_bytes != fastpath::CounterBlock::block_bytes(segment.capacity_) ||
+      // A writer may leave room behind each block.
+      header.block_bytes < fastpath::CounterBlock::block_bytes(segment.capacity_) ||
+      header.block_bytes > says.segment_bytes || header.block_bytes % 64 != 0 ||
       header.first_block < sizeof header || header.first_block % 64 != 0 ||
       header.first_block > says.segment_bytes ||
-      // No overflow: block_bytes follows from four numbers of 22 bits, blocks is 32 bits.
+      // No overflow: at most 2^33 bytes a block, and no more blocks than descriptors came.
       header.block_bytes * header.blocks > says.segment_bytes - header.first_block) {
     return unfit("its header does not fit together", "头部字段互相矛盾");
   }

@@ -10,6 +10,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <functional>
+#include <map>
+#include <string_view>
 
 #include "controlplane/analysis/explain.h"
 #include "controlplane/analysis/names.h"
@@ -163,7 +165,9 @@ std::string minimal(PolicyText text, const std::string& gateway, const Question&
   return text.show();
 }
 
+// More often than not the extranet, so that not everything is isolated.
 ZoneId random_zone(Random& random, const CheckedPolicy& policy) {
+  if (chance(random, 50)) return ZoneId{0};
   return ZoneId{static_cast<ZoneId::rep>(below(random, policy.zones.size()))};
 }
 
@@ -171,9 +175,15 @@ struct Totals {
   std::size_t policies{0};
   std::size_t gateways{0};
   std::size_t questions{0};
-  std::size_t forwarded{0};
+  std::map<std::string_view, std::size_t> reasons;
+  std::map<std::string_view, std::size_t> judged;  // by a whole gateway
   std::size_t mismatches{0};
 };
+
+void count(std::map<std::string_view, std::size_t>& reasons, Reason reason) {
+  const auto* const info = fastpath::find_reason(reason);
+  ++reasons[info != nullptr ? info->name : "?"];
+}
 
 void report(std::uint64_t seed, const PolicyText& text, const std::string& gateway,
             const Question& question, const std::string& difference, Totals& totals) {
@@ -205,7 +215,7 @@ void run_without_gateway(std::uint64_t seed, Random& random, PolicyText& text, T
     };
     ++totals.questions;
     const auto difference = question(subject);
-    if (decide(*policy, packet, ends).reason == Reason::kAllowed) ++totals.forwarded;
+    count(totals.reasons, decide(*policy, packet, ends).reason);
     if (!difference.empty()) report(seed, text, {}, question, difference, totals);
   }
 }
@@ -243,7 +253,7 @@ void run_with_gateway(std::uint64_t seed, Random& random, const PolicyText& text
     };
     ++totals.questions;
     const auto difference = question(subject);
-    if (decide(*policy, packet, ends).reason == Reason::kAllowed) ++totals.forwarded;
+    count(totals.reasons, decide(*policy, packet, ends).reason);
     if (!difference.empty()) report(seed, text, gateway_text, question, difference, totals);
   }
   for (int i = 0; i < 40; ++i) {
@@ -265,6 +275,7 @@ void run_with_gateway(std::uint64_t seed, Random& random, const PolicyText& text
     };
     ++totals.questions;
     const auto difference = question(subject);
+    count(totals.judged, judge(*policy, *gateway, in, packet).reason);
     if (!difference.empty()) report(seed, text, gateway_text, question, difference, totals);
   }
 }
@@ -280,14 +291,21 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
     run_with_gateway(seed, random, text, totals);
   }
   std::filesystem::remove_all(scratch());
-  BOOST_TEST_MESSAGE(fmt::format(
-      "{} policies, {} with a gateway, {} questions, {} of them allowed, {} mismatches",
-      totals.policies, totals.gateways, totals.questions, totals.forwarded, totals.mismatches));
+  BOOST_TEST_MESSAGE(fmt::format("{} policies, {} with a gateway, {} questions, {} mismatches",
+                                 totals.policies, totals.gateways, totals.questions,
+                                 totals.mismatches));
+  for (const auto& [name, n] : totals.reasons) BOOST_TEST_MESSAGE(fmt::format("  {} {}", name, n));
+  for (const auto& [name, n] : totals.judged) {
+    BOOST_TEST_MESSAGE(fmt::format("  at a gateway {} {}", name, n));
+  }
   BOOST_TEST(totals.mismatches == 0U);
+  if (count < 50) return;  // too few to say anything of the generator
   // A generator whose policies are all refused tests nothing.
   BOOST_TEST(totals.policies > count / 2);
   BOOST_TEST(totals.gateways > count / 4);
-  BOOST_TEST(totals.forwarded > totals.questions / 100);
+  BOOST_TEST(totals.reasons["allowed"] > totals.questions / 50);
+  BOOST_TEST(totals.reasons["denied"] > totals.questions / 50);
+  BOOST_TEST(totals.judged["allowed"] > 0U);
 }
 
 }  // namespace

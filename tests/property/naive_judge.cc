@@ -127,7 +127,11 @@ Answer judge(const CheckedPolicy& policy, const CheckedGateway& gateway, PortId 
   };
   if (packet.source == packet.destination) return ends_as(Reason::kLand);
   if (table.is_own(space, packet.source)) return ends_as(Reason::kSourceOwn);
-  if (const auto kind = kind_of(table, space, packet.source, true)) return ends_as(*kind);
+  // A link-local source may not be in transit; towards the gateway itself it is not.
+  const auto kind_of_source = kind_of(table, space, packet.source, true);
+  const bool beside_us = kind_of_source == Reason::kSourceLinkLocal &&
+                         table.is_own(space, packet.destination);
+  if (kind_of_source && !beside_us) return ends_as(*kind_of_source);
   if (in_zone.kind == ZoneKind::kInternet && is_private(packet.source)) {
     return ends_as(Reason::kSourcePrivate);
   }

@@ -169,7 +169,7 @@ void add_units(Random& random, World& world, PolicyText& text) {
       if (label != "nobody" && chance(random, 30)) labels.emplace_back(label);
     }
     std::string block = fmt::format("[[unit]]\nid = \"{}\"\nzone = \"{}\"\nprefixes = {}\n", id,
-                                    chance(random, 50) ? "extranet" : pick(random, world.zones),
+                                    chance(random, 70) ? "extranet" : pick(random, world.zones),
                                     list(prefixes));
     if (!labels.empty()) block += "labels = " + list(labels) + "\n";
     const bool bound = chance(random, 20);

@@ -79,12 +79,12 @@ class Counters(NamedTuple):
 
 _EVENT = struct.Struct("<BBBBHHHHHHQQQ16s16sIIIIQQQQII")
 _SECTIONS = (
-    ("ports", ("received", "received_bytes", "sent", "sent_bytes", "dropped", "local")),
+    ("ports", ("received", "received_bytes", "sent", "sent_bytes", "dropped", "local", "transmit_failed")),
     ("units", ("sent", "sent_bytes", "received", "received_bytes", "flows", "denied")),
     ("services", ("requests", "request_bytes", "replies", "reply_bytes", "flows", "denied")),
     ("rules", ("packets", "bytes", "hits", "audited")),
 )
-_TOTALS = ("packets", "flows_created", "flows_ended", "events_lost", "handovers")
+_TOTALS = ("packets", "flows_created", "flows_ended", "events_lost", "handovers", "exceptions_lost")
 
 
 class DataPlane:

@@ -87,6 +87,7 @@ class Bench:
     def __init__(self, build: Path, driver: str, setup: Setup) -> None:
         self.build, self.driver, self.setup = build, driver, setup
         self.lab = Lab()
+        self.unheard = 0
         self.gateway: Gateway
         try:
             self._prepare()
@@ -108,12 +109,13 @@ class Bench:
             without=("59.205.5.57", "2001:db8:107:ffff::1", "198.51.100.1", "2001:db8:ffff:1::1"))
         self.gateway = self.new_gateway(self.policy, file)
         self.gateway.start()
+        self.count_unheard()
 
     def new_gateway(self, policy: Path, file: Path) -> Gateway:
         """The appliance of this lab; more workers than cores share them."""
         cores = ",".join(str(n % (os.cpu_count() or 1)) for n in range(self.setup.workers))
         return Gateway(self.lab, self.county.gateway, self.build, policy, file,
-                       options=SMALL if self.setup.workers == 1 else (*SMALL, "--worker-cores", cores))
+                       options=SMALL if self.setup.workers == 1 else (*SMALL, "--memory", "1024", "--worker-cores", cores))
 
     def close(self) -> None:
         self.lab.close()
@@ -152,10 +154,11 @@ class Bench:
         seen: list[str] = []
 
         def agree() -> Counters | None:
-            wires, counters = self.cables(), self.counters()
+            counters, wires = self.counters(), self.cables()
             if wires != self.cables():
                 return None
-            on, off = (sum(w[key] for w in wires.values()) for key in ("tx_packets", "rx_packets"))
+            on = sum(w["tx_packets"] for w in wires.values()) - self.unheard
+            off = sum(w["rx_packets"] for w in wires.values())
             received, sent = (sum(p[key] for p in counters.ports) for key in ("received", "sent"))
             ended = sum(counters.reasons.values())
             seen[:] = [f"frames on the cables {on}, received by ports {received}, ended {ended} "
@@ -166,6 +169,15 @@ class Bench:
             return wait_until(agree, "counters that agree with the cables", 5)
         except Failed as failed:
             raise Failed(f"{failed}: {seen[0] if seen else 'the cables are never quiet'}") from None
+
+    def count_unheard(self) -> None:
+        """What peers put onto the cables before the gateway's ports were open is nobody's to count."""
+        def quiet() -> bool:
+            counters, wires = self.counters(), self.cables()
+            self.unheard = sum(w["tx_packets"] for w in wires.values()) - sum(p["received"] for p in counters.ports)
+            return wires == self.cables() and counters == self.counters()
+
+        wait_until(quiet, "cables that are quiet")
 
     def names(self) -> dict[str, list[str]]:
         """The names of what counters are kept by, in the order of their ids."""

@@ -71,9 +71,9 @@ def traceroute_by_udp_and_icmp(bench: Bench) -> None:
     """The gateway shows itself as the first hop; errors from routers behind it pass by state."""
     for address, hops in (("59.205.16.3", ["10.65.64.65", "59.205.5.57", "59.205.16.3"]),
                           ("2001:db8:0:16::3", ["2001:db8:107:2::1", "2001:db8:107:ffff::1", "2001:db8:0:16::3"])):
-        for way in ("-U", "-I"):
+        for way in ((), ("-I",)):
             counted = bench.measure(lambda a=address, w=way, h=hops: same(
-                traceroute(bench["hrss"], a, w), h, f"traceroute {w} {a}"))
+                traceroute(bench["hrss"], a, *w), h, f"traceroute {w} {a}"))
             true(counted.reasons["ttl-expired"] >= 1, "a packet's life ended at the gateway")
             same(counted.drops(), {"ttl-expired": counted.reasons["ttl-expired"]}, "drops")
 

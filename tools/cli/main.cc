@@ -44,16 +44,20 @@ bool wants_colour(std::string_view choice, int descriptor) {
   return ::isatty(descriptor) == 1;
 }
 
+template <typename T>
+bool is(const CLI::ParseError& error) {
+  return dynamic_cast<const T*>(&error) != nullptr;
+}
+
 // What is wrong with the words of the command line, in Chinese; CLI11 says it in English.
 std::string in_chinese(const CLI::ParseError& error) {
-  const std::string name = error.get_name();
   const std::string detail = error.what();
   std::string_view kind = "用法不对";
-  if (name == "RequiredError") kind = "缺少必需的参数";
-  if (name == "ExtrasError") kind = "多余或不认识的参数";
-  if (name == "ArgumentMismatch") kind = "参数个数不对";
-  if (name == "ValidationError") kind = "参数的值不在允许范围";
-  if (name == "ConversionError") kind = "参数的值无法识别";
+  if (is<CLI::RequiredError>(error)) kind = "缺少必需的参数";
+  if (is<CLI::ExtrasError>(error)) kind = "多余或不认识的参数";
+  if (is<CLI::ArgumentMismatch>(error)) kind = "参数个数不对";
+  if (is<CLI::ValidationError>(error)) kind = "参数的值不在允许范围";
+  if (is<CLI::ConversionError>(error)) kind = "参数的值无法识别";
   return fmt::format("{}（{}）", kind, detail);
 }
 

@@ -18,8 +18,9 @@ struct Column {
 
 // A value as JSON has it, and the words for people where they differ.
 struct Cell {
-  Cell(boost::json::value v) : value{std::move(v)} {}  // NOLINT: a cell is its value
-  Cell(boost::json::value v, std::string t) : value{std::move(v)}, text{std::move(t)} {}
+  // Parentheses: in braces a boost::json::value becomes an array of one.
+  Cell(boost::json::value v) : value(std::move(v)) {}  // NOLINT: a cell is its value
+  Cell(boost::json::value v, std::string t) : value(std::move(v)), text(std::move(t)) {}
   boost::json::value value;
   std::string text;
 };

@@ -12,7 +12,7 @@ from typing import Any
 from namespaces import Failed, Lab, Namespace, Process, wait_until
 
 # Small tables and no huge pages: a demonstration and the tests need neither, and any machine has it.
-SMALL = ("--no-huge", "--memory", "256", "--flows", "65536")
+SMALL = ("--no-huge", "--memory", "512", "--flows", "65536")
 
 
 def programs(build: Path) -> dict[str, Path]:
@@ -75,13 +75,10 @@ class Gateway:
     def _await(self, process: Process, probe: Any, what: str) -> None:
         def look() -> bool:
             if not process.running():
-                raise Failed(f"{process.name} ended with {process.popen.returncode}\n{process.output()}")
+                raise Failed(f"{process.name} ended with {process.popen.returncode}\n{process.last_words()}")
             return bool(probe())
 
-        try:
-            wait_until(look, what, 20)
-        except Failed as failed:
-            raise Failed(f"{failed}\n{process.output()}") from None
+        wait_until(look, what, 20)
 
     def ask(self, *words: str, language: str | None = None) -> subprocess.CompletedProcess[str]:
         """The command line, run beside the daemon. Files are named by absolute paths."""

@@ -53,7 +53,7 @@ def await_ready(process: "Process", word: str = "ready", seconds: float = 10) ->
     wait_until(lambda: word in process.output() or not process.running(),
                f"{process.name} is {word}", seconds)
     if word not in process.output():
-        raise Failed(f"{process.name} ended with {process.popen.returncode}\n{process.output()}")
+        raise Failed(f"{process.name} ended with {process.popen.returncode}\n{process.last_words()}")
 
 
 class Process:
@@ -84,12 +84,15 @@ class Process:
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
+    def last_words(self) -> str:
+        return "\n".join(self.output().splitlines()[-10:])
+
     def wait(self, seconds: float) -> int:
         """The exit status, once it has ended by itself."""
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failed(f"{self.name} has not ended within {seconds:g} s\n{self.output()}") from None
+            raise Failed(f"{self.name} has not ended within {seconds:g} s\n{self.last_words()}") from None
 
     def stop(self, seconds: float = 10, by: signal.Signals = signal.SIGTERM) -> int:
         """Ends it, by force where it does not heed the signal; the exit status."""
@@ -104,7 +107,7 @@ class Process:
     def listens(self, port: int) -> bool:
         """Whether some process in its namespace listens on the TCP port."""
         if not self.running():
-            raise Failed(f"{self.name} ended with {self.popen.returncode}\n{self.output()}")
+            raise Failed(f"{self.name} ended with {self.popen.returncode}\n{self.last_words()}")
         for table in ("tcp", "tcp6"):
             with contextlib.suppress(OSError):
                 for line in Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]:
