@@ -12,8 +12,8 @@ namespace meiguan::fastpath {
 
 enum class AddressKind : std::uint8_t {
   kOrdinary,
-  kPrivate,      // RFC 1918, RFC 6598, ULA: ordinary but on the internet
-  kBroadcast,    // 255.255.255.255
+  kPrivate,    // RFC 1918, RFC 6598, ULA: ordinary but on the internet
+  kBroadcast,  // 255.255.255.255
   kMulticast,
   kLoopback,
   kUnspecified,

@@ -11,9 +11,7 @@ struct Decision {
   RuleId rule;  // the deciding rule; none before the rules and for default-deny
 
   [[nodiscard]] constexpr Verdict verdict() const noexcept { return verdict_of(reason); }
-  [[nodiscard]] constexpr bool forwards() const noexcept {
-    return verdict() == Verdict::kForward;
-  }
+  [[nodiscard]] constexpr bool forwards() const noexcept { return verdict() == Verdict::kForward; }
 };
 
 }  // namespace meiguan::fastpath

@@ -21,7 +21,8 @@ Event event_of_packet(EventKind kind, const PacketInfo& info, const Fate& fate, 
   event.in_port = fate.in;
   event.out_port = fate.out;
   if (is_icmp(info.protocol)) {
-    event.source_port = info.kind == PacketKind::kIcmpError ? std::uint16_t{0} : info.key.source_port;
+    event.source_port = info.kind == PacketKind::kIcmpError ? std::uint16_t{0}
+                                                            : info.key.source_port;
     event.destination_port = static_cast<std::uint16_t>(info.value << 8 | (info.icmp_code & 0xff));
   } else {
     event.source_port = info.key.source_port;

@@ -23,7 +23,8 @@ class EventLog {
   EventLog(const CounterBlock& counters, EventRing* ring, std::uint32_t denials_per_second) noexcept
       : counters_{counters}, ring_{ring}, denials_per_second_{denials_per_second} {}
 
-  void flow(EventKind kind, const FlowRecord& flow, Tick now, FlowEnd end = FlowEnd::kNone) noexcept {
+  void flow(EventKind kind, const FlowRecord& flow, Tick now,
+            FlowEnd end = FlowEnd::kNone) noexcept {
     if (ring_ != nullptr) push(event_of_flow(kind, flow, now, end));
   }
   void audit(const PacketInfo& info, const Fate& fate, SpaceId space, RuleId rule,
@@ -34,7 +35,8 @@ class EventLog {
 
   // Tells, once a second has passed, of the denials that were passed over in it.
   void flush_denials(Tick now) noexcept {
-    if (now >= second_end_ && any_suppressed_) [[unlikely]] tell_suppressed(now);
+    if (now >= second_end_ && any_suppressed_) [[unlikely]]
+      tell_suppressed(now);
   }
   // The same at once: at shutdown.
   void flush_all(Tick now) noexcept {

@@ -53,8 +53,10 @@ BOOST_AUTO_TEST_CASE(one_writes_and_one_reads) {
     Event event;
     for (std::uint64_t i = 0; i < kEvents;) {
       event.sequence = event.bytes = i;
-      if (producer.push(event)) ++i;
-      else std::this_thread::yield();
+      if (producer.push(event))
+        ++i;
+      else
+        std::this_thread::yield();
     }
   }};
   EventRing consumer{memory.span().data(), 64, false};

@@ -16,7 +16,7 @@ namespace meiguan::fastpath {
 struct FlowKey {
   net::Address source;
   net::Address destination;
-  std::uint16_t source_port{0};       // ICMP queries: the identifier in both; no ports: 0
+  std::uint16_t source_port{0};  // ICMP queries: the identifier in both; no ports: 0
   std::uint16_t destination_port{0};
   std::uint16_t space{0};
   std::uint8_t protocol{0};

@@ -26,7 +26,7 @@ inline constexpr FlowTime kTcpEstablished = flow_seconds(2 * 3600 + 4 * 60);  //
 inline constexpr FlowTime kTcpTransitory = flow_seconds(4 * 60);
 inline constexpr FlowTime kUnanswered = flow_seconds(120);  // RFC 4787 REQ-5: at least 2 minutes
 inline constexpr FlowTime kAnswered = flow_seconds(300);
-inline constexpr FlowTime kIcmp = flow_seconds(60);         // RFC 5508 REQ-2
+inline constexpr FlowTime kIcmp = flow_seconds(60);  // RFC 5508 REQ-2
 inline constexpr FlowTime kShortest = kIcmp;
 }  // namespace idle
 
@@ -35,11 +35,11 @@ inline constexpr FlowTime kShortest = kIcmp;
 struct alignas(64) FlowRecord {
   static constexpr std::uint16_t kFree = 0xffff;  // in key.space: no flow
 
-  FlowKey key;                    // as the initiator's packets have it
-  std::uint32_t generation{0};    // of the image that admitted it
+  FlowKey key;                  // as the initiator's packets have it
+  std::uint32_t generation{0};  // of the image that admitted it
   FlowTime last_seen{0};
   TcpProgress tcp;
-  std::array<PortId, 2> in;       // the port that each side's packets were last found to belong to
+  std::array<PortId, 2> in;  // the port that each side's packets were last found to belong to
 
   std::array<std::uint64_t, 2> packets{};
   std::array<std::uint64_t, 2> bytes{};

@@ -25,7 +25,8 @@ FlowTable::FlowTable(std::uint32_t capacity, const HashSeed& seed)
   const std::size_t time_bytes = std::size_t{capacity_} * sizeof(FlowTime);
   // A page more, so that the start can be aligned.
   memory_bytes_ = round_up(record_bytes + bucket_bytes + time_bytes, kHugePage) + kHugePage;
-  memory_ = mmap(nullptr, memory_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memory_ = mmap(nullptr, memory_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                 0);
   if (memory_ == MAP_FAILED) throw std::bad_alloc{};
   std::size_t space = memory_bytes_;
   void* aligned = memory_;

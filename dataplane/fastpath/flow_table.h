@@ -2,13 +2,15 @@
 
 // The flows of one worker, IPv4 and IPv6 alike.
 //
-//   hash --high 32 bits--> home bucket: one cache line with ten tags (16 bits) and ten record numbers
+//   hash --high 32 bits--> home bucket: one cache line with ten tags (16 bits) and ten record
+//   numbers
 //        --mixed again---> other bucket, used only while the home bucket is full
 //   record number --> FlowRecord, two cache lines
 //
 // A bucket counts how many of its flows live in their other bucket, so that a search that finds
 // nothing ends after one line but for the rare full bucket. With 2.5 slots for each flow a home
-// bucket is full for 0.8 % of the flows of a full table (Poisson, mean 4), both are for one in 15 000.
+// bucket is full for 0.8 % of the flows of a full table (Poisson, mean 4), both are for one in 15
+// 000.
 //
 // Expiry is a rotation over an array of one 4-byte time for each record, before which the flow need
 // not be looked at; packets do not write it. All together 148 bytes for each flow, taken at
@@ -43,9 +45,7 @@ class FlowTable {
   }
 
   // The stages of a search, one cache line each, so that bursts can overlap them.
-  void prefetch(std::uint64_t hash) const noexcept {
-    fastpath::prefetch(&buckets_[home(hash)]);
-  }
+  void prefetch(std::uint64_t hash) const noexcept { fastpath::prefetch(&buckets_[home(hash)]); }
   void prefetch_record(std::uint64_t hash) const noexcept {
     const Bucket& bucket = buckets_[home(hash)];
     const unsigned found = bucket.matches(tag_of(hash));
@@ -62,7 +62,8 @@ class FlowTable {
                                  unsigned& direction) noexcept {
     const Bucket& bucket = buckets_[home(hash)];
     FlowRecord* const record = find_in(bucket, key, tag_of(hash), mask, direction);
-    if (record != nullptr || bucket.spilled == 0) [[likely]] return record;
+    if (record != nullptr || bucket.spilled == 0) [[likely]]
+      return record;
     return find_in(buckets_[other(hash)], key, tag_of(hash), mask, direction);
   }
 
@@ -178,8 +179,8 @@ class FlowTable {
   std::uint32_t capacity_;
   std::uint32_t bucket_count_;
   std::uint32_t live_{0};
-  std::uint32_t used_{0};        // records taken from the never used ones
-  std::uint32_t free_{kNone};    // the first of the given back ones, chained by route[0]
+  std::uint32_t used_{0};      // records taken from the never used ones
+  std::uint32_t free_{kNone};  // the first of the given back ones, chained by route[0]
   std::uint32_t hand_{0};
   void* memory_{nullptr};
   std::size_t memory_bytes_{0};

@@ -26,8 +26,9 @@ FlowKey turned(const FlowKey& key) {
 FlowKey random_key(std::mt19937& random) {
   FlowKey key;
   const auto end = [&] {
-    return random() % 2 == 0 ? net::Address::v4(0x0a000000U + static_cast<std::uint32_t>(random() % 4))
-                             : address(random() % 2 == 0 ? "2001:db8::1" : "2001:db8::2");
+    return random() % 2 == 0
+               ? net::Address::v4(0x0a000000U + static_cast<std::uint32_t>(random() % 4))
+               : address(random() % 2 == 0 ? "2001:db8::1" : "2001:db8::2");
   };
   key.source = end();
   do key.destination = end();
@@ -112,7 +113,8 @@ BOOST_AUTO_TEST_CASE(flows_agree_with_a_map) {
       BOOST_REQUIRE_MESSAGE(direction == (same != twin.end() ? 0U : 1U), "seed " << seed);
       unsigned other = 9;
       const std::uint8_t wrong = direction == 0 ? match::kResponder : match::kInitiator;
-      BOOST_REQUIRE_MESSAGE(table.find(key, table.hash(key), wrong, other) == nullptr, "seed " << seed);
+      BOOST_REQUIRE_MESSAGE(table.find(key, table.hash(key), wrong, other) == nullptr,
+                            "seed " << seed);
       if (random() % 2 == 0) {
         table.erase(*record);
         twin.erase(entry);

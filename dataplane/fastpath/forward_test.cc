@@ -110,7 +110,8 @@ BOOST_AUTO_TEST_CASE(steps_of_drops) {
   for (const Case& c : std::vector<Case>{
            {"ttl", ethernet(ipv4(kClient, kServer, 17, udp(9, 53), {.ttl = 1})), NextStep::kReport},
            {"mtu", ethernet(ipv4(kClient, kServer, 17, udp(9, 53, 2000))), NextStep::kReport},
-           {"no route", ethernet(ipv6("2001:db8:1::9", "fd00::9", 17, udp(9, 53))), NextStep::kReport},
+           {"no route", ethernet(ipv6("2001:db8:1::9", "fd00::9", 17, udp(9, 53))),
+            NextStep::kReport},
            {"denied", ethernet(ipv4(kClient, kServer, 17, udp(9, 54))), NextStep::kDrop},
            {"malformed", Bytes(10), NextStep::kDrop},
        }) {
@@ -169,8 +170,9 @@ BOOST_AUTO_TEST_CASE(every_frame_ends_with_one_reason) {
   Gate gate;
   std::uint64_t frames = 0;
   for (int round = 0; round < 3000; ++round) {
-    Bytes frame = round % 2 == 0 ? ethernet(ipv4(kClient, kServer, 6, tcp(9, 443, "S")))
-                                 : ethernet(ipv6("2001:db8:1::9", "2001:db8:2::10", 17, udp(9, 53)));
+    Bytes frame = round % 2 == 0
+                      ? ethernet(ipv4(kClient, kServer, 6, tcp(9, 443, "S")))
+                      : ethernet(ipv6("2001:db8:1::9", "2001:db8:2::10", 17, udp(9, 53)));
     for (unsigned flips = random() % 4; flips != 0; --flips) {
       frame[random() % frame.size()] = static_cast<std::uint8_t>(random());
     }
@@ -193,7 +195,10 @@ BOOST_AUTO_TEST_CASE(every_frame_ends_with_one_reason) {
 
 BOOST_AUTO_TEST_CASE(what_is_told) {
   const World world;
-  Gate gate{{.flow_capacity = 64, .assume_resolved = true, .hash_seed = 1, .periodic_report_ms = 60'000,
+  Gate gate{{.flow_capacity = 64,
+             .assume_resolved = true,
+             .hash_seed = 1,
+             .periodic_report_ms = 60'000,
              .denial_events_per_second = 3}};
   const auto kinds = [&] {
     std::string text;
@@ -219,7 +224,8 @@ BOOST_AUTO_TEST_CASE(what_is_told) {
   BOOST_TEST(kinds() == "A1 S1 ");
 
   // Denials: three in a second, then a number.
-  for (int i = 0; i < 10; ++i) gate.send(kLan, ethernet(ipv4(kClient, kServer, 17, udp(9, 54))), world);
+  for (int i = 0; i < 10; ++i)
+    gate.send(kLan, ethernet(ipv4(kClient, kServer, 17, udp(9, 54))), world);
   BOOST_TEST(kinds() == "D1 D1 D1 ");
   gate.now += 1000;
   gate.send(kLan, ethernet(ipv4(kClient, kServer, 17, udp(9, 54))), world);
@@ -276,7 +282,8 @@ BOOST_AUTO_TEST_CASE(owners) {
   const Bytes error = icmp(11, 0, 0, ipv4(kClient, kServer, 17, udp(9, 53)));
   BOOST_TEST(Pipeline::owner_hash(ethernet(ipv4("59.205.16.1", kClient, 1, error))) == owner);
   BOOST_TEST(Pipeline::owner_hash(ethernet(ipv4(kServer, kClient, 17, udp(53, 10)))) != owner);
-  const std::uint32_t ping = Pipeline::owner_hash(ethernet(ipv4(kClient, kServer, 1, icmp(8, 0, 5))));
+  const std::uint32_t ping = Pipeline::owner_hash(
+      ethernet(ipv4(kClient, kServer, 1, icmp(8, 0, 5))));
   BOOST_TEST(Pipeline::owner_hash(ethernet(ipv4(kServer, kClient, 1, icmp(0, 0, 5)))) == ping);
   BOOST_TEST(Pipeline::owner_hash(Bytes(3)) == 0U);
   BOOST_TEST(Pipeline::owner_hash(ethernet(arp(1, kClient, kServer), 0x0806)) == 0U);

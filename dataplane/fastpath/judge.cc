@@ -84,9 +84,8 @@ Reason judge_addresses(const Image& image, const Opening& o, Routes& routes) noe
   const image::PortRecord& port = image.ports()[o.in.index()];
   routes.back = route_to(image, port, o.family, o.source);
   routes.forth = route_to(image, port, o.family, o.destination);
-  routes.to_gateway =
-      (routes.forth != nullptr && routes.forth->kind == RouteKind::kLocal) ||
-      (o.own_link_local != nullptr && o.destination == *o.own_link_local);
+  routes.to_gateway = (routes.forth != nullptr && routes.forth->kind == RouteKind::kLocal) ||
+                      (o.own_link_local != nullptr && o.destination == *o.own_link_local);
 
   const AddressKind source_kind = kind_of(o.family, o.source);
   if (const Reason reason = judge_source(image, o, source_kind, routes);
@@ -126,8 +125,7 @@ Judgement judge_access(const Image& image, const Opening& o, const Routes& route
     judgement.reason = Reason::kDestinationPrivate;
     return judgement;
   }
-  const Target target =
-      find_target(image, SpaceId{out.space}, o.destination, o.protocol, out_zone);
+  const Target target = find_target(image, SpaceId{out.space}, o.destination, o.protocol, out_zone);
   judgement.to_unit = target.unit;
   judgement.service = target.service;
   if (out.space != port.space) {

@@ -10,9 +10,8 @@ using image::RouteRecord;
 // translates from one to another in this version.
 std::uint32_t route_inside(const image::Image& image, const RouteRecord* route,
                            std::uint16_t space) noexcept {
-  return route != nullptr && image.ports()[route->port].space == space
-             ? route_number(image, *route)
-             : image::kNone;
+  return route != nullptr && image.ports()[route->port].space == space ? route_number(image, *route)
+                                                                       : image::kNone;
 }
 
 const RouteRecord* route_at(const image::Image& image, std::uint32_t number) noexcept {
@@ -290,7 +289,8 @@ void Pipeline::Impl::end_flow(FlowRecord& flow, Tick at, FlowEnd end) noexcept {
 FlowTime Pipeline::Impl::next_look(const FlowRecord& flow, FlowTime from) const noexcept {
   const FlowTime idle_at = flow.last_seen + flow.patience() + 1;
   if (report_span == 0) return idle_at;
-  // Reports fall on whole spans since the flow's start. A remainder, but not in the path of packets.
+  // Reports fall on whole spans since the flow's start. A remainder, but not in the path of
+  // packets.
   const FlowTime report_at = from + report_span - (from - flow_time(flow.start)) % report_span;
   return static_cast<std::int32_t>(report_at - idle_at) < 0 ? report_at : idle_at;
 }

@@ -36,8 +36,8 @@ void converse(const std::string& name, std::uint8_t protocol, const std::vector<
     gate.now += step.wait;
     const bool client = step.who == 'c';
     const Gate::Out got =
-        gate.send(client ? kLan : kCore, client ? request(step.payload, protocol)
-                                                : answer(step.payload, protocol), world);
+        gate.send(client ? kLan : kCore,
+                  client ? request(step.payload, protocol) : answer(step.payload, protocol), world);
     BOOST_TEST(got.reason() == step.want, name << ", packet " << i);
     if (got.fate.reason == Reason::kAllowed) {
       BOOST_TEST(got.fate.reply == !client, name << ", packet " << i);
@@ -48,17 +48,21 @@ void converse(const std::string& name, std::uint8_t protocol, const std::vector<
   }
 }
 
-Bytes c(std::string_view flags, std::uint32_t seq = 100, std::uint32_t ack = 0, std::size_t data = 0) {
+Bytes c(std::string_view flags, std::uint32_t seq = 100, std::uint32_t ack = 0,
+        std::size_t data = 0) {
   return tcp(1000, 443, flags, {.sequence = seq, .acknowledgment = ack, .payload = data});
 }
-Bytes s(std::string_view flags, std::uint32_t seq = 500, std::uint32_t ack = 0, std::size_t data = 0) {
+Bytes s(std::string_view flags, std::uint32_t seq = 500, std::uint32_t ack = 0,
+        std::size_t data = 0) {
   return tcp(443, 1000, flags, {.sequence = seq, .acknowledgment = ack, .payload = data});
 }
 const std::string kOk = "allowed", kNone = "tcp-no-state", kState = "tcp-state";
 
 // RFC 9293 section 3.5 and 3.6.
 BOOST_AUTO_TEST_CASE(tcp_conversations) {
-  const std::vector<Step> open{{'c', c("S"), kOk}, {'s', s("SA", 500, 101), kOk}, {'c', c("A", 101, 501), kOk}};
+  const std::vector<Step> open{{'c', c("S"), kOk},
+                               {'s', s("SA", 500, 101), kOk},
+                               {'c', c("A", 101, 501), kOk}};
   const auto after_open = [&](std::vector<Step> more) {
     std::vector<Step> all = open;
     for (Step& step : more) all.push_back(step);
@@ -90,16 +94,27 @@ BOOST_AUTO_TEST_CASE(tcp_conversations) {
                        {'c', c("S", 9000), kOk},
                        {'s', s("SA", 7000, 9001), kOk},
                        {'c', c("A", 9001, 7001), kOk}}));
-  converse("retransmitted SYNs", 6, {{'c', c("S"), kOk}, {'c', c("S"), kOk}, {'s', s("SA"), kOk},
-                                     {'s', s("SA"), kOk}, {'c', c("A"), kOk}});
+  converse("retransmitted SYNs", 6,
+           {{'c', c("S"), kOk},
+            {'c', c("S"), kOk},
+            {'s', s("SA"), kOk},
+            {'s', s("SA"), kOk},
+            {'c', c("A"), kOk}});
   converse("simultaneous open (RFC 9293 figure 8)", 6,
-           {{'c', c("S"), kOk}, {'s', s("S"), kOk}, {'c', c("SA", 100, 501), kOk},
-            {'s', s("SA", 500, 101), kOk}, {'c', c("A"), kOk}});
+           {{'c', c("S"), kOk},
+            {'s', s("S"), kOk},
+            {'c', c("SA", 100, 501), kOk},
+            {'s', s("SA", 500, 101), kOk},
+            {'c', c("A"), kOk}});
   converse("half-open recovery (RFC 9293 figure 9)", 6,
-           {{'c', c("S"), kOk}, {'s', s("A", 300, 77), kOk}, {'c', c("R", 77), kOk}, {'c', c("S"), kOk},
+           {{'c', c("S"), kOk},
+            {'s', s("A", 300, 77), kOk},
+            {'c', c("R", 77), kOk},
+            {'c', c("S"), kOk},
             {'s', s("SA"), kOk}});
-  converse("nothing to acknowledge yet", 6,
-           {{'c', c("S"), kOk}, {'c', c("A"), kState}, {'c', c("FA"), kState}, {'c', c("SA"), kState}});
+  converse(
+      "nothing to acknowledge yet", 6,
+      {{'c', c("S"), kOk}, {'c', c("A"), kState}, {'c', c("FA"), kState}, {'c', c("SA"), kState}});
   converse("the server may not open by the client's rule", 6, after_open({{'s', s("S"), kState}}));
   converse("a challenge to a repeated SYN (RFC 5961 section 4)", 6,
            after_open({{'c', c("S"), kOk}, {'s', s("A"), kOk}}));
@@ -115,21 +130,29 @@ BOOST_AUTO_TEST_CASE(idle_flows) {
   established.push_back({'s', s("A"), kOk, 124 * kMinute - 100});
   established.push_back({'s', s("A"), kNone, 124 * kMinute + 100});
   converse("established tcp", 6, established);
-  converse("opening tcp", 6, {{'c', c("S"), kOk}, {'s', s("SA"), kOk, 4 * kMinute - 100},
-                              {'c', c("A"), kNone, 4 * kMinute + 100}});
+  converse("opening tcp", 6,
+           {{'c', c("S"), kOk},
+            {'s', s("SA"), kOk, 4 * kMinute - 100},
+            {'c', c("A"), kNone, 4 * kMinute + 100}});
   const Bytes query = udp(4000, 53), reply = udp(53, 4000);
-  converse("udp answered in time", 17, {{'c', query, kOk}, {'s', reply, kOk, 2 * kMinute - 100},
-                                        {'s', reply, kOk, 5 * kMinute - 100},
-                                        {'s', reply, "default-deny", 5 * kMinute + 100}});
-  converse("udp answered too late", 17, {{'c', query, kOk},
-                                         {'s', reply, "default-deny", 2 * kMinute + 100}});
-  converse("echo", 1, {{'c', icmp(8, 0, 7), kOk}, {'s', icmp(0, 0, 7), kOk, kMinute - 100},
-                       {'s', icmp(0, 0, 7), "icmp-unsolicited", kMinute + 100}});
-  converse("a clock that goes back", 17, {{'c', query, kOk, 1000}, {'s', reply, kOk, Tick(0) - 900}});
+  converse("udp answered in time", 17,
+           {{'c', query, kOk},
+            {'s', reply, kOk, 2 * kMinute - 100},
+            {'s', reply, kOk, 5 * kMinute - 100},
+            {'s', reply, "default-deny", 5 * kMinute + 100}});
+  converse("udp answered too late", 17,
+           {{'c', query, kOk}, {'s', reply, "default-deny", 2 * kMinute + 100}});
+  converse("echo", 1,
+           {{'c', icmp(8, 0, 7), kOk},
+            {'s', icmp(0, 0, 7), kOk, kMinute - 100},
+            {'s', icmp(0, 0, 7), "icmp-unsolicited", kMinute + 100}});
+  converse("a clock that goes back", 17,
+           {{'c', query, kOk, 1000}, {'s', reply, kOk, Tick(0) - 900}});
 }
 
 BOOST_AUTO_TEST_CASE(icmp_queries_have_a_direction) {
-  converse("another identifier", 1, {{'c', icmp(8, 0, 7), kOk}, {'s', icmp(0, 0, 8), "icmp-unsolicited"}});
+  converse("another identifier", 1,
+           {{'c', icmp(8, 0, 7), kOk}, {'s', icmp(0, 0, 8), "icmp-unsolicited"}});
   // Unit 2 may ping unit 0 by rule 0 as well: a flow of its own, not the other's replies.
   const World world;
   Gate gate;
@@ -147,7 +170,8 @@ BOOST_AUTO_TEST_CASE(icmp_errors) {
   const World world;
   Gate gate;
   const Bytes original = ipv4(kClient, kServer, 17, udp(4000, 53));
-  const auto error = [](std::string_view source, std::string_view destination, const Bytes& quoted) {
+  const auto error = [](std::string_view source, std::string_view destination,
+                        const Bytes& quoted) {
     return ethernet(ipv4(source, destination, 1, icmp(3, 1, 0, quoted)));
   };
   const Bytes from_router = error("59.205.16.77", kClient, original);
@@ -176,12 +200,13 @@ BOOST_AUTO_TEST_CASE(icmp_errors) {
   for (const Case& k : std::vector<Case>{
            {"to another than the quoted sender", kCore, error(kServer, "10.64.37.10", original),
             "icmp-unsolicited"},
-           {"other ports", kCore, error(kServer, kClient, ipv4(kClient, kServer, 17, udp(4001, 53))),
-            "icmp-unsolicited"},
+           {"other ports", kCore,
+            error(kServer, kClient, ipv4(kClient, kServer, 17, udp(4001, 53))), "icmp-unsolicited"},
            {"spoofed all the same", kLan, from_router, "spoofed"},
            {"an error about an error", kCore,
             error(kServer, kClient, ipv4(kClient, kServer, 1, icmp(3, 1))), "icmp-invalid"},
-           {"quotes too little", kCore, error(kServer, kClient, Bytes(original.begin(), original.begin() + 24)),
+           {"quotes too little", kCore,
+            error(kServer, kClient, Bytes(original.begin(), original.begin() + 24)),
             "icmp-invalid"},
            {"quotes nonsense", kCore, error(kServer, kClient, odd_version), "icmp-invalid"},
            {"unknown code", kCore, ethernet(ipv4(kServer, kClient, 1, icmp(3, 16, 0, original))),
@@ -201,8 +226,8 @@ BOOST_AUTO_TEST_CASE(v6_flows_and_errors) {
   BOOST_TEST(reply.reason() == "allowed");
   BOOST_TEST(reply.fate.reply);
   const Bytes too_big = Bytes{2, 0, 0, 0, 0, 0, 5, 0} + original;
-  const Gate::Out error = gate.send(
-      kCore, ethernet(icmp6_packet("2001:db8:2::1", "2001:db8:1::9", too_big)), world);
+  const Gate::Out error =
+      gate.send(kCore, ethernet(icmp6_packet("2001:db8:2::1", "2001:db8:1::9", too_big)), world);
   BOOST_TEST(error.reason() == "allowed");
   BOOST_TEST((error.fate.out == kLan));
 }
@@ -211,8 +236,9 @@ BOOST_AUTO_TEST_CASE(v6_flows_and_errors) {
 BOOST_AUTO_TEST_CASE(frames_of_a_burst_are_judged_in_order) {
   const World world;
   Gate gate;
-  const auto out = gate.send(kLan, {request(c("A")), request(c("S")), request(c("S")), request(c("R")),
-                                    request(c("A")), request(udp(9, 53), 17), request(udp(9, 53), 17)},
+  const auto out = gate.send(kLan,
+                             {request(c("A")), request(c("S")), request(c("S")), request(c("R")),
+                              request(c("A")), request(udp(9, 53), 17), request(udp(9, 53), 17)},
                              world);
   std::string got;
   for (const auto& o : out) got += o.reason() + " ";
@@ -234,11 +260,11 @@ BOOST_AUTO_TEST_CASE(a_change_of_policy_reaches_live_flows) {
     bool by_reply;
     const char* want;
   };
-  for (const Case& k : {Case{"nothing changes", before, false, "allowed"},
-                        Case{"nothing changes, a reply", before, true, "allowed"},
-                        Case{"denied", denies, false, "revoked"},
-                        Case{"denied, a reply", denies, true, "revoked"},
-                        Case{"no route any more", no_route, false, "revoked"}}) {
+  for (const Case& k :
+       {Case{"nothing changes", before, false, "allowed"},
+        Case{"nothing changes, a reply", before, true, "allowed"},
+        Case{"denied", denies, false, "revoked"}, Case{"denied, a reply", denies, true, "revoked"},
+        Case{"no route any more", no_route, false, "revoked"}}) {
     Gate gate;
     open(gate);
     const Gate::Out got = k.by_reply ? gate.send(kCore, answer(udp(53, 9), 17), k.after)
@@ -250,7 +276,8 @@ BOOST_AUTO_TEST_CASE(a_change_of_policy_reaches_live_flows) {
     if (!revoked) continue;
     const auto events = gate.events();
     BOOST_REQUIRE(!events.empty());
-    BOOST_TEST((events[0].kind == EventKind::kFlowEnd && events[0].end == FlowEnd::kRevoked), k.name);
+    BOOST_TEST((events[0].kind == EventKind::kFlowEnd && events[0].end == FlowEnd::kRevoked),
+               k.name);
     // And then it is judged as any other.
     BOOST_TEST(gate.send(kLan, request(udp(9, 53), 17), k.after).reason() != "revoked", k.name);
   }
@@ -275,7 +302,8 @@ BOOST_AUTO_TEST_CASE(a_changed_mac_reaches_live_flows) {
   BOOST_TEST(gate.send(kCore, back, after).reason() == "default-deny");
 }
 
-// The initiator shows up at another port (anti-spoof is off there): judged as what comes from there.
+// The initiator shows up at another port (anti-spoof is off there): judged as what comes from
+// there.
 BOOST_AUTO_TEST_CASE(a_flow_is_not_lent_to_another_port) {
   const World world{{.wan_anti_spoof = image::AntiSpoof::kOff}};
   Gate gate;

@@ -11,9 +11,9 @@
 #include "dataplane/fastpath/flow_key.h"
 #include "dataplane/fastpath/prefetch.h"
 
-// Open addressing over slots of half a cache line. A slot's word is epoch << 56 | state << 48 | MAC.
-// A reader takes the word, compares the key (`find`), and takes the word again (`mac`): where it has
-// the same epoch, the key was that of the MAC (a sequence lock whose number is in the word).
+// Open addressing over slots of half a cache line. A slot's word is epoch << 56 | state << 48 |
+// MAC. A reader takes the word, compares the key (`find`), and takes the word again (`mac`): where
+// it has the same epoch, the key was that of the MAC (a sequence lock whose number is in the word).
 
 namespace meiguan::fastpath {
 namespace {
@@ -79,8 +79,8 @@ struct NeighbourTable::Impl {
   }
 
   [[nodiscard]] std::uint32_t first(const Key& key) const noexcept {
-    const std::uint64_t hash =
-        fold_multiply(key.high ^ seed.keys[0], key.low ^ seed.keys[1]) + key.port * seed.keys[2];
+    const std::uint64_t hash = fold_multiply(key.high ^ seed.keys[0], key.low ^ seed.keys[1]) +
+                               key.port * seed.keys[2];
     return static_cast<std::uint32_t>(fold_multiply(hash, seed.keys[3])) & mask;
   }
 
@@ -121,8 +121,8 @@ NeighbourRef NeighbourTable::find(PortId port, const net::Address& address) cons
 
 std::optional<net::MacAddress> NeighbourTable::mac(NeighbourRef ref) const noexcept {
   if (ref == kNoNeighbour) return std::nullopt;
-  const std::uint64_t word =
-      impl_->slots[ref & 0xff'ffff & impl_->mask].word.load(std::memory_order_acquire);
+  const std::uint64_t word = impl_->slots[ref & 0xff'ffff & impl_->mask].word.load(
+      std::memory_order_acquire);
   if (state_of(word) != State::kUsed || epoch_of(word) != ref >> 24) return std::nullopt;
   return unpack(word & 0xffff'ffff'ffff);
 }
@@ -165,7 +165,8 @@ void NeighbourTable::forget(PortId port, const net::Address& address) noexcept {
   const auto epoch = static_cast<std::uint8_t>((ref >> 24) + 1);
   impl_->slots[index].word.store(make_word(epoch, State::kLeft, 0), std::memory_order_release);
   --impl_->size;
-  // Left slots at the end of a run are as good as empty; without this, searches would grow for ever.
+  // Left slots at the end of a run are as good as empty; without this, searches would grow for
+  // ever.
   const auto word_at = [this](std::uint32_t i) {
     return impl_->slots[i & impl_->mask].word.load(std::memory_order_relaxed);
   };

@@ -25,7 +25,8 @@ class NeighbourTable {
   NeighbourTable(const NeighbourTable&) = delete;
   NeighbourTable& operator=(const NeighbourTable&) = delete;
 
-  // Readers. `prefetch` fetches what a later `find` will look at; `find` yields kNoNeighbour for an unknown next hop.
+  // Readers. `prefetch` fetches what a later `find` will look at; `find` yields kNoNeighbour for an
+  // unknown next hop.
   void prefetch(PortId port, const net::Address& address) const noexcept;
   [[nodiscard]] NeighbourRef find(PortId port, const net::Address& address) const noexcept;
   // The MAC, or nothing where the entry is unresolved, or now stands for another next hop.

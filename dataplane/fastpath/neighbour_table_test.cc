@@ -11,8 +11,12 @@ namespace meiguan::fastpath {
 namespace {
 
 net::MacAddress mac_of(std::uint32_t n) {
-  return {2, 0, static_cast<std::uint8_t>(n >> 24), static_cast<std::uint8_t>(n >> 16),
-          static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)};
+  return {2,
+          0,
+          static_cast<std::uint8_t>(n >> 24),
+          static_cast<std::uint8_t>(n >> 16),
+          static_cast<std::uint8_t>(n >> 8),
+          static_cast<std::uint8_t>(n)};
 }
 
 BOOST_AUTO_TEST_CASE(neighbours_agree_with_a_map) {

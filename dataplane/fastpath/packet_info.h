@@ -10,40 +10,41 @@ namespace meiguan::fastpath {
 
 // What a well-formed frame holds, as far as the judgement cares.
 enum class PacketKind : std::uint8_t {
-  kNotIp,                // nothing yet
+  kNotIp,  // nothing yet
   kArp,
-  kNeighbourDiscovery,   // RFC 4861: never forwarded
-  kFragment,             // any fragment but an atomic one; has no ports
-  kIcmpError,            // quotes a packet: `key` is the quoted packet's
-  kPacket,               // everything else
+  kNeighbourDiscovery,  // RFC 4861: never forwarded
+  kFragment,            // any fragment but an atomic one; has no ports
+  kIcmpError,           // quotes a packet: `key` is the quoted packet's
+  kPacket,              // everything else
 };
 
 // All that the stages behind parse need to know of a frame; filled by `parse` and trusted since.
 struct PacketInfo {
-  FlowKey key;                  // of the packet, or of the packet that an ICMP error quotes
-  net::Address error_source;    // of an ICMP error only: its own addresses
+  FlowKey key;                // of the packet, or of the packet that an ICMP error quotes
+  net::Address error_source;  // of an ICMP error only: its own addresses
   net::Address error_destination;
 
   Reason reason{Reason::kFrameShort};  // kAllowed: well-formed
-  Reason without_flow{Reason::kAllowed};  // how it ends where no flow knows it; kAllowed: it may open one
+  Reason without_flow{
+      Reason::kAllowed};  // how it ends where no flow knows it; kAllowed: it may open one
   PacketKind kind{PacketKind::kNotIp};
   net::Family family{net::Family::kIpv4};
 
-  std::uint8_t protocol{0};     // of the upper layer, whatever stands between
-  std::uint8_t ttl{0};          // or the hop limit
+  std::uint8_t protocol{0};  // of the upper layer, whatever stands between
+  std::uint8_t ttl{0};       // or the hop limit
   std::uint8_t tcp_flags{0};
   std::uint8_t match_mask{match::kEither};
 
-  std::uint16_t value{0};       // the key of port maps: destination port or ICMP type
+  std::uint16_t value{0};  // the key of port maps: destination port or ICMP type
   std::uint16_t icmp_code{0};
-  std::uint16_t tag{0};         // the 802.1Q control field
+  std::uint16_t tag{0};  // the 802.1Q control field
   bool tagged{false};
-  bool dont_fragment{false};    // also true of all IPv6
+  bool dont_fragment{false};  // also true of all IPv6
 
-  std::uint16_t l3_offset{0};   // of the IP header; 0 when not IP
-  std::uint16_t ip_bytes{0};    // of the IP packet; Ethernet padding does not belong to it
-  std::uint32_t tcp_sequence{0};        // of the segment's first byte
-  std::uint32_t tcp_end{0};             // the sequence number behind its last byte, SYN, FIN
+  std::uint16_t l3_offset{0};     // of the IP header; 0 when not IP
+  std::uint16_t ip_bytes{0};      // of the IP packet; Ethernet padding does not belong to it
+  std::uint32_t tcp_sequence{0};  // of the segment's first byte
+  std::uint32_t tcp_end{0};       // the sequence number behind its last byte, SYN, FIN
   std::uint32_t tcp_acknowledgment{0};
 
   [[nodiscard]] bool well_formed() const noexcept { return reason == Reason::kAllowed; }

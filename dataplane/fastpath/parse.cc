@@ -111,12 +111,8 @@ void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept {
       info.l3_offset = l3_offset;
       info.reason = parse_ipv6(reader, info);
       return;
-    case net::ether_type::kArp:
-      info.reason = parse_arp(reader, info);
-      return;
-    default:
-      info.reason = Reason::kFrameType;
-      return;
+    case net::ether_type::kArp: info.reason = parse_arp(reader, info); return;
+    default: info.reason = Reason::kFrameType; return;
   }
 }
 
@@ -157,8 +153,8 @@ Reason parse_ipv4(Reader& reader, PacketInfo& info) noexcept {
   const std::size_t offset = (fragment & net::Ipv4Header::kOffsetMask) * 8U;
   if (more || offset != 0) [[unlikely]] {
     info.kind = PacketKind::kFragment;
-    if (const Reason reason =
-            judge_fragment(ip.protocol, offset, reader.left(), more, header_bytes);
+    if (const Reason reason = judge_fragment(ip.protocol, offset, reader.left(), more,
+                                             header_bytes);
         reason != Reason::kAllowed) {
       return reason;
     }

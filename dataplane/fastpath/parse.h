@@ -25,12 +25,13 @@ void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept;
 [[nodiscard]] Reason parse_icmp(net::Reader& reader, PacketInfo& info) noexcept;
 [[nodiscard]] Reason parse_icmp6(net::Reader& reader, PacketInfo& info) noexcept;
 // A message of types 133 to 137 (RFC 4861); `reader` holds it from its type on.
-[[nodiscard]] Reason parse_neighbour_discovery(const net::Reader& reader, PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_neighbour_discovery(const net::Reader& reader,
+                                               PacketInfo& info) noexcept;
 
 // Walks the extension headers that may stand in `reader`, from a header of type `next` on. On
 // return `next` is the upper layer's protocol and `reader` holds the upper layer.
 struct Extensions {
-  bool fragment{false};        // and not an atomic one (RFC 6946)
+  bool fragment{false};  // and not an atomic one (RFC 6946)
   bool atomic{false};
   bool first_fragment{false};
 };

@@ -5,7 +5,8 @@
 //
 //   hop-by-hop | destination options | routing | fragment | destination options | upper layer
 //
-// each at most once, but for the last, which a sender may repeat. Authentication and ESP are upper layers here as they are over IPv4.
+// each at most once, but for the last, which a sender may repeat. Authentication and ESP are upper
+// layers here as they are over IPv4.
 
 namespace meiguan::fastpath {
 namespace {

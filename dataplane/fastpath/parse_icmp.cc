@@ -59,10 +59,10 @@ constexpr Types kIcmp6Types = [] {
   Types types = no_types();
   types[net::icmp6::kEchoRequest] = request(net::icmp6::kEchoRequest, 8);
   types[net::icmp6::kEchoReply] = reply(net::icmp6::kEchoRequest, 8);
-  types[net::icmp6::kUnreachable] = error(8);         // RFC 4443, 6550, 8883
-  types[net::icmp6::kPacketTooBig] = error(255);      // its code is to be ignored
+  types[net::icmp6::kUnreachable] = error(8);     // RFC 4443, 6550, 8883
+  types[net::icmp6::kPacketTooBig] = error(255);  // its code is to be ignored
   types[net::icmp6::kTimeExceeded] = error(1);
-  types[net::icmp6::kParameterProblem] = error(10);   // RFC 4443, 7112, 8883, 8754
+  types[net::icmp6::kParameterProblem] = error(10);  // RFC 4443, 7112, 8883, 8754
   return types;
 }();
 
@@ -123,7 +123,7 @@ Reason parse_quoted_transport(Reader& reader, PacketInfo& info, const Types& typ
     if (type.sort == IcmpType::Sort::kError) return Reason::kIcmpInvalid;
     info.key.query = type.query;
     info.key.source_port = info.key.destination_port = header.identifier.host();
-    info.match_mask = type.sort == IcmpType::Sort::kRequest  ? match::kInitiator
+    info.match_mask = type.sort == IcmpType::Sort::kRequest ? match::kInitiator
                       : type.sort == IcmpType::Sort::kReply ? match::kResponder
                                                             : std::uint8_t{0};
   }

@@ -14,7 +14,7 @@ using namespace test;
 struct Case {
   std::string name;
   Bytes packet;
-  std::string want;        // how it is well-formed, or not
+  std::string want;             // how it is well-formed, or not
   std::string flow{"allowed"};  // how it ends where no flow knows it
 };
 
@@ -55,8 +55,10 @@ BOOST_AUTO_TEST_CASE(icmp_messages) {
       {"redirect, code 4", v4(icmp(5, 4, 0, quoted)), kInvalid},
       {"no quotation", v4(icmp(3, 1, 0, {})), kInvalid},
       {"cut in the quoted header", v4(icmp(3, 1, 0, Bytes(19, 0x45))), kInvalid},
-      {"cut in the quoted ports", v4(icmp(3, 1, 0, Bytes(quoted.begin(), quoted.begin() + 27))), kInvalid},
-      {"just the ports", v4(icmp(3, 1, 0, Bytes(quoted.begin(), quoted.begin() + 28))), kOk, kAlone},
+      {"cut in the quoted ports", v4(icmp(3, 1, 0, Bytes(quoted.begin(), quoted.begin() + 27))),
+       kInvalid},
+      {"just the ports", v4(icmp(3, 1, 0, Bytes(quoted.begin(), quoted.begin() + 28))), kOk,
+       kAlone},
       {"an error about an error", v4(icmp(3, 1, 0, ipv4("10.1.0.9", "10.0.0.5", 1, icmp(11, 0)))),
        kInvalid},
       {"about an echo request", v4(icmp(3, 1, 0, ipv4("10.1.0.9", "10.0.0.5", 1, icmp(8, 0)))), kOk,
@@ -67,7 +69,9 @@ BOOST_AUTO_TEST_CASE(icmp_messages) {
 // RFC 4443 sections 3 and 4.
 BOOST_AUTO_TEST_CASE(icmp6_messages) {
   const Bytes quoted = ipv6("2001:db8:1::9", "2001:db8::5", 17, udp(53, 1000));
-  const auto error = [&](std::uint8_t type, std::uint8_t code) { return v6(icmp(type, code, 0, quoted)); };
+  const auto error = [&](std::uint8_t type, std::uint8_t code) {
+    return v6(icmp(type, code, 0, quoted));
+  };
   check({
       {"echo request", v6(icmp(128, 0)), kOk},
       {"echo reply", v6(icmp(129, 0)), kOk, kAlone},
@@ -116,12 +120,13 @@ BOOST_AUTO_TEST_CASE(neighbour_discovery) {
       {"target is a group", nd(host, group, neighbour(135, "ff02::1")), kInvalid},
       {"option of length 0", nd(host, group, neighbour(135, target, 0, {1, 0, 0, 0, 0, 0, 0, 0})),
        kInvalid},
-      {"option beyond the message", nd(host, group, neighbour(135, target, 0, {1, 2, 0, 0, 0, 0, 0, 0})),
-       kInvalid},
+      {"option beyond the message",
+       nd(host, group, neighbour(135, target, 0, {1, 2, 0, 0, 0, 0, 0, 0})), kInvalid},
       {"half an option", nd(host, group, neighbour(135, target, 0, {1, 1, 0})), kInvalid},
       {"duplicate address detection", nd("::", group, neighbour(135, target)), kOk},
       {"the same to all nodes", nd("::", nodes, neighbour(135, target)), kInvalid},
-      {"the same with a link-layer address", nd("::", group, neighbour(135, target, 0, slla)), kInvalid},
+      {"the same with a link-layer address", nd("::", group, neighbour(135, target, 0, slla)),
+       kInvalid},
       {"advertisement", nd(host, nodes, neighbour(136, target, 0x2000'0000)), kOk},
       {"solicited, to a group", nd(host, nodes, neighbour(136, target, 0x4000'0000)), kInvalid},
       {"router solicitation", nd(host, "ff02::2", rs), kOk},
@@ -132,7 +137,8 @@ BOOST_AUTO_TEST_CASE(neighbour_discovery) {
       {"redirect", nd(router, host, redirect), kOk},
       {"redirect to a group", nd(router, nodes, redirect), kInvalid},
       {"in an atomic fragment",
-       ipv6(host, group, 44, Bytes{58, 0, 0, 0, 0, 0, 0, 1} + neighbour(135, target), {.hop_limit = 255}),
+       ipv6(host, group, 44, Bytes{58, 0, 0, 0, 0, 0, 0, 1} + neighbour(135, target),
+            {.hop_limit = 255}),
        kInvalid},
   });
 }

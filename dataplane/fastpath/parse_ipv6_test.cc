@@ -40,8 +40,14 @@ constexpr std::uint8_t kHbh = 0, kRouting = 43, kFragment = 44, kOptions = 60, k
 Bytes options(std::uint8_t next) { return {next, 0, 1, 4, 0, 0, 0, 0}; }
 Bytes routing(std::uint8_t next, std::uint8_t type) { return {next, 0, type, 0, 0, 0, 0, 0}; }
 Bytes fragment(std::uint8_t next, std::uint16_t offset_more) {
-  return {next, 0, static_cast<std::uint8_t>(offset_more >> 8),
-          static_cast<std::uint8_t>(offset_more), 0, 0, 0, 1};
+  return {next,
+          0,
+          static_cast<std::uint8_t>(offset_more >> 8),
+          static_cast<std::uint8_t>(offset_more),
+          0,
+          0,
+          0,
+          1};
 }
 const Bytes kSyn = tcp(1000, 443, "S");
 
@@ -56,8 +62,8 @@ BOOST_AUTO_TEST_CASE(headers) {
       {"cut", cut, Reason::kIpTruncated},
       {"payload length 0 and tcp", v6(kTcp, kSyn, {.payload_length = std::uint16_t{0}}),
        Reason::kTransportTruncated},
-      {"payload length 0 and hop-by-hop", v6(kHbh, options(kTcp), {.payload_length = std::uint16_t{0}}),
-       Reason::kExtensionInvalid},
+      {"payload length 0 and hop-by-hop",
+       v6(kHbh, options(kTcp), {.payload_length = std::uint16_t{0}}), Reason::kExtensionInvalid},
       {"payload length 65535", v6(kTcp, kSyn, {.payload_length = std::uint16_t{65535}}),
        Reason::kIpTruncated},
   });
@@ -73,12 +79,14 @@ BOOST_AUTO_TEST_CASE(extension_headers) {
   eight = eight + options(kTcp);
   check({
       {"hop-by-hop first", v6(kHbh, options(kTcp) + kSyn), Reason::kAllowed},
-      {"all in order", v6(kHbh, options(kOptions) + options(kRouting) + routing(kFragment, 2) +
-                                    fragment(kOptions, 0) + options(kTcp) + kSyn),
+      {"all in order",
+       v6(kHbh, options(kOptions) + options(kRouting) + routing(kFragment, 2) +
+                    fragment(kOptions, 0) + options(kTcp) + kSyn),
        Reason::kAllowed},
       {"hop-by-hop not first", v6(kOptions, options(kHbh) + options(kTcp) + kSyn),
        Reason::kExtensionInvalid},
-      {"hop-by-hop twice", v6(kHbh, options(kHbh) + options(kTcp) + kSyn), Reason::kExtensionInvalid},
+      {"hop-by-hop twice", v6(kHbh, options(kHbh) + options(kTcp) + kSyn),
+       Reason::kExtensionInvalid},
       {"routing behind fragment", v6(kFragment, fragment(kRouting, 0) + routing(kTcp, 2) + kSyn),
        Reason::kExtensionInvalid},
       {"routing twice", v6(kRouting, routing(kRouting, 2) + routing(kTcp, 2) + kSyn),
@@ -90,14 +98,17 @@ BOOST_AUTO_TEST_CASE(extension_headers) {
       {"routing type 0", v6(kRouting, routing(kTcp, 0) + kSyn), Reason::kRoutingHeaderForbidden},
       {"routing type 4", v6(kRouting, routing(kTcp, 4) + kSyn), Reason::kAllowed},
       {"cut", v6(kOptions, {kTcp, 0, 1, 4}), Reason::kExtensionInvalid},
-      {"longer than the packet", v6(kOptions, {kTcp, 9, 1, 4, 0, 0, 0, 0}), Reason::kExtensionInvalid},
+      {"longer than the packet", v6(kOptions, {kTcp, 9, 1, 4, 0, 0, 0, 0}),
+       Reason::kExtensionInvalid},
       {"option beyond its header", v6(kOptions, Bytes{kTcp, 0, 1, 5, 0, 0, 0, 0} + kSyn),
        Reason::kExtensionInvalid},
       {"option without a length", v6(kHbh, Bytes{kTcp, 0, 0, 0, 0, 0, 0, 5} + kSyn),
        Reason::kExtensionInvalid},
-      {"jumbo option", v6(kHbh, Bytes{kTcp, 0, 0xc2, 4, 0, 1, 0, 0} + kSyn), Reason::kExtensionInvalid},
+      {"jumbo option", v6(kHbh, Bytes{kTcp, 0, 0xc2, 4, 0, 1, 0, 0} + kSyn),
+       Reason::kExtensionInvalid},
       {"router alert", v6(kHbh, Bytes{kTcp, 0, 5, 2, 0, 0, 1, 0} + kSyn), Reason::kAllowed},
-      {"transport cut behind it", v6(kOptions, options(kTcp) + Bytes(10)), Reason::kTransportTruncated},
+      {"transport cut behind it", v6(kOptions, options(kTcp) + Bytes(10)),
+       Reason::kTransportTruncated},
   });
   const PacketInfo info = parsed(v6(kHbh, options(kOptions) + options(kTcp) + kSyn));
   BOOST_TEST(int{info.protocol} == int{kTcp});
@@ -111,7 +122,8 @@ BOOST_AUTO_TEST_CASE(fragments) {
       {"first", v6(kFragment, fragment(kTcp, 1) + kSyn + Bytes(4)), Reason::kAllowed},
       {"first of uneven length", v6(kFragment, fragment(kTcp, 1) + kSyn), Reason::kFragmentInvalid},
       {"tiny first", v6(kFragment, fragment(kTcp, 1) + Bytes(8)), Reason::kFragmentInvalid},
-      {"header chain cut off", v6(kFragment, fragment(kOptions, 1) + Bytes{kTcp, 3, 1, 4, 0, 0, 0, 0}),
+      {"header chain cut off",
+       v6(kFragment, fragment(kOptions, 1) + Bytes{kTcp, 3, 1, 4, 0, 0, 0, 0}),
        Reason::kFragmentInvalid},
       {"tcp at offset 1", v6(kFragment, fragment(kTcp, 8) + Bytes(8)), Reason::kFragmentInvalid},
       {"last", v6(kFragment, fragment(kTcp, 16) + Bytes(5)), Reason::kAllowed},

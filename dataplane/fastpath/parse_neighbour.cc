@@ -40,10 +40,11 @@ Reason parse_neighbour_discovery(const Reader& message, PacketInfo& info) noexce
   Reader reader{message};
   net::IcmpHeader header;
   if (!reader.peek(header)) return Reason::kTransportTruncated;
-  const std::uint64_t sum = net::sum_words(
-      message.rest(), net::sum_pseudo_header(net::Family::kIpv6, info.key.source,
-                                             info.key.destination, net::protocol::kIcmp6,
-                                             static_cast<std::uint32_t>(message.left())));
+  const std::uint64_t sum =
+      net::sum_words(message.rest(),
+                     net::sum_pseudo_header(net::Family::kIpv6, info.key.source,
+                                            info.key.destination, net::protocol::kIcmp6,
+                                            static_cast<std::uint32_t>(message.left())));
   if (info.ttl != 255 || header.code != 0 || net::finish_checksum(sum) != net::Be16{}) {
     return Reason::kIcmpInvalid;
   }
@@ -80,9 +81,7 @@ Reason parse_neighbour_discovery(const Reader& message, PacketInfo& info) noexce
       valid = !is_multicast(destination) ||
               (fields.flags.host() & net::NeighbourMessage::kSolicited) == 0;
       break;
-    case net::icmp6::kRouterAdvertisement:
-      valid = is_link_local(source);
-      break;
+    case net::icmp6::kRouterAdvertisement: valid = is_link_local(source); break;
     default:  // a redirect
       valid = is_link_local(source) && !is_multicast(destination);
       break;

@@ -78,7 +78,8 @@ BOOST_AUTO_TEST_CASE(arp_packets) {
   };
   check({
       {"request", ethernet(request, net::ether_type::kArp), Reason::kAllowed},
-      {"padded reply", ethernet(arp(2, "10.0.0.5", "10.0.0.1"), net::ether_type::kArp, {.padding = 18}),
+      {"padded reply",
+       ethernet(arp(2, "10.0.0.5", "10.0.0.1"), net::ether_type::kArp, {.padding = 18}),
        Reason::kAllowed},
       {"cut", cut(ethernet(request, net::ether_type::kArp), 1), Reason::kArpInvalid},
       {"hardware type", with(1, 6), Reason::kArpInvalid},
@@ -100,7 +101,8 @@ BOOST_AUTO_TEST_CASE(ipv4_headers) {
       {"ethernet padding", ethernet(ipv4("10.0.0.5", "10.1.0.9", u, payload), {.padding = 20}),
        Reason::kAllowed},
       {"jumbo", v4(u, udp(1, 2, 8900)), Reason::kAllowed},
-      {"version 5", v4(u, payload, {.version_length = std::uint8_t{0x55}}), Reason::kIpHeaderInvalid},
+      {"version 5", v4(u, payload, {.version_length = std::uint8_t{0x55}}),
+       Reason::kIpHeaderInvalid},
       {"header length 4", v4(u, payload, {.version_length = std::uint8_t{0x44}}),
        Reason::kIpHeaderInvalid},
       {"header longer than the packet", v4(u, payload, {.version_length = std::uint8_t{0x4f}}),
@@ -151,7 +153,8 @@ BOOST_AUTO_TEST_CASE(ipv4_fragments) {
   check({
       {"first", v4(6, segment, {.fragment = kMore}), Reason::kAllowed},
       {"last", v4(17, Bytes(13), {.fragment = 5}), Reason::kAllowed},
-      {"middle of uneven length", v4(17, Bytes(13), {.fragment = kMore | 5}), Reason::kFragmentInvalid},
+      {"middle of uneven length", v4(17, Bytes(13), {.fragment = kMore | 5}),
+       Reason::kFragmentInvalid},
       {"ping of death", v4(1, Bytes(100), {.fragment = 0x1fff}), Reason::kFragmentInvalid},
       {"tiny first", v4(6, Bytes(8), {.fragment = kMore}), Reason::kFragmentInvalid},
       {"tcp at offset 1", v4(6, Bytes(32), {.fragment = kMore | 1}), Reason::kFragmentInvalid},
@@ -188,8 +191,8 @@ BOOST_AUTO_TEST_CASE(tcp_segments) {
   for (const char* legal : {"S", "SA", "R", "RA", "A", "PA", "FA", "FPA", "AU", "FAU", "SP"}) {
     cases.push_back({legal, v4(6, tcp(1, 2, legal)), Reason::kAllowed});
   }
-  for (const char* nonsense : {"", "F", "P", "U", "FPU", "SF", "SFA", "SR", "SRA", "FRA", "FSRPAU",
-                               "FR", "PU"}) {
+  for (const char* nonsense :
+       {"", "F", "P", "U", "FPU", "SF", "SFA", "SR", "SRA", "FRA", "FSRPAU", "FR", "PU"}) {
     cases.push_back({nonsense, v4(6, tcp(1, 2, nonsense)), Reason::kTcpFlags});
   }
   check(cases);
@@ -216,8 +219,8 @@ BOOST_AUTO_TEST_CASE(udp_and_sctp) {
       {"length 0", v4(17, udp(1, 2, 8, std::uint16_t{0})), Reason::kUdpLength},
       {"init", sctp(1000, 0, init), Reason::kAllowed},
       {"data", sctp(1000, 5, data), Reason::kAllowed},
-      {"data, last padding missing", sctp(1000, 5, {0, 3, 0, 17, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 9}),
-       Reason::kAllowed},
+      {"data, last padding missing",
+       sctp(1000, 5, {0, 3, 0, 17, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 9}), Reason::kAllowed},
       {"two chunks", sctp(1000, 5, data + data), Reason::kAllowed},
       {"no chunk", sctp(1000, 5, {}), Reason::kSctpInvalid},
       {"chunk of length 3", sctp(1000, 5, {0, 0, 0, 3}), Reason::kSctpInvalid},

@@ -47,16 +47,16 @@ struct Fate {
   Reason reason{Reason::kNoImage};
   NextStep step{NextStep::kDrop};
   std::uint8_t protocol{0};
-  bool reply{false};    // from the responder of its flow
-  PortId in;            // the port or sub-port that it came in by
-  PortId out;           // the port or sub-port that it leaves or would leave by
+  bool reply{false};  // from the responder of its flow
+  PortId in;          // the port or sub-port that it came in by
+  PortId out;         // the port or sub-port that it leaves or would leave by
   RuleId rule;
   UnitId unit;
   UnitId to_unit;
   ServiceId service;
-  std::uint16_t l3_offset{0};   // of the IP header in the frame as received; 0 when not IP
-  std::uint16_t ip_bytes{0};    // length of the IP packet, the count of unit, service and rule
-  net::Address next_hop;        // with kSend and kResolve
+  std::uint16_t l3_offset{0};  // of the IP header in the frame as received; 0 when not IP
+  std::uint16_t ip_bytes{0};   // length of the IP packet, the count of unit, service and rule
+  net::Address next_hop;       // with kSend and kResolve
 };
 
 struct PipelineOptions {
@@ -119,7 +119,8 @@ class Pipeline {
 };
 
 // The counting of one ended packet, for a worker and for the main thread's held packets alike.
-void count_packet(const CounterBlock& counters, const Fate& fate, std::uint32_t frame_bytes) noexcept;
+void count_packet(const CounterBlock& counters, const Fate& fate,
+                  std::uint32_t frame_bytes) noexcept;
 
 // What left by a port.
 inline void count_sent(const CounterBlock& counters, PortId port, std::uint64_t packets,

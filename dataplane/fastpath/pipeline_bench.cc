@@ -27,7 +27,9 @@ struct Traffic {
       : world{{.extra_units = kUnits}},
         counters{CounterBlock::block_bytes(kCapacity)},
         pipeline{{.flow_capacity = 1U << 20, .assume_resolved = true, .hash_seed = 1},
-                 CounterBlock{counters.span().data(), kCapacity}, nullptr, &neighbours},
+                 CounterBlock{counters.span().data(), kCapacity},
+                 nullptr,
+                 &neighbours},
         originals(std::size_t{flows} * kFrame) {
     neighbours.set(kCore, address("10.0.0.2"), {2, 0, 0, 0, 9, 9});
     neighbours.set(kCore, address("2001:db8:f::2"), {2, 0, 0, 0, 9, 9});
@@ -59,7 +61,8 @@ struct Traffic {
   void load(std::size_t burst) {
     for (std::size_t i = 0; i < burst; ++i) {
       next = next * 6364136223846793005ULL + 1442695040888963407ULL;
-      const std::size_t flow = static_cast<std::size_t>((next >> 32) * (originals.size() / kFrame) >> 32);
+      const std::size_t flow = static_cast<std::size_t>(
+          (next >> 32) * (originals.size() / kFrame) >> 32);
       std::uint8_t* const data = memory.data() + i * kRoom + 64;
       std::memcpy(data, originals.data() + flow * kFrame, kFrame);
       frames[i] = {data, kFrame, kLan};
@@ -101,13 +104,14 @@ void copying_alone(benchmark::State& state) {
 
 void known_flows(benchmark::State& state) {
   const auto burst = static_cast<std::size_t>(state.range(0));
-  const auto traffic = std::make_unique<Traffic>(static_cast<std::uint32_t>(state.range(1)), state.range(2) == 6);
+  const auto traffic = std::make_unique<Traffic>(static_cast<std::uint32_t>(state.range(1)),
+                                                 state.range(2) == 6);
   traffic->open_all();
   Tick now = 1000;
   for (auto _ : state) {
     traffic->load(burst);
-    traffic->pipeline.process(traffic->world.image(), 1, now, std::span{traffic->frames}.first(burst),
-                              traffic->fates);
+    traffic->pipeline.process(traffic->world.image(), 1, now,
+                              std::span{traffic->frames}.first(burst), traffic->fates);
     traffic->pipeline.expire(now);
   }
   if (traffic->fates[0].step != NextStep::kSend) state.SkipWithError("not sent");

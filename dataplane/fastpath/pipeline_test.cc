@@ -11,8 +11,11 @@ using namespace test;
 
 // What is reported of a packet: unit, to_unit, service and rule, each "-" where there is none.
 std::string told(const Fate& fate) {
-  const auto text = [](auto id) { return id.is_none() ? std::string{"-"} : std::to_string(id.value()); };
-  return text(fate.unit) + " " + text(fate.to_unit) + " " + text(fate.service) + " " + text(fate.rule);
+  const auto text = [](auto id) {
+    return id.is_none() ? std::string{"-"} : std::to_string(id.value());
+  };
+  return text(fate.unit) + " " + text(fate.to_unit) + " " + text(fate.service) + " " +
+         text(fate.rule);
 }
 
 struct Case {
@@ -47,7 +50,9 @@ Bytes from(std::string_view source) { return v4(source, "59.205.16.10", 6, tcp(1
 Bytes to(std::string_view destination) {
   return v4("10.64.37.9", destination, 6, tcp(1000, 443, "S"));
 }
-Bytes from6(std::string_view source) { return v6(source, "2001:db8:2::10", 6, tcp(1000, 443, "S")); }
+Bytes from6(std::string_view source) {
+  return v6(source, "2001:db8:2::10", 6, tcp(1000, 443, "S"));
+}
 Bytes to6(std::string_view destination) {
   return v6("2001:db8:1::9", destination, 6, tcp(1000, 443, "S"));
 }
@@ -73,8 +78,8 @@ BOOST_AUTO_TEST_CASE(sources) {
       {"rfc 6598 from the internet", kWan, from("100.64.0.1"), "source-private", kNothing},
       {"v6 host", kLan, from6("2001:db8:1::9"), "allowed", "0 2 0 0"},
       {"v6 own", kLan, from6("2001:db8:1::1"), "source-own", kNothing},
-      {"v6 subnet-router anycast (RFC 4291 section 2.6.1)", kLan, from6("2001:db8:1::"), "source-own",
-       kNothing},
+      {"v6 subnet-router anycast (RFC 4291 section 2.6.1)", kLan, from6("2001:db8:1::"),
+       "source-own", kNothing},
       {"v6 multicast", kLan, from6("ff02::1"), "source-multicast", kNothing},
       {"v6 loopback", kLan, from6("::1"), "source-loopback", kNothing},
       {"v6 unspecified", kLan, from6("::"), "source-unspecified", kNothing},
@@ -112,7 +117,8 @@ BOOST_AUTO_TEST_CASE(destinations) {
        "destination-multicast", kNothing},
       {"v6 mdns", kLan, v6("fe80::9", "ff02::fb", 17, udp(5353, 5353)), "destination-multicast",
        kNothing},
-      {"mld", kLan, ethernet(icmp6_packet("fe80::9", "ff02::16", Bytes{143, 0, 0, 0, 0, 0, 0, 0}, 1)),
+      {"mld", kLan,
+       ethernet(icmp6_packet("fe80::9", "ff02::16", Bytes{143, 0, 0, 0, 0, 0, 0, 0}, 1)),
        "destination-multicast", kNothing},
       {"v6 wider multicast from a link-local source", kLan, v6("fe80::9", "ff0e::1", 17, udp(1, 2)),
        "source-link-local", kNothing},
@@ -144,8 +150,8 @@ BOOST_AUTO_TEST_CASE(for_the_gateway_itself) {
       {"ping", kLan, v4("10.64.37.9", "10.64.37.1", 1, icmp(8, 0)), "for-gateway", kNothing},
       {"another port's address", kLan, v4("10.64.37.9", "203.0.113.1", 6, tcp(1, 22, "A")),
        "for-gateway", kNothing},
-      {"with a TTL of 1", kLan, v4("10.64.37.9", "10.64.37.1", 17, udp(1, 2), {.ttl = 1}), "for-gateway",
-       kNothing},
+      {"with a TTL of 1", kLan, v4("10.64.37.9", "10.64.37.1", 17, udp(1, 2), {.ttl = 1}),
+       "for-gateway", kNothing},
       {"a fragment", kLan, v4("10.64.37.9", "10.64.37.1", 17, Bytes(16), {.fragment = 0x2000}),
        "fragment-unsupported", kNothing},
       {"spoofed", kLan, v4("59.205.16.9", "10.64.37.1", 1, icmp(8, 0)), "spoofed", kNothing},
@@ -154,7 +160,8 @@ BOOST_AUTO_TEST_CASE(for_the_gateway_itself) {
        kNothing},
       {"unspecified to other ports", kLan, v4("0.0.0.0", "255.255.255.255", 17, udp(68, 68)),
        "source-unspecified", kNothing},
-      {"dhcpv6 solicit", kLan, v6("fe80::9", "ff02::1:2", 17, udp(546, 547)), "for-gateway", kNothing},
+      {"dhcpv6 solicit", kLan, v6("fe80::9", "ff02::1:2", 17, udp(546, 547)), "for-gateway",
+       kNothing},
       {"neighbour solicitation", kLan, ethernet(solicitation), "for-gateway", kNothing},
       {"duplicate address detection", kLan,
        ethernet(icmp6_packet("::", "ff02::1:ff00:9", neighbour(135, "2001:db8:1::9"), 255)),
@@ -163,13 +170,14 @@ BOOST_AUTO_TEST_CASE(for_the_gateway_itself) {
        ethernet(icmp6_packet("fe80::9", "ff02::2", Bytes{133, 0, 0, 0, 0, 0, 0, 0}, 255)),
        "for-gateway", kNothing},
       {"hop limit 254", kLan,
-       ethernet(icmp6_packet("2001:db8:1::9", "ff02::1:ff00:1", neighbour(135, "2001:db8:1::1"), 254)),
+       ethernet(
+           icmp6_packet("2001:db8:1::9", "ff02::1:ff00:1", neighbour(135, "2001:db8:1::1"), 254)),
        "icmp-invalid", kNothing},
-      {"the port's own link-local address", kLan, v6("fe80::9", "fe80::ff:fe00:11", 58, icmp(128, 0)),
-       "for-gateway", kNothing},
+      {"the port's own link-local address", kLan,
+       v6("fe80::9", "fe80::ff:fe00:11", 58, icmp(128, 0)), "for-gateway", kNothing},
       {"and as a source", kLan, from6("fe80::ff:fe00:11"), "source-own", kNothing},
-      {"a link-local host to a global own address", kLan, v6("fe80::9", "2001:db8:1::1", 17, udp(1, 2)),
-       "for-gateway", kNothing},
+      {"a link-local host to a global own address", kLan,
+       v6("fe80::9", "2001:db8:1::1", 17, udp(1, 2)), "for-gateway", kNothing},
       {"subnet-router anycast", kLan, v6("2001:db8:1::9", "2001:db8:1::", 17, udp(1, 2)),
        "for-gateway", kNothing},
   };
@@ -191,7 +199,8 @@ BOOST_AUTO_TEST_CASE(admission_route_isolation_rules) {
       {"bound, any mac", kLan, bound("10.64.38.6", 0x56), "allowed", "1 2 0 0"},
       {"bound, not registered", kLan, bound("10.64.38.7", 0x55), "terminal-unknown", "1 - - -"},
       {"denied", kLan, v4("10.64.37.9", "59.205.16.10", 17, udp(1, 54)), "denied", "0 2 - 1"},
-      {"default deny", kLan, v4("10.64.37.9", "59.205.16.10", 17, udp(1, 55)), "default-deny", "0 2 - -"},
+      {"default deny", kLan, v4("10.64.37.9", "59.205.16.10", 17, udp(1, 55)), "default-deny",
+       "0 2 - -"},
       {"allowed, no service", kLan, to("59.205.16.11"), "allowed", "0 2 - 0"},
       {"gre", kLan, v4("10.64.37.9", "59.205.16.11", 47, Bytes(4)), "allowed", "0 2 - 0"},
       {"echo", kLan, v4("10.64.37.9", "59.205.16.11", 1, icmp(8, 0)), "allowed", "0 2 - 0"},
@@ -201,47 +210,53 @@ BOOST_AUTO_TEST_CASE(admission_route_isolation_rules) {
        v4("10.64.37.9", "59.205.16.11", 132,
           Bytes{0, 9, 0xf, 0x1c, 0, 0, 0, 5, 0, 0, 0, 0, 14, 0, 0, 4}),
        "allowed", "0 2 - 0"},
-      {"udp source port 0", kLan, v4("10.64.37.9", "59.205.16.11", 17, udp(0, 53)), "allowed", "0 2 - 0"},
+      {"udp source port 0", kLan, v4("10.64.37.9", "59.205.16.11", 17, udp(0, 53)), "allowed",
+       "0 2 - 0"},
       {"extranet to dmz needs a service", kLan, to("59.205.17.9"), "default-deny", "0 4 - -"},
       {"and there it is", kLan, to("59.205.17.10"), "allowed", "0 4 0 0"},
       {"extranet to internet without egress", kLan, to("8.8.8.8"), "internet-isolated", "0 - - -"},
       {"internet to dmz, not published", kWan, v4("8.8.8.8", "59.205.17.10", 6, tcp(1, 443, "S")),
        "internet-isolated", "- 4 0 -"},
-      {"another address space", kLan, ethernet(ipv4("10.1.1.9", "10.9.0.9", 6, tcp(1, 443, "S")),
-                                               {.vlan = 100}),
-       "zone-isolated", "3 - - -"},
-      {"no route in this space", kLan, ethernet(ipv4("10.1.1.9", "59.205.16.10", 6, tcp(1, 443, "S")),
-                                                {.vlan = 100}),
-       "no-route", "3 - - -"},
-      {"inside the private zone", kLan, ethernet(ipv4("10.1.1.9", "10.1.1.10", 6, tcp(1, 443, "S")),
-                                                 {.vlan = 100}),
-       "allowed", "3 3 - 0"},
-      {"sub-port", kLan, ethernet(ipv4("10.64.40.9", "59.205.16.10", 6, tcp(1, 443, "S")), {.vlan = 200}),
-       "allowed", "0 2 0 0"},
-      {"unknown vlan", kLan, ethernet(ipv4("10.64.40.9", "59.205.16.10", 6, tcp(1, 443, "S")),
-                                      {.vlan = 300}),
+      {"another address space", kLan,
+       ethernet(ipv4("10.1.1.9", "10.9.0.9", 6, tcp(1, 443, "S")), {.vlan = 100}), "zone-isolated",
+       "3 - - -"},
+      {"no route in this space", kLan,
+       ethernet(ipv4("10.1.1.9", "59.205.16.10", 6, tcp(1, 443, "S")), {.vlan = 100}), "no-route",
+       "3 - - -"},
+      {"inside the private zone", kLan,
+       ethernet(ipv4("10.1.1.9", "10.1.1.10", 6, tcp(1, 443, "S")), {.vlan = 100}), "allowed",
+       "3 3 - 0"},
+      {"sub-port", kLan,
+       ethernet(ipv4("10.64.40.9", "59.205.16.10", 6, tcp(1, 443, "S")), {.vlan = 200}), "allowed",
+       "0 2 0 0"},
+      {"unknown vlan", kLan,
+       ethernet(ipv4("10.64.40.9", "59.205.16.10", 6, tcp(1, 443, "S")), {.vlan = 300}),
        "vlan-unexpected", kNothing},
-      {"priority tag", kLan, ethernet(ipv4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "S")),
-                                      {.vlan = 0x6000}),
+      {"priority tag", kLan,
+       ethernet(ipv4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "S")), {.vlan = 0x6000}),
        "allowed", "0 2 0 0"},
       {"back out of the same port", kLan, to("10.64.37.77"), "allowed", "0 0 - 0"},
-      {"no state", kLan, v4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "A")), "tcp-no-state", kNothing},
+      {"no state", kLan, v4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "A")), "tcp-no-state",
+       kNothing},
       {"a reset without state", kLan, v4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "R")),
        "tcp-no-state", kNothing},
-      {"unsolicited reply", kLan, v4("10.64.37.9", "59.205.16.10", 1, icmp(0, 0)), "icmp-unsolicited",
-       kNothing},
-      {"unsolicited type", kLan, v4("10.64.37.9", "59.205.16.10", 1, icmp(17, 0)), "icmp-unsolicited",
-       kNothing},
+      {"unsolicited reply", kLan, v4("10.64.37.9", "59.205.16.10", 1, icmp(0, 0)),
+       "icmp-unsolicited", kNothing},
+      {"unsolicited type", kLan, v4("10.64.37.9", "59.205.16.10", 1, icmp(17, 0)),
+       "icmp-unsolicited", kNothing},
       {"fragment", kLan, v4("10.64.37.9", "59.205.16.10", 17, Bytes(16), {.fragment = 0x2000}),
        "fragment-unsupported", kNothing},
-      {"ttl 1", kLan, v4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "S"), {.ttl = 1}), "ttl-expired",
-       "0 2 0 0"},
-      {"ttl 1, but denied first", kLan, v4("10.64.37.9", "59.205.16.10", 17, udp(1, 54), {.ttl = 1}),
-       "denied", "0 2 - 1"},
-      {"too big", kLan, v4("10.64.37.9", "59.205.16.11", 17, udp(1, 53, 1473)), "too-big", "0 2 - 0"},
-      {"just fits", kLan, v4("10.64.37.9", "59.205.16.11", 17, udp(1, 53, 1472)), "allowed", "0 2 - 0"},
+      {"ttl 1", kLan, v4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "S"), {.ttl = 1}),
+       "ttl-expired", "0 2 0 0"},
+      {"ttl 1, but denied first", kLan,
+       v4("10.64.37.9", "59.205.16.10", 17, udp(1, 54), {.ttl = 1}), "denied", "0 2 - 1"},
+      {"too big", kLan, v4("10.64.37.9", "59.205.16.11", 17, udp(1, 53, 1473)), "too-big",
+       "0 2 - 0"},
+      {"just fits", kLan, v4("10.64.37.9", "59.205.16.11", 17, udp(1, 53, 1472)), "allowed",
+       "0 2 - 0"},
   });
-  check({{"published", kWan, v4("8.8.8.8", "59.205.17.10", 6, tcp(1, 443, "S")), "allowed", "- 4 0 0"}},
+  check({{"published", kWan, v4("8.8.8.8", "59.205.17.10", 6, tcp(1, 443, "S")), "allowed",
+          "- 4 0 0"}},
         {.publish = true});
   check({{"no route", kLan, to("59.205.16.10"), "no-route", "0 - - -"}}, {.core_routes = false});
 }

@@ -36,7 +36,8 @@ void rewrite(Frame& frame, const PacketInfo& info, const net::Link& link) noexce
   net::EthernetHeader ethernet{link.destination, link.source, type};
   std::uint8_t* start = packet - sizeof ethernet;
   if (link.vlan != 0) {
-    // A frame without a tag had 14 bytes in front of its packet, so that 4 of the headroom are used.
+    // A frame without a tag had 14 bytes in front of its packet, so that 4 of the headroom are
+    // used.
     start -= sizeof(net::VlanTag);
     ethernet.type = net::Be16::from_host(net::ether_type::kVlan);
     constexpr unsigned kPriority = 0xffff & ~unsigned{net::VlanTag::kVlanMask};

@@ -19,15 +19,23 @@
 
 namespace meiguan::fastpath {
 
-enum class TcpState : std::uint8_t { kOpening, kAnswered, kCrossed, kEstablished, kClosed, kRefused };
+enum class TcpState : std::uint8_t {
+  kOpening,
+  kAnswered,
+  kCrossed,
+  kEstablished,
+  kClosed,
+  kRefused
+};
 inline constexpr std::size_t kTcpStates = 4;  // those that a flow can be in
 
 // The part of a flow's record that belongs to TCP.
 struct TcpProgress {
   TcpState state{TcpState::kOpening};
-  std::uint8_t fins{0};  // kFinSent and kFinAcknowledged of each side: initiator's | responder's << 2
-  std::array<std::uint8_t, 2> flags{};         // all flags seen, by direction
-  std::array<std::uint32_t, 2> fin_end{};      // the sequence number behind each side's FIN
+  std::uint8_t fins{
+      0};  // kFinSent and kFinAcknowledged of each side: initiator's | responder's << 2
+  std::array<std::uint8_t, 2> flags{};     // all flags seen, by direction
+  std::array<std::uint32_t, 2> fin_end{};  // the sequence number behind each side's FIN
   bool operator==(const TcpProgress&) const = default;
   static constexpr std::uint8_t kFinSent = 1;
   static constexpr std::uint8_t kFinAcknowledged = 2;

@@ -176,10 +176,11 @@ inline Bytes icmp6_packet(std::string_view source, std::string_view destination,
                           std::uint8_t hop_limit = 64) {
   if (message.size() >= 4) {
     message[2] = message[3] = 0;
-    const net::Be16 sum = net::finish_checksum(net::sum_words(
-        message, net::sum_pseudo_header(net::Family::kIpv6, address(source), address(destination),
-                                        net::protocol::kIcmp6,
-                                        static_cast<std::uint32_t>(message.size()))));
+    const net::Be16 sum = net::finish_checksum(
+        net::sum_words(message,
+                       net::sum_pseudo_header(net::Family::kIpv6, address(source),
+                                              address(destination), net::protocol::kIcmp6,
+                                              static_cast<std::uint32_t>(message.size()))));
     std::memcpy(message.data() + 2, &sum, 2);
   }
   return ipv6(source, destination, net::protocol::kIcmp6, message, {hop_limit, {}, 6});

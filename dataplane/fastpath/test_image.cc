@@ -17,7 +17,8 @@ using namespace image;
 net::Prefix prefix(std::string_view text) {
   const std::size_t slash = text.find('/');
   unsigned length = 0;
-  for (const char digit : text.substr(slash + 1)) length = length * 10 + static_cast<unsigned>(digit - '0');
+  for (const char digit : text.substr(slash + 1))
+    length = length * 10 + static_cast<unsigned>(digit - '0');
   return net::Prefix::around(address(text.substr(0, slash)), static_cast<std::uint8_t>(length));
 }
 
@@ -150,15 +151,13 @@ AlignedBytes build(const WorldOptions& options) {
   port(b, 0, 200, AntiSpoof::kStrict, {"10.64.40.1/24"});
   route(b, 1, "10.9.0.0/16", RouteKind::kOnLink, kCore);
 
-  const auto admission = [](Admission how, std::uint16_t zone) {
-    return UnitRecord{1, how, zone};
-  };
-  std::vector<UnitRecord> units{
-      admission(Admission::kOpen, 0), admission(Admission::kBound, 0), admission(Admission::kOpen, 0),
-      admission(Admission::kOpen, 3), admission(Admission::kOpen, 2)};
+  const auto admission = [](Admission how, std::uint16_t zone) { return UnitRecord{1, how, zone}; };
+  std::vector<UnitRecord> units{admission(Admission::kOpen, 0), admission(Admission::kBound, 0),
+                                admission(Admission::kOpen, 0), admission(Admission::kOpen, 3),
+                                admission(Admission::kOpen, 2)};
   for (unsigned i = 0; i < options.extra_units; ++i) {
-    const std::string where =
-        "20." + std::to_string(i >> 8) + "." + std::to_string(i & 255) + ".0/24";
+    const std::string where = "20." + std::to_string(i >> 8) + "." + std::to_string(i & 255) +
+                              ".0/24";
     object(b, 0, where, static_cast<std::uint32_t>(units.size()), 0);
     units.push_back(admission(Admission::kOpen, 0));
   }
@@ -167,9 +166,10 @@ AlignedBytes build(const WorldOptions& options) {
   const auto space_zone = [](ZoneKind kind, std::uint8_t drop, std::uint16_t space) {
     return ZoneRecord{kind, drop, space};
   };
-  const std::vector<ZoneRecord> zones{
-      space_zone(ZoneKind::kExtranet, 1, 0), space_zone(ZoneKind::kInternet, 0, 0),
-      space_zone(ZoneKind::kDmz, 0, 0), space_zone(ZoneKind::kPrivate, 1, 1)};
+  const std::vector<ZoneRecord> zones{space_zone(ZoneKind::kExtranet, 1, 0),
+                                      space_zone(ZoneKind::kInternet, 0, 0),
+                                      space_zone(ZoneKind::kDmz, 0, 0),
+                                      space_zone(ZoneKind::kPrivate, 1, 1)};
   std::vector<ZoneSet> zone_sets(kZones);
   std::vector<std::uint8_t> table;
   for (std::uint16_t from = 0; from < kZones; ++from) {
@@ -191,11 +191,22 @@ AlignedBytes build(const WorldOptions& options) {
   }
 
   const auto key = [](unsigned protocol, unsigned value) { return protocol << 16 | value; };
-  const std::vector<PortBreak> breaks{
-      {0, 0},           {key(1, 8), 1},     {key(1, 9), 0},      {key(6, 443), 1},  {key(6, 444), 0},
-      {key(6, 8080), 3}, {key(6, 8081), 0}, {key(17, 53), 1},    {key(17, 54), 2},  {key(17, 55), 0},
-      {key(47, 0), 1},  {key(48, 0), 0},    {key(58, 128), 1},   {key(58, 129), 0}, {key(132, 3868), 1},
-      {key(132, 3869), 0}};
+  const std::vector<PortBreak> breaks{{0, 0},
+                                      {key(1, 8), 1},
+                                      {key(1, 9), 0},
+                                      {key(6, 443), 1},
+                                      {key(6, 444), 0},
+                                      {key(6, 8080), 3},
+                                      {key(6, 8081), 0},
+                                      {key(17, 53), 1},
+                                      {key(17, 54), 2},
+                                      {key(17, 55), 0},
+                                      {key(47, 0), 1},
+                                      {key(48, 0), 0},
+                                      {key(58, 128), 1},
+                                      {key(58, 129), 0},
+                                      {key(132, 3868), 1},
+                                      {key(132, 3869), 0}};
   const std::vector<PortMap> maps{{0, static_cast<std::uint32_t>(breaks.size())}};
 
   const std::uint8_t deny = static_cast<std::uint8_t>(RuleAction::kDeny);

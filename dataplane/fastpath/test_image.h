@@ -4,8 +4,9 @@
 // stands above this layer:
 //
 //   port       zone      addresses                                      behind it
-//   0 lan      extranet  10.64.37.1/24 10.64.38.1/24 2001:db8:1::1/64   unit 0 (.37), unit 1 (.38, bound)
-//   1 core     extranet  10.0.0.1/30 2001:db8:f::1/64                   unit 2: 59.205.16.0/24, 2001:db8:2::/64;
+//   0 lan      extranet  10.64.37.1/24 10.64.38.1/24 2001:db8:1::1/64   unit 0 (.37), unit 1 (.38,
+//   bound) 1 core     extranet  10.0.0.1/30 2001:db8:f::1/64                   unit
+//   2: 59.205.16.0/24, 2001:db8:2::/64;
 //                                                                       172.20.0.0/16 of no unit
 //   2 wan      internet  203.0.113.1/24 2001:db8:ffff::1/64             default routes
 //   3 dmz      dmz       59.205.17.1/24                                 unit 4
@@ -22,13 +23,13 @@
 namespace meiguan::fastpath::test {
 
 struct WorldOptions {
-  bool allow{true};               // false: rule 0 denies
+  bool allow{true};  // false: rule 0 denies
   image::AntiSpoof lan_anti_spoof{image::AntiSpoof::kStrict};
   image::AntiSpoof wan_anti_spoof{image::AntiSpoof::kStrict};
-  bool core_routes{true};         // the routes by core
-  bool publish{false};            // service 0 is published
+  bool core_routes{true};  // the routes by core
+  bool publish{false};     // service 0 is published
   net::MacAddress bound_mac{2, 0, 0, 0, 0, 0x55};
-  unsigned extra_units{0};        // for benchmarks: as many /24 of 20.0.0.0/8 by lan, units 5 and on
+  unsigned extra_units{0};  // for benchmarks: as many /24 of 20.0.0.0/8 by lan, units 5 and on
 };
 
 inline constexpr PortId kLan{0}, kCore{1}, kWan{2}, kDmz{3}, kVpn{4}, kTagged{5};

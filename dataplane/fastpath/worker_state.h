@@ -33,13 +33,15 @@ struct Pipeline::Impl {
   // The stages, in order; each does one thing to all frames of the burst.
   void parse_frames(const BurstContext& context, std::span<const Frame> frames,
                     std::span<Fate> fates) noexcept;
-  void fetch_flows(std::size_t count) noexcept;
   void judge_packets(const BurstContext& context, std::span<const Frame> frames,
                      std::span<Fate> fates) noexcept;
   void rewrite_frames(const BurstContext& context, std::span<Frame> frames,
                       std::span<Fate> fates) noexcept;
   void account(const BurstContext& context, std::span<const Fate> fates) noexcept;
 
+  void fetch_flow(std::size_t i) const noexcept {
+    if (infos[i].well_formed()) flows.prefetch_record(hashes[i]);
+  }
   // One packet, from the source kinds on: everything but a hit that needs no second look.
   void judge_packet(const BurstContext& context, std::size_t i, const std::uint8_t* frame,
                     Fate& fate) noexcept;
@@ -79,11 +81,11 @@ struct Pipeline::Impl {
   EventLog log;
   FlowTable flows;
   PortTable ports;
-  Tick now{0};              // the highest so far
-  Tick rotated{0};          // up to when `rotation_due` has grown
+  Tick now{0};                    // the highest so far
+  Tick rotated{0};                // up to when `rotation_due` has grown
   std::uint64_t rotation_due{0};  // steps of the flow table's rotation, times 1024
   std::uint64_t sequence{0};
-  FlowTime report_span;     // between periodic events; 0: none
+  FlowTime report_span;  // between periodic events; 0: none
   bool trace{false};
 
   std::array<PacketInfo, kMaxBurst> infos;

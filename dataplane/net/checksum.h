@@ -13,7 +13,8 @@
 namespace meiguan::net {
 
 // The one's complement sum of `bytes` as 16-bit words in the order of the machine (RFC 1071
-// section 2.B: the sum does not depend on it), not yet folded; an odd last byte is padded with zero.
+// section 2.B: the sum does not depend on it), not yet folded; an odd last byte is padded with
+// zero.
 [[nodiscard]] std::uint64_t sum_words(std::span<const std::uint8_t> bytes,
                                       std::uint64_t sum = 0) noexcept;
 

@@ -54,8 +54,8 @@ BOOST_AUTO_TEST_CASE(an_update_equals_a_new_computation) {
     const auto before = static_cast<std::uint16_t>(header.ttl << 8 | header.protocol);
     --header.ttl;
     const auto after = static_cast<std::uint16_t>(header.ttl << 8 | header.protocol);
-    header.checksum =
-        update_checksum(header.checksum, Be16::from_host(before), Be16::from_host(after));
+    header.checksum = update_checksum(header.checksum, Be16::from_host(before),
+                                      Be16::from_host(after));
     BOOST_TEST(checksum_holds(header), "seed " << seed);
     header.checksum = Be16::from_host(static_cast<std::uint16_t>(header.checksum.host() + 1));
     BOOST_TEST(!checksum_holds(header), "seed " << seed);

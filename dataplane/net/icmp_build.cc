@@ -148,9 +148,10 @@ std::size_t build_v6(std::span<std::uint8_t> out, TypeCode type, std::uint32_t m
   put(at, header);
   std::memcpy(at, packet.data(), quoted);
   const std::span<const std::uint8_t> message = out.subspan(sizeof ip, total - sizeof ip);
-  header.checksum = finish_checksum(sum_words(
-      message, sum_pseudo_header(Family::kIpv6, source, Address::v6_wire(inner.source.data()),
-                                 protocol::kIcmp6, static_cast<std::uint32_t>(message.size()))));
+  header.checksum = finish_checksum(
+      sum_words(message,
+                sum_pseudo_header(Family::kIpv6, source, Address::v6_wire(inner.source.data()),
+                                  protocol::kIcmp6, static_cast<std::uint32_t>(message.size()))));
   at = out.data() + sizeof ip;
   put(at, header);
   return total;
@@ -164,8 +165,8 @@ bool reply_v4(std::span<std::uint8_t> packet) noexcept {
   const std::size_t header_bytes = (ip.version_length & 0x0fU) * 4U;
   if (header_bytes < sizeof ip || !reader.skip(header_bytes - sizeof ip)) return false;
   const std::size_t message_bytes = reader.left();
-  if (ip.protocol != protocol::kIcmp || !reader.read(header) ||
-      header.type != icmp::kEchoRequest || header.code != 0) {
+  if (ip.protocol != protocol::kIcmp || !reader.read(header) || header.type != icmp::kEchoRequest ||
+      header.code != 0) {
     return false;
   }
   const std::span<std::uint8_t> message = packet.last(message_bytes);
@@ -196,9 +197,10 @@ bool reply_v6(std::span<std::uint8_t> packet) noexcept {
   }
   const std::span<std::uint8_t> message = packet.last(message_bytes);
   // The pseudo-header's sum does not mind that the addresses change places.
-  const std::uint64_t pseudo = sum_pseudo_header(
-      Family::kIpv6, Address::v6_wire(ip.source.data()), Address::v6_wire(ip.destination.data()),
-      protocol::kIcmp6, static_cast<std::uint32_t>(message_bytes));
+  const std::uint64_t pseudo = sum_pseudo_header(Family::kIpv6, Address::v6_wire(ip.source.data()),
+                                                 Address::v6_wire(ip.destination.data()),
+                                                 protocol::kIcmp6,
+                                                 static_cast<std::uint32_t>(message_bytes));
   if (finish_checksum(sum_words(message, pseudo)) != Be16{}) return false;
   std::swap(ip.source, ip.destination);
   ip.hop_limit = kOwnTtl;

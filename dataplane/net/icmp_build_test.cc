@@ -63,11 +63,11 @@ bool v6_checksum_holds(std::span<const std::uint8_t> packet) {
   Reader reader{packet};
   Ipv6Header ip;
   BOOST_REQUIRE(reader.read(ip));
-  return finish_checksum(sum_words(
-             reader.rest(),
-             sum_pseudo_header(Family::kIpv6, Address::v6_wire(ip.source.data()),
-                               Address::v6_wire(ip.destination.data()), ip.next_header,
-                               static_cast<std::uint32_t>(reader.left())))) == Be16{};
+  return finish_checksum(
+             sum_words(reader.rest(),
+                       sum_pseudo_header(Family::kIpv6, Address::v6_wire(ip.source.data()),
+                                         Address::v6_wire(ip.destination.data()), ip.next_header,
+                                         static_cast<std::uint32_t>(reader.left())))) == Be16{};
 }
 
 BOOST_AUTO_TEST_CASE(errors_quote_as_much_as_fits) {
@@ -82,12 +82,14 @@ BOOST_AUTO_TEST_CASE(errors_quote_as_much_as_fits) {
   };
   const std::vector<Case> cases{
       // RFC 792: type 11 code 0.
-      {"a short packet whole", v4_packet(17, 20), IcmpProblem::kTimeExceeded, 0, 20 + 8 + 40, 11, 0, 0},
+      {"a short packet whole", v4_packet(17, 20), IcmpProblem::kTimeExceeded, 0, 20 + 8 + 40, 11, 0,
+       0},
       // RFC 1812 section 4.3.2.3: at most 576 bytes; RFC 1191: the MTU.
       {"a long packet to 576", v4_packet(17, 1480), IcmpProblem::kTooBig, 1400, 576, 3, 4, 1400},
       {"no route", v4_packet(6, 20), IcmpProblem::kNoRoute, 0, 68, 3, 0, 0},
       // RFC 4443 section 2.4 (c): at most 1280 bytes.
-      {"a long v6 packet to 1280", v6_packet(17, 1460), IcmpProblem::kTooBig, 1280, 1280, 2, 0, 1280},
+      {"a long v6 packet to 1280", v6_packet(17, 1460), IcmpProblem::kTooBig, 1280, 1280, 2, 0,
+       1280},
       {"v6 hop limit", v6_packet(17, 20), IcmpProblem::kTimeExceeded, 0, 40 + 8 + 60, 3, 0, 0},
       {"v6 no route", v6_packet(17, 20), IcmpProblem::kNoRoute, 0, 108, 1, 0, 0},
       {"v6 unreachable host", v6_packet(17, 20), IcmpProblem::kHostUnreachable, 0, 108, 1, 3, 0},
@@ -95,8 +97,7 @@ BOOST_AUTO_TEST_CASE(errors_quote_as_much_as_fits) {
   for (const Case& c : cases) {
     Bytes out(1500);
     const bool v4 = c.packet[0] >> 4 == 4;
-    const std::size_t got =
-        build_icmp_error(out, c.problem, c.mtu, v4 ? kOwn4 : kOwn6, c.packet);
+    const std::size_t got = build_icmp_error(out, c.problem, c.mtu, v4 ? kOwn4 : kOwn6, c.packet);
     BOOST_TEST(got == c.bytes, c.name);
     out.resize(got);
     Reader reader{out};
@@ -105,8 +106,7 @@ BOOST_AUTO_TEST_CASE(errors_quote_as_much_as_fits) {
     BOOST_REQUIRE(reader.skip(header) && reader.read(icmp));
     BOOST_TEST(int{icmp.type} == int{c.type}, c.name);
     BOOST_TEST(int{icmp.code} == int{c.code}, c.name);
-    const std::uint32_t rest =
-        std::uint32_t{icmp.identifier.host()} << 16 | icmp.sequence.host();
+    const std::uint32_t rest = std::uint32_t{icmp.identifier.host()} << 16 | icmp.sequence.host();
     BOOST_TEST(rest == c.rest, c.name);
     BOOST_TEST(std::memcmp(reader.rest().data(), c.packet.data(), reader.left()) == 0, c.name);
     if (v4) {
@@ -116,7 +116,8 @@ BOOST_AUTO_TEST_CASE(errors_quote_as_much_as_fits) {
       BOOST_TEST(v6_checksum_holds(out), c.name);
     }
     Bytes tight(c.bytes - 1);
-    BOOST_TEST(build_icmp_error(tight, c.problem, c.mtu, v4 ? kOwn4 : kOwn6, c.packet) == 0U, c.name);
+    BOOST_TEST(build_icmp_error(tight, c.problem, c.mtu, v4 ? kOwn4 : kOwn6, c.packet) == 0U,
+               c.name);
   }
 }
 

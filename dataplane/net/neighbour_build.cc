@@ -48,8 +48,8 @@ std::size_t build_message(std::span<std::uint8_t> out, const Link& link, const A
   std::memcpy(body, &message, sizeof message);
   std::memcpy(body + sizeof message, &option, sizeof option);
   message.checksum = finish_checksum(
-      sum_words({body, kMessage}, sum_pseudo_header(Family::kIpv6, source, destination,
-                                                    protocol::kIcmp6, kMessage)));
+      sum_words({body, kMessage},
+                sum_pseudo_header(Family::kIpv6, source, destination, protocol::kIcmp6, kMessage)));
   std::memcpy(body, &message, sizeof message);
   return header + sizeof ip + kMessage;
 }

@@ -23,7 +23,7 @@ class Reader {
   // Copies the next sizeof(T) bytes out and goes past them; false, and nothing moves, where there
   // are fewer.
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   [[nodiscard]] bool read(T& out) noexcept {
     if (left() < sizeof(T)) return false;
     std::memcpy(&out, at_, sizeof(T));
@@ -32,7 +32,7 @@ class Reader {
   }
   // As `read`, but stays where it is.
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   [[nodiscard]] bool peek(T& out) const noexcept {
     Reader copy{*this};
     return copy.read(out);

@@ -49,7 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::uint8_t out[net::kMostIcmp6ErrorBytes];
     const auto own = info.family == net::Family::kIpv4
                          ? net::Address::v4(0x0a000001)
-                         : net::Address::v6({0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+                         : net::Address::v6(
+                               {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
     const std::size_t bytes = net::build_icmp_error(out, net::IcmpProblem::kTimeExceeded, 0, own,
                                                     frame.subspan(info.l3_offset, info.ip_bytes));
     require(bytes <= sizeof out);

@@ -36,7 +36,8 @@ std::uint8_t ttl_of(std::span<const std::uint8_t> frame) {
 struct Harness {
   const test::World worlds[3] = {
       test::World{},
-      test::World{{.allow = false, .lan_anti_spoof = image::AntiSpoof::kLoose, .core_routes = false}},
+      test::World{
+          {.allow = false, .lan_anti_spoof = image::AntiSpoof::kLoose, .core_routes = false}},
       test::World{{.lan_anti_spoof = image::AntiSpoof::kOff, .publish = true}}};
 };
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tools/lib"))
 
 import county  # noqa: E402
 from channel import Counters, DataPlane, drops  # noqa: E402
-from gateway import SMALL, Gateway, programs  # noqa: E402
+from gateway import Gateway, programs, small  # noqa: E402
 from namespaces import Failed, Lab, Namespace, end_cleanly_on_signals, wait_until  # noqa: E402
 
 __all__ = ["Bench", "Counters", "DataPlane", "Failed", "Gateway", "Lab", "Measured", "Namespace", "Setup", "Test",
@@ -115,7 +115,7 @@ class Bench:
         """The appliance of this lab; more workers than cores share them."""
         cores = ",".join(str(n % (os.cpu_count() or 1)) for n in range(self.setup.workers))
         return Gateway(self.lab, self.county.gateway, self.build, policy, file,
-                       options=SMALL if self.setup.workers == 1 else (*SMALL, "--memory", "1024", "--worker-cores", cores))
+                       options=small() if self.setup.workers == 1 else (*small(1024), "--worker-cores", cores))
 
     def close(self) -> None:
         self.lab.close()

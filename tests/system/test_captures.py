@@ -1,6 +1,8 @@
 """The sample captures through the live gateway: packet by packet what `meiguan replay` says of them."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from channel import PACKET, DataPlane, Event
-from lab import ROOT, Bench, Failed, Setup, county, programs, same, test, true
+from lab import ROOT, Bench, Failed, Setup, county, programs, same, test, true, wait_until
 
 sys.path.insert(0, str(ROOT / "tools/captures"))
 import county_story  # noqa: E402
@@ -74,6 +76,19 @@ def fate(dataplane: DataPlane, sent: Sent) -> Event:
     raise Failed(f"no fate of {sent.file} {sent.index} within 3 s")
 
 
+def trace(dataplane: DataPlane, wire: socket.socket) -> None:
+    """Tracing is on once a frame, of a type that nobody carries, has left its event."""
+    dataplane.trace(True)
+
+    def seen() -> bool:
+        wire.send(bytes.fromhex("023601210001 525400990000 88b5") + bytes(46))
+        with contextlib.suppress(Failed):
+            return wait_until(lambda: any(e.kind == PACKET for e in dataplane.events()), "its event", 0.2)
+        return False
+
+    wait_until(seen, "a traced frame")
+
+
 @test(SILENT, SILENT_TWO)
 def captures_live_and_replayed_agree(bench: Bench) -> None:
     """Every packet of the captures has the same verdict, reason, rule and out-port live and replayed."""
@@ -90,8 +105,7 @@ def captures_live_and_replayed_agree(bench: Bench) -> None:
     differences, compared = [], 0
     with DataPlane(bench.gateway.run_dir) as dataplane:
         ports = list(dataplane.status().ports)
-        dataplane.events()
-        dataplane.trace(True)
+        trace(dataplane, wires["lan"])
         for sent in packets:
             if len(sent.frame) < SHORTEST:
                 continue

@@ -11,8 +11,11 @@ from typing import Any
 
 from namespaces import Failed, Lab, Namespace, Process, wait_until
 
-# Small tables and no huge pages: a demonstration and the tests need neither, and any machine has it.
-SMALL = ("--no-huge", "--memory", "512", "--flows", "65536")
+
+def small(megabytes: int = 512) -> tuple[str, ...]:
+    """Small tables and no huge pages: a demonstration and the tests need neither, and any machine has it."""
+    return "--no-huge", "--memory", str(megabytes), "--flows", "65536"
+
 
 
 def programs(build: Path) -> dict[str, Path]:
@@ -31,7 +34,7 @@ class Gateway:
     policy: Path
     file: Path
     language: str = "en"
-    options: tuple[str, ...] = SMALL
+    options: tuple[str, ...] = small()
     run_dir: Path = field(init=False)
     state_dir: Path = field(init=False)
     dataplane: Process | None = None
