@@ -202,9 +202,10 @@ class Replay(unittest.TestCase):
         process = subprocess.Popen([MEIGUAN, "replay", "--policy", POLICY, "--gateway", GATEWAY,
                                     "--in", f"lan={big}", "-o", "jsonl"], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
-        process.stdout.readline()
-        process.stdout.close()
-        self.assertEqual(process.stderr.read(), b"")
+        with process.stdout, process.stderr:
+            process.stdout.readline()
+            process.stdout.close()
+            self.assertEqual(process.stderr.read(), b"")
         self.assertEqual(process.wait(), 0)
 
 

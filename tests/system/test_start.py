@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lab import BARE, Bench, county, programs, same, test, true
+from lab import BARE, Bench, county, programs, same, small, test, true
 
 
 def image_of(bench: Bench) -> Path:
@@ -30,14 +30,13 @@ def data_plane_says_what_it_lacks(bench: Bench) -> None:
     own = ("--run-dir", str(bench.lab.directory / "run-2"), "--state-dir", str(bench.lab.directory / "state-2"))
     for name in ("run-2", "state-2"):
         (bench.lab.directory / name).mkdir()
-    small = ("--no-huge", "--memory", "128", "--flows", "1024")
-    refused(bench, "empty", *own, *small, "--image", str(image), code=3, says="veth-lan")
+    refused(bench, "empty", *own, *small(), "--image", str(image), code=3, says="veth-lan")
     refused(bench, "gateway", *own, "--image", str(image), "--memory", "1000000", code=3, says="huge pages")
     refused(bench, "gateway", "--run-dir", str(bench.gateway.run_dir), "--state-dir", str(bench.gateway.state_dir),
-            *small, code=3, says="already")
+            *small(), code=3, says="already")
     broken = bench.lab.directory / "broken.image"
     broken.write_bytes(image.read_bytes()[:1000])
-    refused(bench, "gateway", *own, *small, "--image", str(broken), code=2, says="image")
+    refused(bench, "gateway", *own, *small(), "--image", str(broken), code=2, says="image")
     refused(bench, "gateway", "--no-such-option", code=2, says="no-such-option")
 
 
@@ -59,7 +58,7 @@ def data_plane_without_permission(bench: Bench) -> None:
     process = bench["gateway"].start(
         "meiguan-dataplane", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", str(program),
         "--lang", "en", "--run-dir", str(bench.lab.directory / "run-3"), "--state-dir",
-        str(bench.lab.directory / "state-3"), "--no-huge", "--memory", "128", "--flows", "1024", "--image", str(copy))
+        str(bench.lab.directory / "state-3"), *small(), "--image", str(copy))
     same(process.wait(20), 3, f"exit code: {process.output()}")
     true("CAP_NET_RAW" in process.output() or "root" in process.output(), f"what to do: {process.output()}")
 

@@ -68,7 +68,7 @@ std::string printed(const Context& context, Format format) {
 
 BOOST_AUTO_TEST_CASE(tables) {
   Context context;
-  BOOST_TEST(printed(context, Format::kTable) == "NAME     N\n乙       2\na,\"b\"  10\n-        1\n");
+  BOOST_TEST(printed(context, Format::kTable) == "NAME    N\n乙      2\na,\"b\"  10\n-       1\n");
   BOOST_TEST(printed(context, Format::kCsv) == "name,n\n乙,2\n\"a,\"\"b\"\"\",10\n,1\n");
   BOOST_TEST(printed(context, Format::kJsonl) ==
              "{\"name\":\"乙\",\"n\":2}\n{\"name\":\"a,\\\"b\\\"\",\"n\":10}\n{\"name\":null,\"n\":1}\n");

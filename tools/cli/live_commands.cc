@@ -28,7 +28,7 @@ std::expected<json::object, int> ask(const Context& context, const json::object&
   }
   const auto* const ok = answer->if_contains("ok");
   if (ok != nullptr && ok->is_bool() && ok->get_bool()) {
-    answer->erase("ok");
+    answer->stable_erase("ok");
     return std::move(*answer);
   }
   const auto diagnostics = api::diagnostics_of(*answer);

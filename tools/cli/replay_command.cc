@@ -70,9 +70,8 @@ int refuse(const Context& context, const Text& text) {
   return kBadInput;
 }
 
-bool open_input(const Context& context, const lifecycle::Bundle& bundle, const std::string& path,
-                PortId port, std::vector<ReplayInput>& inputs) {
-  static_cast<void>(bundle);
+bool open_input(const Context& context, const std::string& path, PortId port,
+                std::vector<ReplayInput>& inputs) {
   auto file = analysis::CaptureFile::open(path);
   if (!file) {
     const auto& message = file.error().message;
@@ -90,7 +89,7 @@ std::optional<std::vector<ReplayInput>> open_inputs(const Context& context,
   const analysis::Names names{bundle.compiled.catalog};
   std::vector<ReplayInput> inputs;
   if (!options.tap.empty()) {
-    if (!open_input(context, bundle, options.tap, PortId{}, inputs)) return std::nullopt;
+    if (!open_input(context, options.tap, PortId{}, inputs)) return std::nullopt;
     return inputs;
   }
   for (const auto& text : options.in) {
@@ -116,7 +115,7 @@ std::optional<std::vector<ReplayInput>> open_inputs(const Context& context,
                 fmt::format("--in：{} 是子端口；带标签的帧从其父端口 {} 进入", name, parent_name)});
       return std::nullopt;
     }
-    if (!open_input(context, bundle, text.substr(equals + 1), *port, inputs)) return std::nullopt;
+    if (!open_input(context, text.substr(equals + 1), *port, inputs)) return std::nullopt;
   }
   return inputs;
 }

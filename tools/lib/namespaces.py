@@ -123,7 +123,7 @@ class Namespace:
         command("ip", "netns", "add", self.name)
         # Addresses are usable at once, and the kernel adds nothing of its own accord.
         for key, value in (("accept_dad", 0), ("accept_ra", 0), ("router_solicitations", 0),
-                           ("autoconf", 0)):
+                           ("autoconf", 0), ("mldv2_unsolicited_report_interval", 10**9)):
             self.sysctl(f"net/ipv6/conf/default/{key}", value)
             self.sysctl(f"net/ipv6/conf/all/{key}", value)
         self.ip("link set lo up")

@@ -18,6 +18,9 @@ from words import Words
 
 HOSTS = (*NAMES, "hrss-centre", "forestry-centre", "province", "exchange")
 
+CHINESE = {"allowed": "放行", "denied": "拒绝", "default-deny": "默认拒绝", "internet-isolated": "与互联网隔离",
+           "terminal-mac": "终端 MAC 不符"}
+
 PICTURE = ("""
     finance, social security, civil affairs,                       budget system, video, probe
     service hall, information centre, servers                      (province and prefecture)
@@ -74,7 +77,8 @@ def start(lab: Lab, peers: County, build: Path, words: Words, driver: str) -> tu
         gateway = Gateway(lab, peers.gateway, build, county.POLICY, county.gateway_file(lab, kind), words.language)
         try:
             gateway.start()
-            return gateway, kind
+            # The data plane itself falls back where an interface cannot do it.
+            return gateway, "af_packet" if "af_packet" in gateway.dataplane.output() else kind
         except Failed:
             gateway.stop()
             if kind == "af_packet" or driver != "auto":
@@ -95,13 +99,15 @@ def reach(peers: County, gateway: Gateway, words: Words) -> int:
         good = seen == attempt.reason == policy
         wrong += not good
         rows.append(("+" if good else "!", words(*NAMES[attempt.who]), words(*attempt.what),
-                     f"{attempt.tool} v{attempt.family}", policy, shown(outcome, seen, words),
+                     f"{attempt.tool} v{attempt.family}", words(policy, CHINESE.get(policy, policy)), shown(outcome, seen, words),
                      because(answer, attempt, words)))
         colours.append("" if good else "bad")
     words.title("Who reached what", "谁访问了什么")
     print_table(("", words("who", "谁"), words("what", "什么"), words("how", "方式"), words("policy says", "策略判定"),
                  words("what was seen", "实际结果"), words("rule, file and line", "规则、文件与行号")),
                 rows, colours=colours, colour=words.colour)
+    words.say(f"  {len(rows) - wrong} of {len(rows)} went as the policy says.",
+              f"  {len(rows)} 项中 {len(rows) - wrong} 项与策略一致。")
     return wrong
 
 
@@ -190,7 +196,7 @@ def quote(gateway: Gateway, *line: str, shown_as: str | None = None) -> None:
 
 def dropped(gateway: Gateway, words: Words) -> None:
     words.title("What was dropped, and why", "丢弃了什么，为什么")
-    quote(gateway, "drops")
+    quote(gateway, "drops", "--columns", "reason,unit,source,destination,destination_port,rule,packets")
 
 
 def explained(gateway: Gateway, words: Words) -> None:
