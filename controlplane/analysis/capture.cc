@@ -152,7 +152,9 @@ std::optional<CapturedFrame> CaptureReader::next_record() {
   frame.time = std::uint64_t{u32(position_)} * kSecond +
                std::uint64_t{u32(position_ + 4)} * (nanoseconds_ ? 1U : 1000U);
   frame.time_digits = nanoseconds_ ? 9 : 6;
+  frame.index = packets_++;
   frame.original_bytes = original;
+  if (captured < original) ++counts_.cut;
   frame.bytes = bytes_.subspan(position_ + kPcapRecordBytes,
                                without_fcs(captured, original, fcs_bytes_));
   position_ += kPcapRecordBytes + captured;
@@ -207,7 +209,7 @@ std::optional<CapturedFrame> CaptureReader::next_block() {
       case kSimplePacketBlock:
       case kObsoletePacketBlock:
         frame = read_packet(type, body, end);
-        if (!frame) return std::nullopt;
+        if (fault_) return std::nullopt;
         break;
       default:
         break;  // statistics, names, comments
@@ -267,17 +269,19 @@ std::optional<CapturedFrame> CaptureReader::read_packet(std::uint32_t type, std:
   std::size_t interface_number = 0;
   if (type == kEnhancedPacketBlock) interface_number = u32(body);
   if (type == kObsoletePacketBlock) interface_number = u16(body);
+  const std::uint64_t index = packets_++;
   if (interface_number >= interfaces_.size()) {
-    stop("a packet of an interface that the capture does not describe", "报文所属接口未在抓包中说明");
+    ++counts_.unknown_interface;
     return std::nullopt;
   }
   const Interface& interface = interfaces_[interface_number];
   if (interface.link_type != kEthernet) {
-    stop("a packet of a link type other than Ethernet", "报文的链路类型不是以太网");
+    ++counts_.other_link_type;
     return std::nullopt;
   }
   const std::size_t room = end - body - header;
   CapturedFrame frame;
+  frame.index = index;
   std::size_t captured = 0;
   if (type == kSimplePacketBlock) {
     // It has no captured length of its own: the snap length of the first interface limits it.
@@ -298,6 +302,7 @@ std::optional<CapturedFrame> CaptureReader::read_packet(std::uint32_t type, std:
     stop("a packet that leaves its block or is longer than any frame", "报文越出其块或超过任何帧长");
     return std::nullopt;
   }
+  if (captured < frame.original_bytes) ++counts_.cut;
   frame.bytes = bytes_.subspan(
       body + header, without_fcs(captured, frame.original_bytes, interface.fcs_bytes));
   return frame;

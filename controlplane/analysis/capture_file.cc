@@ -90,7 +90,7 @@ CaptureFile::~CaptureFile() {
 
 std::optional<CapturedFrame> CaptureFile::next() {
   auto frame = reader_->next();
-  if (mapped_ != nullptr && reader_->position() - released_ > 2 * kKeepBehind) {
+  while (mapped_ != nullptr && reader_->position() - released_ > 2 * kKeepBehind) {
     // kKeepBehind is a multiple of any page size.
     ::madvise(mapped_ + released_, kKeepBehind, MADV_DONTNEED);
     released_ += kKeepBehind;

@@ -26,6 +26,7 @@ class CaptureFile {
   // The next frame; its bytes stay valid until 32 MiB of the file have been read past it.
   [[nodiscard]] std::optional<CapturedFrame> next();
   [[nodiscard]] const std::optional<Error>& fault() const noexcept { return reader_->fault(); }
+  [[nodiscard]] const CaptureCounts& counts() const noexcept { return reader_->counts(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return size_; }
   [[nodiscard]] std::size_t position() const noexcept { return reader_->position(); }
 

@@ -81,6 +81,8 @@ BOOST_AUTO_TEST_CASE(what_is_read) {
     std::uint8_t digits;
     std::size_t frame_bytes;
     bool fault;
+    std::uint64_t passed_over{0};
+    std::uint64_t cut{0};
   };
   const Bytes nano = option(9, Bytes{}.put(std::uint8_t{9}));
   const Bytes binary = option(9, Bytes{}.put(std::uint8_t{0x80 | 10}));
@@ -95,7 +97,7 @@ BOOST_AUTO_TEST_CASE(what_is_read) {
       {"FCS is taken off", join({pcap(kMicro, 1U | 0x0400'0000U | 2U << 28), record(1, 0, 64, 64)}),
        {1'000'000'000}, 6, 60, false},
       {"FCS is not there when cut", join({pcap(kMicro, 1U | 0x0400'0000U | 2U << 28), record(1, 0, 64, 99)}),
-       {1'000'000'000}, 6, 64, false},
+       {1'000'000'000}, 6, 64, false, 0, 1},
       {"ends in a record header", join({pcap(kMicro), record(1, 0, 8, 8), u32(7)}), {1'000'000'000}, 6, 8, true},
       {"ends in a packet", join({pcap(kMicro), Bytes{}.put(1U).put(0U).put(9U).put(9U).zeros(8)}), {}, 6, 0, true},
       {"a record longer than any frame", join({pcap(kMicro), Bytes{}.put(1U).put(0U).put(262145U).put(0U).zeros(262145)}), {}, 6, 0, true},
@@ -106,10 +108,10 @@ BOOST_AUTO_TEST_CASE(what_is_read) {
       {"pcapng, before 1970 is 1970", join({section(), interface(earlier), packet(0, 60, 60)}), {0}, 6, 60, false},
       {"pcapng, two interfaces", join({section(), interface(), interface(nano), packet(7, 60, 60, 1)}), {7}, 9, 60, false},
       {"pcapng, unknown blocks", join({section(), block(0x1234, u32(1)), interface(), block(5, u32(1)), packet(1, 9, 9)}), {1000}, 6, 9, false},
-      {"pcapng, a simple packet has the snap length", join({section(), interface({}, 1, 10), block(3, u32(60).zeros(12))}), {0}, 6, 10, false},
-      {"pcapng, no such interface", join({section(), interface(), packet(1, 9, 9, 1)}), {}, 6, 0, true},
-      {"pcapng, another link type", join({section(), interface({}, 113), packet(1, 9, 9)}), {}, 6, 0, true},
-      {"pcapng, the second section begins anew", join({section(), interface(), section(), packet(1, 9, 9)}), {}, 6, 0, true},
+      {"pcapng, a simple packet has the snap length", join({section(), interface({}, 1, 10), block(3, u32(60).zeros(12))}), {0}, 6, 10, false, 0, 1},
+      {"pcapng, no such interface", join({section(), interface(), packet(1, 9, 9, 1), packet(2, 9, 9)}), {2000}, 6, 9, false, 1},
+      {"pcapng, another link type", join({section(), interface({}, 113), interface(), packet(1, 9, 9), packet(2, 9, 9, 1)}), {2000}, 6, 9, false, 1},
+      {"pcapng, the second section begins anew", join({section(), interface(), section(), packet(1, 9, 9)}), {}, 6, 0, false, 1},
       {"pcapng, lengths differ", join({section(), Bytes{}.put(1U).put(20U).zeros(8).put(24U)}), {}, 6, 0, true},
       {"pcapng, a length of zero", join({section(), Bytes{}.put(1U).zeros(20)}), {}, 6, 0, true},
       {"pcapng, a length not of words", join({section(), Bytes{}.put(1U).put(21U).zeros(20)}), {}, 6, 0, true},
@@ -122,12 +124,15 @@ BOOST_AUTO_TEST_CASE(what_is_read) {
       BOOST_REQUIRE(reader.has_value());
       std::vector<std::uint64_t> times;
       while (const auto frame = reader->next()) {
+        BOOST_TEST(frame->index == reader->counts().passed_over() + times.size());
         times.push_back(frame->time);
         BOOST_TEST(frame->time_digits == test.digits);
         BOOST_TEST(frame->bytes.size() == test.frame_bytes);
       }
       BOOST_TEST(times == test.times, boost::test_tools::per_element());
       BOOST_TEST(reader->fault().has_value() == test.fault);
+      BOOST_TEST(reader->counts().passed_over() == test.passed_over);
+      BOOST_TEST(reader->counts().cut == test.cut);
       BOOST_TEST(!reader->next().has_value());
     }
   }

@@ -201,8 +201,12 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
   // --- the details, by the functions that the pipeline itself uses
   const auto* const route = image.route_to(space, question.to.address);
   ZoneId out_zone;
-  if (route != nullptr) out_zone = ZoneId{image.ports()[route->port].zone};
-  const auto target = fastpath::find_target(image, space, question.to.address,
+  SpaceId out_space = space;
+  if (route != nullptr) {
+    out_zone = ZoneId{image.ports()[route->port].zone};
+    out_space = SpaceId{image.ports()[route->port].space};
+  }
+  const auto target = fastpath::find_target(image, out_space, question.to.address,
                                             question.to.protocol, out_zone);
   if (question.to_zone && route != nullptr && *question.to_zone != out_zone &&
       (target.unit.is_none() ||

@@ -128,10 +128,21 @@ class Linter {
     }
   }
 
-  // The zones that a list of selectors may stand for; false where it may be any.
-  bool zones_of(const std::vector<Selector>& list, std::set<ZoneId>& zones, bool& names_service,
-                int depth = 0) const {
-    if (depth > 64) return false;
+  // What a list of selectors may stand for.
+  struct Meaning {
+    bool is_any{false};  // any zone at all: the rest is then not complete
+    std::set<ZoneId> zones;
+    bool names_service{false};
+  };
+
+  const Meaning& meaning_of(policy::GroupId id) {
+    if (const auto it = groups_.find(id); it != groups_.end()) return it->second;
+    return groups_.emplace(id, meaning_of(policy_.groups[id.index()].members)).first->second;
+  }
+
+  Meaning meaning_of(const std::vector<Selector>& list) {
+    Meaning meaning;
+    auto& zones = meaning.zones;
     const auto add_units = [&](const auto& matches) {
       for (const auto& unit : policy_.units) {
         if (matches(unit)) zones.insert(unit.zone);
@@ -140,7 +151,7 @@ class Linter {
     for (const auto& selector : list) {
       switch (selector.kind) {
         case SelectorKind::kAny:
-        case SelectorKind::kNet: return false;
+        case SelectorKind::kNet: meaning.is_any = true; return meaning;
         case SelectorKind::kUnit: zones.insert(policy_.units[selector.unit.index()].zone); break;
         case SelectorKind::kNode:
           add_units([&](const auto& u) { return policy_.is_within(u.node, selector.node); });
@@ -156,33 +167,31 @@ class Linter {
           });
           break;
         case SelectorKind::kZone: zones.insert(selector.zone); break;
-        case SelectorKind::kGroup:
-          if (!zones_of(policy_.groups[selector.group.index()].members, zones, names_service,
-                        depth + 1)) {
-            return false;
-          }
+        case SelectorKind::kGroup: {
+          const Meaning& held = meaning_of(selector.group);
+          if (held.is_any) return held;
+          zones.insert(held.zones.begin(), held.zones.end());
+          meaning.names_service = meaning.names_service || held.names_service;
           break;
+        }
         case SelectorKind::kService:
-        case SelectorKind::kServices: names_service = true; break;
+        case SelectorKind::kServices: meaning.names_service = true; break;
       }
     }
-    return true;
+    return meaning;
   }
 
   void check_service_cells() {
     for (const Rule& rule : policy_.rules) {
       if (rule.action != policy::Action::kAllow) continue;
-      std::set<ZoneId> from;
-      std::set<ZoneId> to;
-      bool names_service = false;
-      bool ignored = false;
-      if (!zones_of(rule.from, from, ignored) || !zones_of(rule.to, to, names_service)) continue;
-      if (names_service) continue;
+      const Meaning from = meaning_of(rule.from);
+      const Meaning to = meaning_of(rule.to);
+      if (from.is_any || to.is_any || to.names_service) continue;
       const policy::Zone* service_from = nullptr;
       const policy::Zone* service_to = nullptr;
       bool can_meet = false;
-      for (const auto f : from) {
-        for (const auto t : to) {
+      for (const auto f : from.zones) {
+        for (const auto t : to.zones) {
           const auto answer = image::isolation(policy_.zones[f.index()].kind,
                                                policy_.zones[t.index()].kind, f == t);
           if (answer.dropped()) continue;
@@ -204,6 +213,7 @@ class Linter {
   const CheckedPolicy& policy_;
   const std::filesystem::path& path_;
   policy::Diagnostics found_;
+  std::map<policy::GroupId, Meaning> groups_;  // one answer for each, however often it is named
 };
 
 }  // namespace

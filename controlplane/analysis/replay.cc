@@ -83,15 +83,15 @@ Replay::Replay(const image::Image& image, const image::Image* baseline,
                std::vector<ReplayInput> inputs)
     : inputs_{std::move(inputs)}, judge_{image} {
   if (baseline != nullptr) baseline_ = std::make_unique<Judge>(*baseline);
-  for (auto& input : inputs_) heads_.push_back({input.file.next(), 0});
+  for (auto& input : inputs_) heads_.push_back(input.file.next());
 }
 
 // A handful of files: a scan is faster than a heap, and stable.
 std::size_t Replay::earliest() const noexcept {
   std::size_t best = heads_.size();
   for (std::size_t i = 0; i < heads_.size(); ++i) {
-    if (!heads_[i].frame) continue;
-    if (best == heads_.size() || heads_[i].frame->time < heads_[best].frame->time) best = i;
+    if (!heads_[i]) continue;
+    if (best == heads_.size() || heads_[i]->time < heads_[best]->time) best = i;
   }
   return best;
 }
@@ -103,13 +103,17 @@ void Replay::run(const ReplaySink& sink) {
   for (;;) {
     const std::size_t i = earliest();
     if (i == heads_.size()) break;
-    Head& head = heads_[i];
-    const CapturedFrame& frame = *head.frame;
+    ReplayInput& input = inputs_[i];
+    const CapturedFrame frame = *heads_[i];
     const fastpath::Tick tick = frame.time / kNanosecondsPerTick;
     if (tick != now && !burst.empty()) judge(sink, burst, now);
     now = tick;
-    const PortId port =
-        inputs_[i].port.is_some() ? inputs_[i].port : infer_port(judge_.image(), frame.bytes);
+    PortId port = input.port;
+    if (port.is_none()) {
+      const InferredPort inferred = infer_port(judge_.image(), frame.bytes);
+      port = inferred.port;
+      if (inferred.guessed) ++input.guessed;
+    }
     if (!judge_.add(frame.bytes, port)) {
       judge(sink, burst, now);
       static_cast<void>(judge_.add(frame.bytes, port));  // fits: the burst is empty now
@@ -117,12 +121,12 @@ void Replay::run(const ReplaySink& sink) {
     if (baseline_) static_cast<void>(baseline_->add(frame.bytes, port));  // in step with judge_
     ReplayedPacket& packet = burst.emplace_back();
     packet.input = i;
-    packet.index = head.index++;
+    packet.index = frame.index;
     packet.time = frame.time;
     packet.time_digits = frame.time_digits;
     packet.in = port;
     packet.original = frame.bytes;
-    head.frame = inputs_[i].file.next();
+    heads_[i] = input.file.next();
   }
   if (!burst.empty()) judge(sink, burst, now);
 }
@@ -142,46 +146,6 @@ void Replay::judge(const ReplaySink& sink, std::vector<ReplayedPacket>& burst,
   burst.clear();
   judge_.clear();
   if (baseline_) baseline_->clear();
-}
-
-PortId infer_port(const image::Image& image, std::span<const std::uint8_t> frame) {
-  constexpr std::size_t kMacs = 12;
-  constexpr std::uint16_t kIpv4 = 0x0800, kArp = 0x0806, kVlan = 0x8100, kIpv6 = 0x86dd;
-  const auto type_at = [&](std::size_t at) {
-    return frame.size() >= at + 2 ? static_cast<std::uint16_t>(frame[at] << 8 | frame[at + 1])
-                                  : std::uint16_t{0};
-  };
-  std::size_t at = kMacs;
-  std::uint16_t vlan = 0;
-  if (type_at(at) == kVlan) {
-    vlan = type_at(at + 2) & 0xfff;
-    at += 4;
-  }
-  const auto type = type_at(at);
-  at += 2;
-  std::optional<net::Address> source;
-  if (type == kIpv4 && frame.size() >= at + 20) {
-    source = net::Address::v4_wire(frame.data() + at + 12);
-  } else if (type == kIpv6 && frame.size() >= at + 40) {
-    source = net::Address::v6_wire(frame.data() + at + 8);
-  } else if (type == kArp && frame.size() >= at + 28) {
-    source = net::Address::v4_wire(frame.data() + at + 14);
-  }
-  const auto ports = image.ports();
-  // The ports that may receive such a frame, each with the route back in its own address space.
-  for (std::size_t p = 0; source && p < ports.size(); ++p) {
-    if (ports[p].vlan != vlan) continue;
-    const auto* const route = image.route_to(SpaceId{ports[p].space}, *source);
-    if (route != nullptr && route->port == p && route->kind != image::RouteKind::kLocal) {
-      return PortId{ports[p].parent};
-    }
-  }
-  for (std::size_t p = 0; p < ports.size() && frame.size() >= kMacs; ++p) {
-    if (ports[p].has_mac != 0 && std::equal(ports[p].mac.begin(), ports[p].mac.end(), frame.begin())) {
-      return PortId{ports[p].parent};
-    }
-  }
-  return PortId{0};
 }
 
 }  // namespace meiguan::analysis

@@ -26,6 +26,7 @@ struct ReplayInput {
   std::string name;  // the file's base name
   CaptureFile file;
   PortId port;       // none: a tap, the port is inferred for each frame (infer_port)
+  std::uint64_t guessed{0};  // frames of a tap whose port no route told
 };
 
 // One input packet and how it ended. The spans are valid during the call of the sink only.
@@ -84,22 +85,25 @@ class Replay {
   [[nodiscard]] const std::vector<ReplayInput>& inputs() const noexcept { return inputs_; }
 
  private:
-  struct Head {
-    std::optional<CapturedFrame> frame;
-    std::uint64_t index{0};
-  };
   [[nodiscard]] std::size_t earliest() const noexcept;
   void judge(const ReplaySink& sink, std::vector<ReplayedPacket>& burst, fastpath::Tick now);
 
   std::vector<ReplayInput> inputs_;
-  std::vector<Head> heads_;
+  std::vector<std::optional<CapturedFrame>> heads_;  // the next frame of each input
   Judge judge_;
   std::unique_ptr<Judge> baseline_;
 };
 
-// The port that a frame of a tap came in by: the main port of the route back to its source. Where
-// that does not tell (no route, the gateway's own address, not IP): the port whose MAC the frame is
-// addressed to, else the first port.
-[[nodiscard]] PortId infer_port(const image::Image& image, std::span<const std::uint8_t> frame);
+struct InferredPort {
+  PortId port;          // a main port
+  bool guessed{false};  // no route back to the source told it
+};
+
+// The port that a frame of a tap came in by: the main port of the route back to its source (of ARP,
+// to the sender) in the address space of the frame's VLAN. Where none tells, or those of several
+// address spaces differ: the port whose MAC the frame is addressed to, then that of a subnet that
+// it names, of the static neighbour that sent it, and at last the first port.
+[[nodiscard]] InferredPort infer_port(const image::Image& image,
+                                      std::span<const std::uint8_t> frame) noexcept;
 
 }  // namespace meiguan::analysis

@@ -87,7 +87,13 @@ struct AddressHash {
   }
 };
 
-using AddressOwners = std::unordered_map<AddressKey, Place, AddressHash>;
+// A terminal may list an address twice; no address is two terminals'.
+struct AddressOwner {
+  const Terminal* terminal;
+  Place place;
+};
+
+using AddressOwners = std::unordered_map<AddressKey, AddressOwner, AddressHash>;
 
 void check_terminal_addresses(Checking& checking, const Terminal& terminal,
                               const std::vector<Place>& places, AddressOwners& owners) {
@@ -102,13 +108,14 @@ void check_terminal_addresses(Checking& checking, const Terminal& terminal,
                                              "{} 不在单位 `{}` 的任何前缀内",
                                              net::to_string(address), unit.id));
     }
-    const auto [it, is_new] = owners.try_emplace(AddressKey{*space, address}, places[i]);
-    if (!is_new) {
+    const auto [it, is_new] = owners.try_emplace(AddressKey{*space, address},
+                                                   AddressOwner{&terminal, places[i]});
+    if (!is_new && it->second.terminal != &terminal) {
       checking.reporter.error(places[i],
                               say("{} is a terminal's address already", "{} 已是另一终端的地址",
                                   net::to_string(address)),
                               say("it is first given at {}", "首次出现于 {}",
-                                  checking.reporter.where(it->second)));
+                                  checking.reporter.where(it->second.place)));
     }
   }
 }

@@ -16,6 +16,7 @@ namespace meiguan::policy {
 struct DraftPort {
   GatewayPort port;
   Place name_place;
+  std::optional<Place> device_place;  // where one is given that can be read
   std::optional<Word> parent;
   std::optional<Integer> vlan;
   std::optional<Word> zone;

@@ -1,4 +1,7 @@
-// Groups: no cycles, and what is in each once those that it holds are written out.
+// Groups: no cycles, no deep nesting, and what is in each once those that it holds are written
+// out.
+
+#include <algorithm>
 
 #include "controlplane/policy/check_policy.h"
 #include "controlplane/policy/message.h"
@@ -37,7 +40,29 @@ void report_cycle(Checking& checking, const std::vector<Step>& path, const Selec
                                              "组 `{}` 循环包含自身:{}", groups[first].id, names));
 }
 
-GroupFacts facts_of(Checking& checking, const Group& group) {
+// Of the chains that are too deep each is reported once, at the first group beyond the limit.
+void check_depth(Checking& checking, const Group& group, const GroupFacts& facts) {
+  if (facts.depth != kMaxGroupDepth + 1) return;
+  const auto is_deepest = [&](const Selector& selector) {
+    return selector.kind == SelectorKind::kGroup && selector.group.is_some() &&
+           checking.group_facts[selector.group.index()].depth == kMaxGroupDepth;
+  };
+  std::string held;
+  for (const auto* const list : {&group.except, &group.members}) {
+    const auto it = std::find_if(list->begin(), list->end(), is_deepest);
+    if (it != list->end()) held = checking.policy.groups[it->group.index()].id;
+  }
+  checking.reporter.error(
+      group.place,
+      say("group `{}` nests groups {} deep, {} at most expected", "组 `{}` 嵌套 {} 层,最多允许 {} 层",
+          group.id, *facts.depth, kMaxGroupDepth),
+      say("group `{0}` in it is {1} deep already: write out the members of `{0}` here",
+          "其中的组 `{0}` 已有 {1} 层:请在此直接写出 `{0}` 的成员", held, kMaxGroupDepth));
+}
+
+// `is_open` says of a group that it is on the way down, that is in a cycle.
+template <typename IsOpen>
+GroupFacts facts_of(Checking& checking, const Group& group, const IsOpen& is_open) {
   GroupFacts facts;
   const auto look = [&](const Selector& selector, bool is_member) {
     const bool is_service = selector.kind == SelectorKind::kService ||
@@ -46,6 +71,11 @@ GroupFacts facts_of(Checking& checking, const Group& group) {
     if (selector.kind == SelectorKind::kGroup) {
       if (selector.group.is_none()) return;
       const GroupFacts& held = checking.group_facts[selector.group.index()];
+      if (is_open(selector.group) || !held.depth) {
+        facts.depth = std::nullopt;
+      } else if (facts.depth) {
+        facts.depth = std::max(*facts.depth, *held.depth + 1);
+      }
       facts.names_service = facts.names_service || held.names_service;
       if (is_member && !facts.not_grantable) facts.not_grantable = held.not_grantable;
       return;
@@ -87,8 +117,14 @@ void order_groups(Checking& checking) {
       Step& step = path.back();
       const Selector* selector = selector_number(groups[step.group], step.next++);
       if (selector == nullptr) {
+        const Group& group = groups[step.group];
+        // Itself included: it is not done yet.
+        const GroupFacts& facts = checking.group_facts[step.group] =
+            facts_of(checking, group, [&](GroupId held) {
+              return visits[held.index()] == Visit::kOpen;
+            });
         visits[step.group] = Visit::kDone;
-        checking.group_facts[step.group] = facts_of(checking, groups[step.group]);
+        check_depth(checking, group, facts);
         checking.group_order.push_back(step.group);
         path.pop_back();
         continue;

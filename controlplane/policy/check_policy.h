@@ -34,7 +34,12 @@ struct GroupFacts {
   bool names_service{false};
   // A member that an `allow` below the root may not use.
   std::optional<Selector> not_grantable;
+  // How many groups the longest chain has that begins here; nothing where a cycle is in it.
+  std::optional<std::uint32_t> depth{1};
 };
+
+// So deep may groups nest: what comes after the check may follow them by recursion.
+constexpr std::uint32_t kMaxGroupDepth = 32;
 
 // The state of one check: the policy as far as it is resolved, the names, and the places that
 // only messages need.

@@ -142,14 +142,10 @@ Catalog make_catalog(const CheckedPolicy& policy, const CheckedGateway* gateway,
   return catalog;
 }
 
-// The isolation table over the policy's zones. Between address spaces nothing passes, whatever the
-// table says, because no [[translate]] is in force in this format of image.
 image::Isolation isolation_between(const CheckedPolicy& policy, std::size_t from, std::size_t to) {
   const Zone& a = policy.zones[from];
   const Zone& b = policy.zones[to];
-  image::Isolation answer = image::isolation(a.kind, b.kind, from == to);
-  if (a.space != b.space && !answer.dropped()) answer.bits |= image::Isolation::kZoneIsolated;
-  return answer;
+  return image::isolation(a.kind, b.kind, from == to, a.space == b.space);
 }
 
 struct ZoneSets {

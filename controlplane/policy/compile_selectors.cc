@@ -104,11 +104,9 @@ void SourcePoints::add(const Selector& selector, Bits& out) const {
         for (const std::uint32_t group : groups_of_unit_[unit.index()]) add_group(group, out);
       }
       return;
-    case SelectorKind::kGroup: {
-      const Group& group = policy_.groups[selector.group.index()];
-      out |= matching(group.members, group.except);
+    case SelectorKind::kGroup:
+      out |= of_group(selector.group);
       return;
-    }
     case SelectorKind::kZone:
       for (std::size_t g = 0; g < groups_.size(); ++g) {
         out.set(point(g, columns_.of(selector.zone)));
@@ -124,6 +122,12 @@ void SourcePoints::add(const Selector& selector, Bits& out) const {
     case SelectorKind::kServices:
       return;  // check() refuses them on this side
   }
+}
+
+const Bits& SourcePoints::of_group(GroupId id) const {
+  if (const auto it = found_.find(id); it != found_.end()) return it->second;
+  const Group& group = policy_.groups[id.index()];
+  return found_.emplace(id, matching(group.members, group.except)).first->second;
 }
 
 Bits SourcePoints::matching(std::span<const Selector> selectors,
@@ -185,8 +189,7 @@ void TargetPoints::add(const Selector& selector, NodeId opener, TargetMatch& out
       }
       return;
     case SelectorKind::kGroup: {
-      const Group& group = policy_.groups[selector.group.index()];
-      const TargetMatch match = match_list(group.members, group.except, opener);
+      const TargetMatch& match = of_group(selector.group, opener);
       out.any |= match.any;
       out.service |= match.service;
       out.unpublished |= match.unpublished;
@@ -219,6 +222,14 @@ void TargetPoints::add(const Selector& selector, NodeId opener, TargetMatch& out
       }
       return;
   }
+}
+
+const TargetMatch& TargetPoints::of_group(GroupId id, NodeId opener) const {
+  Found& found = opener == NodeId{0} ? found_by_root_ : found_below_;
+  if (found.opener != opener) found = {opener, {}};
+  if (const auto it = found.matches.find(id); it != found.matches.end()) return it->second;
+  const Group& group = policy_.groups[id.index()];
+  return found.matches.emplace(id, match_list(group.members, group.except, opener)).first->second;
 }
 
 TargetMatch TargetPoints::match_list(std::span<const Selector> selectors,

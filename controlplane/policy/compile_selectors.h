@@ -78,6 +78,7 @@ class SourcePoints {
 
  private:
   void add(const Selector& selector, Bits& out) const;
+  [[nodiscard]] const Bits& of_group(GroupId id) const;
   void add_group(std::size_t group, Bits& out) const {
     out.set_range(group * columns_.size(), columns_.size());
   }
@@ -90,6 +91,8 @@ class SourcePoints {
   std::vector<std::uint32_t> group_of_atom_;
   std::vector<std::vector<std::uint32_t>> groups_of_unit_;
   std::vector<std::vector<std::uint32_t>> groups_of_net_;
+  // What was found for a group: groups that name others twice would cost twice at each level.
+  mutable std::map<GroupId, Bits> found_;
 };
 
 // Where a list of destination selectors matches, and how.
@@ -118,6 +121,7 @@ class TargetPoints {
   [[nodiscard]] TargetMatch match_list(std::span<const Selector> selectors,
                                        std::span<const Selector> except, NodeId opener) const;
   void add(const Selector& selector, NodeId opener, TargetMatch& out) const;
+  [[nodiscard]] const TargetMatch& of_group(GroupId id, NodeId opener) const;
   void narrow(std::span<const PortMatch> ports, TargetMatch& match) const;
   void add_service(ServiceId service, NodeId opener, TargetMatch& out) const;
   void add_target(std::size_t target, Bits& out) const {
@@ -132,6 +136,14 @@ class TargetPoints {
   std::vector<std::vector<std::uint32_t>> targets_of_unit_;
   std::vector<std::vector<std::uint32_t>> targets_of_net_;
   std::vector<std::vector<std::uint32_t>> targets_of_service_;
+  // What was found for a group: by the root, and by the node below that asked last. Rules come node
+  // by node, and the answers for all nodes would be too much to keep.
+  struct Found {
+    NodeId opener;
+    std::map<GroupId, TargetMatch> matches;
+  };
+  mutable Found found_by_root_{NodeId{0}, {}};
+  mutable Found found_below_{};
 };
 
 }  // namespace meiguan::policy

@@ -76,7 +76,7 @@ class AtomReach {
         }
         return;
       case SelectorKind::kGroup:
-        for (const Selector& member : policy_.groups[s.group.index()].members) add(member, reach);
+        reach |= of_group(s.group);
         return;
       case SelectorKind::kNet:
         if (const auto it = by_net_.find(plan_.net_index(s.space, s.prefix)); it != by_net_.end()) {
@@ -96,6 +96,10 @@ class AtomReach {
         return;
     }
   }
+  const Bits& of_group(GroupId id) const {
+    if (const auto it = found_.find(id); it != found_.end()) return it->second;
+    return found_.emplace(id, of(policy_.groups[id.index()].members)).first->second;
+  }
   void add_service(ServiceId service, Bits& reach) const {
     if (const auto it = by_service_.find(service); it != by_service_.end()) {
       for (const std::size_t a : it->second) reach.set(a);
@@ -107,6 +111,7 @@ class AtomReach {
   std::vector<std::size_t> with_unit_;
   std::map<std::uint32_t, std::vector<std::size_t>> by_net_;
   std::map<ServiceId, std::set<std::size_t>> by_service_;
+  mutable std::map<GroupId, Bits> found_;  // as in SourcePoints
 };
 
 using PortList = std::vector<PortMatch>;

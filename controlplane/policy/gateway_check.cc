@@ -67,6 +67,32 @@ void resolve_ports(GatewayChecking& checking) {
   }
 }
 
+// The one spelling of a device: a PCI address has an optional domain and digits of either case.
+std::string device_key(const GatewayPort& port) {
+  if (port.device_kind != DeviceKind::kPci) return port.device;
+  std::string key = port.device.size() == 7 ? "0000:" + port.device : port.device;
+  for (char& c : key) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  return key;
+}
+
+void check_devices(GatewayChecking& checking) {
+  std::map<std::pair<DeviceKind, std::string>, std::size_t> users;
+  for (std::size_t i = 0; i < checking.gateway.ports.size(); ++i) {
+    const GatewayPort& port = checking.gateway.ports[i];
+    const std::optional<Place>& place = checking.draft.ports[i].device_place;
+    if (!place || !port.device_kind) continue;
+    const auto [it, is_new] = users.try_emplace({*port.device_kind, device_key(port)}, i);
+    if (is_new) continue;
+    checking.reporter.error(*place,
+                            say("device `{}` is that of port `{}` already",
+                                "设备 `{}` 已由端口 `{}` 使用", printable(port.device),
+                                printable(checking.gateway.ports[it->second].name)),
+                            say("it is first given at {}", "首次出现于 {}",
+                                checking.reporter.where(
+                                    *checking.draft.ports[it->second].device_place)));
+  }
+}
+
 void resolve_parents(GatewayChecking& checking) {
   std::map<std::pair<std::uint32_t, std::int64_t>, Place> vlans;
   for (std::size_t i = 0; i < checking.gateway.ports.size(); ++i) {
@@ -199,25 +225,16 @@ void check_subnets(GatewayChecking& checking) {
   const auto place = [&](const PrefixIndex::Entry& entry) {
     return checking.draft.ports[entry.unit.index()].address_places[entry.number];
   };
-  const auto report_overlap = [&](const PrefixIndex::Entry& inner,
-                                  const PrefixIndex::Entry& outer) {
-    checking.reporter.error(place(inner),
-                            say("subnet {} overlaps {} of port `{}`",
-                                "子网 {0} 与端口 `{2}` 的 {1} 重叠", net::to_string(inner.prefix),
-                                net::to_string(outer.prefix),
-                                printable(checking.gateway.ports[outer.unit.index()].name)),
-                            say("it is given at {}", "位于 {}",
-                                checking.reporter.where(place(outer))));
-  };
-  for (const auto& duplicate : checking.subnets.build()) {
+  // Nested ones may be of any ports: the longest prefix decides.
+  for (const auto& [first, second] : checking.subnets.build()) {
     // Several addresses of one port may lie in the same subnet.
-    if (duplicate.first.unit != duplicate.second.unit) {
-      report_overlap(duplicate.second, duplicate.first);
-    }
-  }
-  for (const PrefixIndex::Entry& entry : checking.subnets.entries()) {
-    if (entry.outer == PrefixIndex::kNone) continue;
-    report_overlap(entry, checking.subnets.entries()[entry.outer]);
+    if (first.unit == second.unit) continue;
+    checking.reporter.error(place(second),
+                            say("subnet {} is that of port `{}` already",
+                                "子网 {} 已属于端口 `{}`", net::to_string(second.prefix),
+                                printable(checking.gateway.ports[first.unit.index()].name)),
+                            say("it is first given at {}", "首次出现于 {}",
+                                checking.reporter.where(place(first))));
   }
 }
 
@@ -225,6 +242,7 @@ void check_subnets(GatewayChecking& checking) {
 
 void check_ports(GatewayChecking& checking) {
   resolve_ports(checking);
+  check_devices(checking);
   resolve_parents(checking);
   for (const bool sub_ports : {false, true}) {
     for (std::size_t i = 0; i < checking.gateway.ports.size(); ++i) {

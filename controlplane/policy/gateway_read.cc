@@ -69,7 +69,8 @@ bool is_device(DeviceKind kind, std::string_view name) {
   return false;
 }
 
-void read_device(const Word& word, GatewayPort& port, Reporter& reporter) {
+void read_device(const Word& word, DraftPort& draft, Reporter& reporter) {
+  GatewayPort& port = draft.port;
   const std::string_view text = word.text;
   const std::size_t colon = text.find(':');
   const auto kind = std::find_if(kDevices.begin(), kDevices.end(), [&](const auto& device) {
@@ -78,7 +79,10 @@ void read_device(const Word& word, GatewayPort& port, Reporter& reporter) {
   if (kind != kDevices.end()) {
     port.device_kind = kind->second;
     port.device = text.substr(colon + 1);
-    if (is_device(kind->second, port.device)) return;
+    if (is_device(kind->second, port.device)) {
+      draft.device_place = word.place;
+      return;
+    }
   } else {
     // Whatever it is, it was meant as a main port.
     port.device_kind = DeviceKind::kVdev;
@@ -177,7 +181,7 @@ void read_port(TableView& table, GatewayDraft& gateway, Reporter& reporter) {
   read_port_name(table, draft, reporter);
   const bool has_bad_device = table.find("device") != nullptr &&
                               table.find("device")->kind != TomlKind::kString;
-  if (const auto device = table.word("device")) read_device(*device, port, reporter);
+  if (const auto device = table.word("device")) read_device(*device, draft, reporter);
   if (has_bad_device) port.device_kind = DeviceKind::kVdev;
   draft.parent = table.word("parent");
   draft.vlan = table.integer("vlan");

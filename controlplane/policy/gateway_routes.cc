@@ -32,11 +32,16 @@ PortId on_link_port(const GatewayChecking& checking, SpaceId space, const net::A
   return PortId{static_cast<std::uint16_t>(number.value())};
 }
 
-bool is_own_address(const GatewayPort& port, const net::Address& address) {
-  for (const InterfaceAddress& own : port.addresses) {
-    if (own.address == address) return true;
+// The port of `space` whose own address it is: with nested subnets not always the one on-link.
+PortId port_of_own_address(const GatewayChecking& checking, SpaceId space,
+                           const net::Address& address) {
+  for (std::uint16_t p = 0; p < checking.gateway.ports.size(); ++p) {
+    if (checking.space_of(PortId{p}) != space) continue;
+    for (const InterfaceAddress& own : checking.gateway.ports[p].addresses) {
+      if (own.address == address) return PortId{p};
+    }
   }
-  return false;
+  return {};
 }
 
 // Resolves `space`; nothing, reported, where it is not a private zone.
@@ -112,12 +117,12 @@ void resolve_next_hop(GatewayChecking& checking, const DraftRoute& draft, Gatewa
     return;
   }
   route.port = found;
-  const GatewayPort& port = checking.gateway.ports[found.index()];
-  if (is_own_address(port, *route.via)) {
+  const PortId own = port_of_own_address(checking, *checking.space_of(found), *route.via);
+  if (own.is_some()) {
     checking.reporter.error(draft.via_place,
                             say("`via` {} is the gateway's own address at port `{}`",
                                 "`via` {} 是网关自身在端口 `{}` 的地址", net::to_string(*route.via),
-                                printable(port.name)));
+                                printable(port_name(checking, own))));
   }
   const auto cover = checking.subnets.longest_cover(*checking.space_of(found),
                                                     host_prefix(*route.via));
@@ -201,12 +206,15 @@ void check_neighbours(GatewayChecking& checking) {
     neighbour.port = resolve_port(checking, draft.port);
     if (draft.has_address && !draft.port) neighbour.port = find_neighbour_port(checking, draft);
     if (draft.has_address && neighbour.port.is_some()) {
-      const GatewayPort& port = checking.gateway.ports[neighbour.port.index()];
-      if (is_own_address(port, neighbour.address)) {
+      const auto space = checking.space_of(neighbour.port);
+      const PortId own =
+          space ? port_of_own_address(checking, *space, neighbour.address) : PortId{};
+      if (own.is_some()) {
         checking.reporter.error(draft.address_place,
                                 say("{} is the gateway's own address at port `{}`",
                                     "{} 是网关自身在端口 `{}` 的地址",
-                                    net::to_string(neighbour.address), printable(port.name)));
+                                    net::to_string(neighbour.address),
+                                    printable(port_name(checking, own))));
       }
       const auto [it, is_new] = known.try_emplace({neighbour.port, neighbour.address},
                                                   draft.address_place);

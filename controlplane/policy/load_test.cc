@@ -126,6 +126,11 @@ BOOST_AUTO_TEST_CASE(hostile_shapes_end_soon) {
   BOOST_REQUIRE(!ring.has_value());
   BOOST_TEST(ring.error().size() == 1U);
 
+  // The same without its end: of a chain too deep only the first group beyond the limit is told.
+  const std::size_t last = chain.rfind("group:g0");
+  const auto line = load_policy_text("line.toml", chain.replace(last, 8, "any"));
+  BOOST_TEST(only_error(line) == "group `g99967` nests groups 33 deep, 32 at most expected");
+
   std::string nested(kHead);
   nested += "[[rule]]\nfrom = " + std::string(100'000, '[') + "\n";
   nested += "[[rule]]\n" + std::string(100'000, 'a') + " = 1\n[[rule]]\na";

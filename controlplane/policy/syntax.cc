@@ -16,6 +16,8 @@ std::unexpected<Complaint> complain(Text message, Text hint = {}) {
   return std::unexpected(Complaint{std::move(message), std::move(hint)});
 }
 
+constexpr std::size_t kMaxLabel = 256;  // in characters
+
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -160,9 +162,9 @@ std::optional<Complaint> check_label(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     return byte < 0x20 || byte == 0x7f;
   });
-  if (!text.empty() && !has_control && count_characters(text) <= 64) return std::nullopt;
-  return Complaint{say("label `{}` is not 1 to 64 printable characters",
-                       "标签 `{}` 应为 1 至 64 个可见字符", printable(text)),
+  if (!text.empty() && !has_control && count_characters(text) <= kMaxLabel) return std::nullopt;
+  return Complaint{say("label `{}` is not 1 to {} printable characters",
+                       "标签 `{}` 应为 1 至 {} 个可见字符", printable(text), kMaxLabel),
                    {}};
 }
 

@@ -51,9 +51,9 @@ struct ReasonCounters {
 // By PortId (a sub-port counts for itself, not for its parent too). Bytes of frames without FCS.
 struct PortCounters {
   Traffic received;
-  Traffic sent;     // handed to the device
-  Counter dropped;  // packets that came in by this port and ended in a drop
-  Counter local;    // packets that came in by this port for the gateway itself
+  Traffic sent;             // handed to the device
+  Counter dropped;          // packets that came in by this port and ended in a drop
+  Counter local;            // packets that came in by this port for the gateway itself
   Counter transmit_failed;  // judged to leave by this port, but the device had no room or no link
 };
 
@@ -81,10 +81,10 @@ struct RuleCounters {
 };
 
 struct BlockTotals {
-  Counter packets;          // ended, whatever the reason: equals the sum over reasons
+  Counter packets;  // ended, whatever the reason: equals the sum over reasons
   Counter flows_created;
-  Counter flows_ended;      // expired, closed or revoked; live = created - ended
-  Counter events_lost;      // events that found the ring full
+  Counter flows_ended;  // expired, closed or revoked; live = created - ended
+  Counter events_lost;  // events that found the ring full
   Counter handovers;
   Counter exceptions_lost;  // for the gateway itself or to be reported, and its queue was full
   Counter reserved[2];
@@ -94,13 +94,13 @@ struct SegmentHeader {
   static constexpr std::uint64_t kMagic = 0x31544e434e41474dULL;  // "MGANCNT1"
   std::uint64_t magic;
   std::uint32_t blocks;
-  std::uint32_t ports;     // capacities of one block
+  std::uint32_t ports;  // capacities of one block
   std::uint32_t units;
   std::uint32_t services;
   std::uint32_t rules;
   std::uint32_t flow_capacity;  // of one worker
   std::uint64_t block_bytes;
-  std::uint64_t first_block;    // offset of block 0
+  std::uint64_t first_block;  // offset of block 0
 };
 
 struct CounterCapacity {

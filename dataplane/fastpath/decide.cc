@@ -33,7 +33,7 @@ Reason admit(const Image& image, const Subject& subject, SpaceId space, const ne
              const net::MacAddress* mac) noexcept {
   if (subject.unit.is_none()) {
     return image.zones()[subject.in_zone.index()].drop_unregistered != 0 ? Reason::kUnitUnknown
-                                                                          : Reason::kAllowed;
+                                                                         : Reason::kAllowed;
   }
   if (image.units()[subject.unit.index()].admission == image::Admission::kOpen) {
     return Reason::kAllowed;
@@ -50,15 +50,13 @@ Reason admit(const Image& image, const Subject& subject, SpaceId space, const ne
 
 Isolation isolate(const Image& image, const Subject& subject, const Target& target) noexcept {
   const image::TargetRecord& record = image.targets()[target.number];
-  const ZoneId from = subject.unit.is_some()
-                          ? ZoneId{image.units()[subject.unit.index()].zone}
-                          : subject.in_zone;
+  const ZoneId from = subject.unit.is_some() ? ZoneId{image.units()[subject.unit.index()].zone}
+                                             : subject.in_zone;
   // The port's zone where the destination has no object; without a gateway, the one assumed.
   const ZoneId port_zone = target.out_zone.is_some() ? target.out_zone : target.assumed_zone;
-  const Isolation by_objects =
-      record.zone_set != image::kNoZoneSet
-          ? image.object_isolation(from, record.zone_set)
-          : image.port_isolation(from, port_zone);
+  const Isolation by_objects = record.zone_set != image::kNoZoneSet
+                                   ? image.object_isolation(from, record.zone_set)
+                                   : image.port_isolation(from, port_zone);
   if (target.out_zone.is_none()) return by_objects;
   const Isolation by_ports = image.port_isolation(subject.in_zone, target.out_zone);
   // Where both answers drop, the reason is that of the ports.
@@ -108,11 +106,8 @@ Access decide(const Image& image, const Subject& subject, const Target& target) 
       }
       access.decision.reason = Reason::kAllowed;
       break;
-    case RuleAction::kDeny:
-      access.decision.reason = Reason::kDenied;
-      break;
-    case RuleAction::kDefaultDeny:
-      return access;
+    case RuleAction::kDeny: access.decision.reason = Reason::kDenied; break;
+    case RuleAction::kDefaultDeny: return access;
   }
   access.decision.rule = RuleId{outcome.rule[mode]};
   return access;

@@ -16,14 +16,15 @@ namespace meiguan::fastpath {
 // Who sends: the objects that an address belongs to in one address space.
 struct Subject {
   image::Atom atom{};
-  ZoneId in_zone;  // of the port it came in by; without a gateway, the zone its object has or is given
-  UnitId unit;     // none for an address of no unit
+  ZoneId
+      in_zone;  // of the port it came in by; without a gateway, the zone its object has or is given
+  UnitId unit;  // none for an address of no unit
 };
 
 // Where it goes: the objects at an address, protocol and port.
 struct Target {
   UnitId unit;
-  ServiceId service;  // the most specific one
+  ServiceId service;        // the most specific one
   std::uint32_t number{0};  // index into the image's targets
   // The zone of the out-port; none asks by the objects alone (no gateway).
   ZoneId out_zone;
@@ -39,7 +40,7 @@ struct Protocol {
 
 struct Access {
   Decision decision;
-  image::Isolation isolation;       // both answers of the table combined
+  image::Isolation isolation;             // both answers of the table combined
   std::span<const std::uint32_t> audits;  // RuleIds that the search came past
 };
 

@@ -18,9 +18,9 @@ enum class EventKind : std::uint8_t {
   kFlowStart = 1,
   kFlowPeriodic = 2,
   kFlowEnd = 3,
-  kDenial = 4,   // a packet that was dropped, at a limited rate
-  kPacket = 5,   // any packet, while tracing is on
-  kAudit = 6,    // a first packet that an audit rule counted
+  kDenial = 4,  // a packet that was dropped, at a limited rate
+  kPacket = 5,  // any packet, while tracing is on
+  kAudit = 6,   // a first packet that an audit rule counted
 };
 
 enum class FlowEnd : std::uint8_t { kNone, kIdle, kClosed, kReset, kRevoked, kShutdown };
@@ -40,13 +40,13 @@ struct Event {
   std::uint64_t sequence{0};          // kPacket: the worker's number of the packet, from 0
   std::uint64_t time{0};
   std::uint64_t start{0};
-  net::Address source;       // of a flow: its initiator
+  net::Address source;  // of a flow: its initiator
   net::Address destination;
   RuleId rule;
   UnitId unit;
   UnitId to_unit;
   ServiceId service;
-  std::uint64_t packets{0};        // from the initiator; of a denial: how many it stands for
+  std::uint64_t packets{0};  // from the initiator; of a denial: how many it stands for
   std::uint64_t bytes{0};
   std::uint64_t reply_packets{0};
   std::uint64_t reply_bytes{0};

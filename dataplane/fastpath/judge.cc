@@ -95,10 +95,10 @@ Reason judge_addresses(const Image& image, const Opening& o, Routes& routes) noe
   if (const Reason reason = judge_destination(o, routes); reason != Reason::kAllowed) {
     return reason;
   }
-  // No route leads back to these two; where they have come this far, they are for the gateway.
-  if (source_kind == AddressKind::kUnspecified || source_kind == AddressKind::kLinkLocal) {
-    return Reason::kAllowed;
-  }
+  // No route leads back to these; where they have come this far, they are for the gateway.
+  const bool of_this_link = source_kind == AddressKind::kLinkLocal &&
+                            o.family == net::Family::kIpv6;
+  if (source_kind == AddressKind::kUnspecified || of_this_link) return Reason::kAllowed;
   return is_spoofed(port, o.in, routes.back) ? Reason::kSpoofed : Reason::kAllowed;
 }
 

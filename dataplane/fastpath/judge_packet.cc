@@ -128,9 +128,11 @@ bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const Pa
   if ((stale || moved) && !judge_again(context, packet, flow, direction, from_initiator, fate)) {
     return true;
   }
-  if (own_packet && direction == 1 && packet.in != flow.in[1] &&
-      image.ports()[packet.in.index()].zone != image.ports()[flow.in[1].index()].zone) {
-    // Another way back is the network's business, but not one through another zone.
+  // Another way is the network's business, but not one through another zone; an error that quotes
+  // the flow is no exception, or it would carry what isolation stops.
+  if (const PortId expected = flow.in[direction];
+      packet.in != expected &&
+      image.ports()[packet.in.index()].zone != image.ports()[expected.index()].zone) {
     fate.reason = Reason::kSpoofed;
     return true;
   }
@@ -252,13 +254,18 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
     fate.reason = reason;
     return;
   }
-  if (info.kind == PacketKind::kFragment) {
-    fate.reason = Reason::kFragmentUnsupported;
-    return;
-  }
   if (packet.consumed || routes.to_gateway) {
     fate.reason = Reason::kForGateway;
     fate.step = NextStep::kConsume;
+    return;
+  }
+  // Behind the kinds of addresses, which name better what is wrong with 127.0.0.1 -> 127.0.0.1.
+  if (packet.source == packet.destination) {
+    fate.reason = Reason::kLand;
+    return;
+  }
+  if (info.kind == PacketKind::kFragment) {
+    fate.reason = Reason::kFragmentUnsupported;
     return;
   }
 

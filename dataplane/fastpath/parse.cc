@@ -75,7 +75,6 @@ Reason judge_fragment(std::uint8_t protocol, std::size_t offset, std::size_t byt
 }
 
 Reason finish_ip(Reader& reader, PacketInfo& info) noexcept {
-  if (info.key.source == info.key.destination) return Reason::kLand;
   if (info.kind == PacketKind::kFragment) return Reason::kAllowed;
   return parse_transport(reader, info);
 }

@@ -49,7 +49,7 @@ constexpr Types kIcmpTypes = [] {
   types[net::icmp::kInformationReply] = reply(net::icmp::kInformationRequest, 8);
   types[net::icmp::kUnreachable] = error(15);
   types[net::icmp::kSourceQuench] = error(0);
-  types[net::icmp::kRedirect] = error(3);
+  // No redirect: a router's word to a host of its own link (RFC 792), which nobody may relay.
   types[net::icmp::kTimeExceeded] = error(1);
   types[net::icmp::kParameterProblem] = error(2);
   return types;

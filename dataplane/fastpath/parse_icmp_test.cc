@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(icmp_messages) {
       {"fragmentation needed", v4(icmp(3, 4, 0, quoted)), kOk, kAlone},
       {"about a first fragment", v4(icmp(11, 0, 0, quoted_first)), kOk, kAlone},
       {"time exceeded, code 2", v4(icmp(11, 2, 0, quoted)), kInvalid},
-      {"redirect, code 4", v4(icmp(5, 4, 0, quoted)), kInvalid},
+      {"redirect belongs to nothing", v4(icmp(5, 1, 0, quoted)), kOk, kAlone},
       {"no quotation", v4(icmp(3, 1, 0, {})), kInvalid},
       {"cut in the quoted header", v4(icmp(3, 1, 0, Bytes(19, 0x45))), kInvalid},
       {"cut in the quoted ports", v4(icmp(3, 1, 0, Bytes(quoted.begin(), quoted.begin() + 27))),

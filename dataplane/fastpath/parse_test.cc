@@ -165,14 +165,6 @@ BOOST_AUTO_TEST_CASE(ipv4_fragments) {
   BOOST_TEST(parse_exactly(v4(6, segment, {.fragment = 0x4000})).dont_fragment);
 }
 
-BOOST_AUTO_TEST_CASE(the_same_at_both_ends) {
-  check({
-      {"tcp", ethernet(ipv4("10.0.0.5", "10.0.0.5", 6, tcp(80, 80, "S"))), Reason::kLand},
-      {"udp, other ports", ethernet(ipv4("10.0.0.5", "10.0.0.5", 17, udp(1, 2))), Reason::kLand},
-      {"v6", ethernet(ipv6("2001:db8::5", "2001:db8::5", 6, tcp(80, 80, "S"))), Reason::kLand},
-  });
-}
-
 // RFC 9293 sections 3.1 and 3.10.
 BOOST_AUTO_TEST_CASE(tcp_segments) {
   std::vector<Case> cases{

@@ -143,6 +143,17 @@ BOOST_AUTO_TEST_CASE(anti_spoof) {
         off);
 }
 
+// A land attack, behind the kinds of addresses that name better what is wrong.
+BOOST_AUTO_TEST_CASE(the_same_address_at_both_ends) {
+  check({
+      {"tcp", kLan, v4("10.64.37.9", "10.64.37.9", 6, tcp(80, 80, "S")), "land", kNothing},
+      {"udp, other ports", kLan, v4("10.64.37.9", "10.64.37.9", 17, udp(1, 2)), "land", kNothing},
+      {"loopback", kLan, v4("127.0.0.1", "127.0.0.1", 17, udp(1, 2)), "source-loopback", kNothing},
+      {"the gateway's own", kLan, v4("10.64.37.1", "10.64.37.1", 17, udp(1, 2)), "source-own",
+       kNothing},
+  });
+}
+
 BOOST_AUTO_TEST_CASE(for_the_gateway_itself) {
   const Bytes solicitation = icmp6_packet("2001:db8:1::9", "ff02::1:ff00:1",
                                           neighbour(135, "2001:db8:1::1"), 255);
@@ -153,7 +164,9 @@ BOOST_AUTO_TEST_CASE(for_the_gateway_itself) {
       {"with a TTL of 1", kLan, v4("10.64.37.9", "10.64.37.1", 17, udp(1, 2), {.ttl = 1}),
        "for-gateway", kNothing},
       {"a fragment", kLan, v4("10.64.37.9", "10.64.37.1", 17, Bytes(16), {.fragment = 0x2000}),
-       "fragment-unsupported", kNothing},
+       "for-gateway", kNothing},
+      {"of another link", kLan, v4("169.254.1.1", "10.64.37.1", 1, icmp(8, 0)), "spoofed",
+       kNothing},
       {"spoofed", kLan, v4("59.205.16.9", "10.64.37.1", 1, icmp(8, 0)), "spoofed", kNothing},
       {"arp", kLan, ethernet(arp(1, "10.64.37.9", "10.64.37.1"), 0x0806), "for-gateway", kNothing},
       {"dhcp discover", kLan, v4("0.0.0.0", "255.255.255.255", 17, udp(68, 67, 240)), "for-gateway",

@@ -40,32 +40,32 @@ inline constexpr std::uint32_t kMaxSpaces = 255;
 inline constexpr std::uint32_t kMaxPorts = 256;
 
 enum class Section : std::uint32_t {
-  kMeta,           // Meta, exactly one
-  kZones,          // ZoneRecord by ZoneId
-  kSpaces,         // SpaceRecord by SpaceId
-  kZoneSets,       // ZoneSet; the first are the single zones, in order of ZoneId
-  kObjectIsolation,// std::uint8_t bits, [from zone][zone set]
-  kPortIsolation,  // std::uint8_t bits, [from zone][to zone]
-  kTrieNodes,      // TrieNode
-  kTrieEntries,    // TrieEntry, 256 for each node
-  kAtoms,          // Atom
-  kUnits,          // UnitRecord by UnitId (ids last over reloads, so there may be holes)
-  kServices,       // ServiceRecord by ServiceId
-  kRules,          // RuleRecord by RuleId
-  kTerminals,      // TerminalSlot, open addressing, a power of two (or none)
-  kSourceClasses,  // std::uint32_t, [source group][zone column]
-  kPortMaps,       // PortMap
-  kPortBreaks,     // PortBreak
-  kTargets,        // TargetRecord
-  kTargetClasses,  // std::uint32_t, [target][zone column]
-  kRowBlocks,      // std::uint32_t block number, [source class][column / kBlockColumns]
-  kCells,          // std::uint32_t outcome number, [block][kBlockColumns]
-  kOutcomes,       // OutcomeRecord
-  kAuditRules,     // std::uint32_t RuleId
-  kPorts,          // PortRecord by PortId
-  kPortAddresses,  // PortAddress
-  kRoutes,         // RouteRecord
-  kNeighbours,     // NeighbourRecord: the static ones
+  kMeta,             // Meta, exactly one
+  kZones,            // ZoneRecord by ZoneId
+  kSpaces,           // SpaceRecord by SpaceId
+  kZoneSets,         // ZoneSet; the first are the single zones, in order of ZoneId
+  kObjectIsolation,  // std::uint8_t bits, [from zone][zone set]
+  kPortIsolation,    // std::uint8_t bits, [from zone][to zone]
+  kTrieNodes,        // TrieNode
+  kTrieEntries,      // TrieEntry, 256 for each node
+  kAtoms,            // Atom
+  kUnits,            // UnitRecord by UnitId (ids last over reloads, so there may be holes)
+  kServices,         // ServiceRecord by ServiceId
+  kRules,            // RuleRecord by RuleId
+  kTerminals,        // TerminalSlot, open addressing, a power of two (or none)
+  kSourceClasses,    // std::uint32_t, [source group][zone column]
+  kPortMaps,         // PortMap
+  kPortBreaks,       // PortBreak
+  kTargets,          // TargetRecord
+  kTargetClasses,    // std::uint32_t, [target][zone column]
+  kRowBlocks,        // std::uint32_t block number, [source class][column / kBlockColumns]
+  kCells,            // std::uint32_t outcome number, [block][kBlockColumns]
+  kOutcomes,         // OutcomeRecord
+  kAuditRules,       // std::uint32_t RuleId
+  kPorts,            // PortRecord by PortId
+  kPortAddresses,    // PortAddress
+  kRoutes,           // RouteRecord
+  kNeighbours,       // NeighbourRecord: the static ones
   kCount,
 };
 inline constexpr std::size_t kSections = static_cast<std::size_t>(Section::kCount);
@@ -87,11 +87,11 @@ struct FileHeader {
 };
 
 struct Meta {
-  std::uint32_t zone_columns;   // zones + 1: the last column is "by the objects", for no gateway
-  std::uint32_t source_classes; // rows of the matrix
-  std::uint32_t target_classes; // columns of the matrix
+  std::uint32_t zone_columns;    // zones + 1: the last column is "by the objects", for no gateway
+  std::uint32_t source_classes;  // rows of the matrix
+  std::uint32_t target_classes;  // columns of the matrix
   std::uint32_t blocks_per_row;
-  std::uint32_t has_gateway;    // 0 or 1
+  std::uint32_t has_gateway;  // 0 or 1
   std::uint32_t workers;
   std::uint64_t policy_digest;  // of the policy's content, equal for equal policies
 };
@@ -108,7 +108,7 @@ static_assert(sizeof(ZoneRecord) == 4);
 struct SpaceRecord {
   std::uint32_t objects_v4;  // values: Atom numbers
   std::uint32_t objects_v6;
-  std::uint32_t routes_v4;   // values: RouteRecord numbers, or kNoRoute
+  std::uint32_t routes_v4;  // values: RouteRecord numbers, or kNoRoute
   std::uint32_t routes_v6;
 };
 static_assert(sizeof(SpaceRecord) == 16);
@@ -129,17 +129,17 @@ inline constexpr std::uint32_t kNoRoute = 0x7fff'ffff;
 struct TrieNode {
   std::array<std::uint8_t, 16> path;  // bytes [skip, depth) of the key must equal these
   std::uint8_t skip;
-  std::uint8_t depth;       // the byte of the key that chooses the entry
+  std::uint8_t depth;  // the byte of the key that chooses the entry
   std::uint16_t reserved;
-  TrieEntry miss;           // a leaf: the answer where the path differs
-  std::uint32_t entries;    // number of the first of this node's kTrieFanout entries
+  TrieEntry miss;         // a leaf: the answer where the path differs
+  std::uint32_t entries;  // number of the first of this node's kTrieFanout entries
   std::uint32_t reserved2;
 };
 static_assert(sizeof(TrieNode) == 32);
 
 // A set of addresses that no selector, unit or endpoint tells apart.
 struct Atom {
-  std::uint32_t unit;          // UnitId or kNone
+  std::uint32_t unit;  // UnitId or kNone
   std::uint32_t source_group;
   std::uint32_t port_map;
   std::uint32_t first_target;  // target = first_target + slot of the port map
@@ -172,7 +172,7 @@ static_assert(sizeof(RuleRecord) == 4);
 
 struct TerminalSlot {
   net::Address address;
-  std::uint32_t unit;    // kNone: an empty slot
+  std::uint32_t unit;  // kNone: an empty slot
   std::uint16_t space;
   std::uint16_t has_mac;  // 0 or 1
   net::MacAddress mac;
@@ -189,15 +189,16 @@ struct PortMap {
 static_assert(sizeof(PortMap) == 8);
 
 struct PortBreak {
-  std::uint32_t key;   // first key of the span, ascending
+  std::uint32_t key;  // first key of the span, ascending
   std::uint32_t slot;
 };
 static_assert(sizeof(PortBreak) == 8);
 
 struct TargetRecord {
-  std::uint32_t service;   // the most specific, or kNone
-  std::uint16_t zone_set;  // zones of the services and the unit here; kNoZoneSet where there are none
-  std::uint16_t slots;     // how many targets the atom has from its first on (same in each)
+  std::uint32_t service;  // the most specific, or kNone
+  std::uint16_t
+      zone_set;         // zones of the services and the unit here; kNoZoneSet where there are none
+  std::uint16_t slots;  // how many targets the atom has from its first on (same in each)
 };
 static_assert(sizeof(TargetRecord) == 8);
 inline constexpr std::uint16_t kNoZoneSet = 0xffff;
@@ -208,8 +209,8 @@ struct OutcomeRecord {
   std::array<std::uint32_t, 2> rule;         // deciding RuleId, or kNone for default-deny
   std::array<std::uint32_t, 2> first_audit;  // into kAuditRules
   std::array<std::uint16_t, 2> audits;
-  std::array<std::uint8_t, 2> action;        // RuleAction
-  std::uint8_t published;  // every service that rule[1] names here has publish = true
+  std::array<std::uint8_t, 2> action;  // RuleAction
+  std::uint8_t published;              // every service that rule[1] names here has publish = true
   std::uint8_t reserved;
 };
 static_assert(sizeof(OutcomeRecord) == 24);

@@ -54,15 +54,24 @@ struct Isolation {
   constexpr Isolation kNet{Isolation::kInternetIsolated};
   constexpr std::array<std::array<Isolation, kZoneKinds>, kZoneKinds> kTable{{
       // internet, dmz,      extranet, exchange, private,  management
-      {kNet, kPublish, kNet, kNet, kNet, kNet},              // internet
-      {kEgress, kRules, kService, kZone, kZone, kZone},      // dmz
-      {kEgress, kService, kRules, kService, kZone, kZone},   // extranet
-      {kNet, kZone, kService, kRules, kService, kZone},      // exchange
-      {kNet, kZone, kZone, kService, kRules, kZone},         // private (to private: the same zone)
-      {kNet, kZone, kZone, kZone, kZone, kRules},            // management
+      {kNet, kPublish, kNet, kNet, kNet, kNet},             // internet
+      {kEgress, kRules, kService, kZone, kZone, kZone},     // dmz
+      {kEgress, kService, kRules, kService, kZone, kZone},  // extranet
+      {kNet, kZone, kService, kRules, kService, kZone},     // exchange
+      {kNet, kZone, kZone, kService, kRules, kZone},        // private (to private: the same zone)
+      {kNet, kZone, kZone, kZone, kZone, kRules},           // management
   }};
   if (from == ZoneKind::kPrivate && to == ZoneKind::kPrivate && !same_zone) return kZone;
   return kTable[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
+}
+
+// The same for two zones of a policy. Between address spaces nothing passes, whatever the table
+// says: that takes a [[translate]], and none is in force in this format of image.
+[[nodiscard]] constexpr Isolation isolation(ZoneKind from, ZoneKind to, bool same_zone,
+                                            bool same_space) noexcept {
+  Isolation answer = isolation(from, to, same_zone);
+  if (!same_space && !answer.dropped()) answer.bits |= Isolation::kZoneIsolated;
+  return answer;
 }
 
 }  // namespace meiguan::image

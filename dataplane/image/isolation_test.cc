@@ -15,9 +15,22 @@ struct Row {
   const char* cells;  // internet dmz extranet exchange management private(same) private(other)
 };
 constexpr Row kRows[] = {
-    {ZoneKind::kInternet, "ipiiiii"},   {ZoneKind::kDmz, "ersz" "zzz"},
-    {ZoneKind::kExtranet, "esrs" "zzz"}, {ZoneKind::kExchange, "izsr" "zss"},
-    {ZoneKind::kPrivate, "izzs" "zrz"},  {ZoneKind::kManagement, "izzz" "rzz"},
+    {ZoneKind::kInternet, "ipiiiii"},
+    {ZoneKind::kDmz,
+     "ersz"
+     "zzz"},
+    {ZoneKind::kExtranet,
+     "esrs"
+     "zzz"},
+    {ZoneKind::kExchange,
+     "izsr"
+     "zss"},
+    {ZoneKind::kPrivate,
+     "izzs"
+     "zrz"},
+    {ZoneKind::kManagement,
+     "izzz"
+     "rzz"},
 };
 
 char letter(Isolation answer) {
@@ -41,8 +54,8 @@ BOOST_AUTO_TEST_CASE(the_isolation_table_is_that_of_the_language) {
     for (std::size_t i = 0; i < std::size(kColumns); ++i) {
       got += letter(isolation(row.from, kColumns[i], i != 6));
     }
-    BOOST_TEST(got == row.cells, "row " << static_cast<int>(row.from) << ": got " << got
-                                        << ", want " << row.cells);
+    BOOST_TEST(got == row.cells,
+               "row " << static_cast<int>(row.from) << ": got " << got << ", want " << row.cells);
   }
 }
 

@@ -27,8 +27,8 @@ std::uint32_t Image::find(TrieEntry root, const net::Address& address) const noe
 
 const Atom& Image::atom_at(SpaceId space, const net::Address& address) const noexcept {
   const SpaceRecord& roots = spaces_[space.index()];
-  return atoms_[find(
-      address.family() == net::Family::kIpv4 ? roots.objects_v4 : roots.objects_v6, address)];
+  return atoms_[find(address.family() == net::Family::kIpv4 ? roots.objects_v4 : roots.objects_v6,
+                     address)];
 }
 
 const RouteRecord* Image::route_to(SpaceId space, const net::Address& address) const noexcept {

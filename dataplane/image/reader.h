@@ -39,17 +39,13 @@ class Image {
     return target_classes_;
   }
   [[nodiscard]] std::span<const OutcomeRecord> outcomes() const noexcept { return outcomes_; }
-  [[nodiscard]] std::span<const std::uint32_t> audit_rules() const noexcept {
-    return audit_rules_;
-  }
+  [[nodiscard]] std::span<const std::uint32_t> audit_rules() const noexcept { return audit_rules_; }
   [[nodiscard]] std::span<const PortRecord> ports() const noexcept { return ports_; }
   [[nodiscard]] std::span<const PortAddress> port_addresses(const PortRecord& port) const noexcept {
     return port_addresses_.subspan(port.first_address, port.addresses);
   }
   [[nodiscard]] std::span<const RouteRecord> routes() const noexcept { return routes_; }
-  [[nodiscard]] std::span<const NeighbourRecord> neighbours() const noexcept {
-    return neighbours_;
-  }
+  [[nodiscard]] std::span<const NeighbourRecord> neighbours() const noexcept { return neighbours_; }
 
   // The objects at an address; every address has an atom.
   [[nodiscard]] const Atom& atom_at(SpaceId space, const net::Address& address) const noexcept;

@@ -53,7 +53,8 @@ BOOST_AUTO_TEST_CASE(the_trie_agrees_with_a_linear_search) {
     // Few different bytes, so that prefixes nest and share paths.
     const auto address = [&] {
       std::array<std::uint8_t, 16> bytes{};
-      for (std::uint8_t& b : bytes) b = static_cast<std::uint8_t>(random() % 3 == 0 ? random() : random() % 2);
+      for (std::uint8_t& b : bytes)
+        b = static_cast<std::uint8_t>(random() % 3 == 0 ? random() : random() % 2);
       bytes[0] = 0x20;
       if (!v4) return net::Address::v6(bytes);
       return net::Address::v4(std::uint32_t{bytes[1]} << 24 | std::uint32_t{bytes[2]} << 16 |

@@ -61,6 +61,35 @@ class ImageCheck {
     return nullptr;
   }
 
+  // No image lifts isolation: its tables must be those that its zones give.
+  [[nodiscard]] const char* isolation_tables(std::span<const std::uint8_t> by_port,
+                                             std::span<const std::uint8_t> by_object) const {
+    const auto zones = image_.zones();
+    const auto sets = image_.zone_sets();
+    if (by_port.size() != zones.size() * zones.size() ||
+        by_object.size() != zones.size() * sets.size()) {
+      return "size of the isolation tables";
+    }
+    for (std::size_t from = 0; from < zones.size(); ++from) {
+      const auto between = [&](std::size_t to) {
+        return isolation(zones[from].kind, zones[to].kind, from == to,
+                         zones[from].space == zones[to].space)
+            .bits;
+      };
+      for (std::size_t to = 0; to < zones.size(); ++to) {
+        if (by_port[from * zones.size() + to] != between(to)) return "isolation between ports";
+      }
+      for (std::size_t set = 0; set < sets.size(); ++set) {
+        std::uint8_t bits = 0;
+        for (std::size_t to = 0; to < zones.size(); ++to) {
+          if ((sets[set].zones[to / 64] >> (to % 64) & 1) != 0) bits |= between(to);
+        }
+        if (by_object[from * sets.size() + set] != bits) return "isolation between objects";
+      }
+    }
+    return nullptr;
+  }
+
   [[nodiscard]] const char* tries() const {
     if (nodes_.size() * kTrieFanout != entries_.size()) return "number of trie entries";
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -142,9 +171,8 @@ class ImageCheck {
       }
     }
     for (const TargetRecord& target : image_.targets()) {
-      if (target.service != kNone &&
-          (target.service >= image_.services().size() ||
-           image_.services()[target.service].in_use == 0)) {
+      if (target.service != kNone && (target.service >= image_.services().size() ||
+                                      image_.services()[target.service].in_use == 0)) {
         return "service of a target";
       }
       if (target.zone_set != kNoZoneSet && target.zone_set >= image_.zone_sets().size()) {
@@ -197,8 +225,8 @@ class ImageCheck {
         if (outcome.action[mode] > static_cast<std::uint8_t>(RuleAction::kAllow)) {
           return "action of an outcome";
         }
-        const bool decided =
-            outcome.action[mode] != static_cast<std::uint8_t>(RuleAction::kDefaultDeny);
+        const bool decided = outcome.action[mode] !=
+                             static_cast<std::uint8_t>(RuleAction::kDefaultDeny);
         if (decided != (outcome.rule[mode] != kNone)) return "rule of an outcome";
         if (decided && outcome.rule[mode] >= rules) return "rule of an outcome";
         if (outcome.first_audit[mode] > image_.audit_rules().size() ||
@@ -354,12 +382,10 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
 
   ImageCheck check{image, image.trie_nodes_, image.trie_entries_, image.row_blocks_, image.cells_};
   check.set_port_addresses(image.port_addresses_.size());
-  if (image.object_isolation_.size() != image.zones_.size() * image.zone_sets_.size() ||
-      image.port_isolation_.size() != image.zones_.size() * image.zones_.size()) {
-    return damaged("its isolation table");
-  }
-  for (const char* wrong : {check.zones(), check.objects(), check.terminals(), check.gateway(),
-                            check.matrix(), check.tries()}) {
+  if (const char* wrong = check.zones()) return damaged(wrong);
+  for (const char* wrong :
+       {check.isolation_tables(image.port_isolation_, image.object_isolation_), check.objects(),
+        check.terminals(), check.gateway(), check.matrix(), check.tries()}) {
     if (wrong != nullptr) return damaged(wrong);
   }
   return image;

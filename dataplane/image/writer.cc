@@ -13,14 +13,32 @@ std::size_t aligned(std::size_t offset) {
 }
 
 // Sizes of sections that are empty: the reader checks them all the same.
-constexpr std::array<std::size_t, kSections> kElementSizes{
-    sizeof(Meta),         sizeof(ZoneRecord),    sizeof(SpaceRecord),   sizeof(ZoneSet),
-    1,                    1,                     sizeof(TrieNode),      sizeof(TrieEntry),
-    sizeof(Atom),         sizeof(UnitRecord),    sizeof(ServiceRecord), sizeof(RuleRecord),
-    sizeof(TerminalSlot), 4,                     sizeof(PortMap),       sizeof(PortBreak),
-    sizeof(TargetRecord), 4,                     4,                     4,
-    sizeof(OutcomeRecord), 4,                    sizeof(PortRecord),    sizeof(PortAddress),
-    sizeof(RouteRecord),  sizeof(NeighbourRecord)};
+constexpr std::array<std::size_t, kSections> kElementSizes{sizeof(Meta),
+                                                           sizeof(ZoneRecord),
+                                                           sizeof(SpaceRecord),
+                                                           sizeof(ZoneSet),
+                                                           1,
+                                                           1,
+                                                           sizeof(TrieNode),
+                                                           sizeof(TrieEntry),
+                                                           sizeof(Atom),
+                                                           sizeof(UnitRecord),
+                                                           sizeof(ServiceRecord),
+                                                           sizeof(RuleRecord),
+                                                           sizeof(TerminalSlot),
+                                                           4,
+                                                           sizeof(PortMap),
+                                                           sizeof(PortBreak),
+                                                           sizeof(TargetRecord),
+                                                           4,
+                                                           4,
+                                                           4,
+                                                           sizeof(OutcomeRecord),
+                                                           4,
+                                                           sizeof(PortRecord),
+                                                           sizeof(PortAddress),
+                                                           sizeof(RouteRecord),
+                                                           sizeof(NeighbourRecord)};
 
 }  // namespace
 

@@ -130,8 +130,51 @@ class Replay(unittest.TestCase):
         path = self.directory / "snap.pcap"
         record = cap.Record(START, syn(443)[:40])
         path.write_bytes(cap.pcap_header() + cap.pcap_record(record, original=54))
-        self.assertEqual(rows(replay("--in", f"lan={path}", "-o", "jsonl"))[0]["reason"],
-                         "ip-truncated")
+        result = replay("--in", f"lan={path}", "-o", "jsonl")
+        self.assertEqual(rows(result)[0]["reason"], "ip-truncated")
+        self.assertEqual((result.returncode, result.stderr), (
+            0, "snap.pcap: 1 packets were cut short when captured and judged on what is there\n"))
+
+    def test_one_unreadable_file_among_several(self) -> None:
+        bad = self.directory / "bad.pcap"
+        bad.write_bytes(b"no capture at all")
+        for path in (bad, self.directory / "missing.pcap"):
+            result = replay("--in", f"wan={path}", "--in", f"lan={self.lan}", "-o", "jsonl")
+            self.assertEqual(result.returncode, 2)
+            self.assertEqual([(r["file"], r["index"]) for r in rows(result)],
+                             [("lan.pcap", 0), ("lan.pcap", 1), ("lan.pcap", 2)])
+            self.assertIn(path.name, result.stderr)
+            self.assertEqual(result.stderr.count("\n"), 1)
+        result = replay("--in", f"lan={self.lan}", "--in", f"nowhere={bad}", "-o", "jsonl")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+
+    def test_interfaces_that_are_not_ethernet(self) -> None:
+        path = self.directory / "mixed.pcapng"
+        cooked = cap.pcapng_block(1, (113).to_bytes(2, "little") + bytes(2) + bytes(4))
+        packets = [cap.Record(r.time, r.frame, interface=i)
+                   for r, i in zip(self.lan_records * 2, (0, 1, 1, 9, 1, 0))]
+        path.write_bytes(cap.pcapng_section() + cooked + cap.pcapng_interface("lan") +
+                         b"".join(map(cap.pcapng_packet, packets)))
+        result = replay("--in", f"lan={path}", "-o", "jsonl")
+        self.assertEqual([r["index"] for r in rows(result)], [1, 2, 4])
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(len(result.stderr.splitlines()), 2)
+        self.assertIn("2 packets of an interface that is not Ethernet", result.stderr)
+        self.assertIn("1 packets of an interface that the capture does not describe",
+                      result.stderr)
+
+    def test_capture_truncated_while_it_is_read(self) -> None:
+        big = self.directory / "big.pcap"
+        cap.write_pcap(big, self.lan_records * 50000)
+        process = subprocess.Popen([MEIGUAN, "replay", "--policy", POLICY, "--gateway", GATEWAY,
+                                    "--in", f"lan={big}", "-o", "jsonl"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        with process.stdout, process.stderr:
+            process.stdout.readline()  # it waits for us at a full pipe
+            os.truncate(big, 100)
+            process.stdout.read()
+            self.assertIn(b"truncated", process.stderr.read())
+        self.assertEqual(process.wait(), 2)
 
     def test_tap_infers_the_port(self) -> None:
         path = self.directory / "tap.pcapng"
@@ -141,6 +184,39 @@ class Replay(unittest.TestCase):
         self.assertEqual([r["in"] for r in got], ["lan", "wan", "lan", "lan", "wan"])
         self.assertEqual([r["verdict"] for r in got],
                          ["forward", "forward", "drop", "drop", "drop"])
+
+    def test_tap_port_by_space_sender_and_guess(self) -> None:
+        path = self.directory / "tap.pcap"
+        hrss = frame("02:36:01:21:00:01", "02:00:00:00:00:99",
+                     tcp("10.1.1.5", "10.255.0.9", 50000, 443, p.SYN), tags=(301,))
+        far = frame(WAN, "02:36:01:00:01:65",
+                    tcp("192.168.1.7", "10.1.1.5", 50000, 443, p.SYN), tags=(301,))
+        arp = [p.ethernet("ff:ff:ff:ff:ff:ff", mac, p.ETHERTYPE_ARP,
+                          p.arp(1, mac, sender, "00:00:00:00:00:00", target))
+               for mac, sender, target in (
+                   ("02:00:00:00:00:98", "59.205.5.57", "59.205.5.58"),
+                   ("02:00:00:00:00:97", "203.0.113.20", "203.0.113.17"),
+                   ("02:00:00:00:00:96", "0.0.0.0", "203.0.113.20"))]  # a probe (RFC 5227)
+        probe = p.ethernet("33:33:ff:00:00:20", "02:00:00:00:00:95", p.ETHERTYPE_IPV6, p.ipv6(
+            "::", "ff02::1:ff00:20", p.ICMP6,
+            p.neighbour_solicitation("::", "ff02::1:ff00:20", "2001:db8:2107:1::20", None)))
+        to_dmz = frame("02:36:01:21:00:04", "02:00:00:00:00:94",
+                       p.ipv6("fe80::5", "2001:db8:2107:1::1", p.UDP,
+                              p.udp("fe80::5", "2001:db8:2107:1::1", 1, 2, b"")))
+        frames = [hrss, far, *arp[:2], answer(443), arp[2], to_dmz, probe]
+        cap.write_pcap(path, [cap.Record(START + i * 10**6, f) for i, f in enumerate(frames)])
+        result = replay("--tap", path, "-o", "jsonl")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual([r["in"] for r in rows(result)],
+                         ["lan", "wan", "wan", "dmz", "wan", "dmz", "dmz", "lan"])
+        self.assertEqual(result.stderr, "tap.pcap: the ports of 3 packets were guessed: no route "
+                                        "back to their source tells them\n")
+        cap.write_pcap(path, [cap.Record(START + i * 10**6, f) for i, f in enumerate(frames[:5])])
+        self.assertEqual(replay("--tap", path, "-o", "jsonl").stderr, "")
+        whole = answer(443)
+        path.write_bytes(cap.pcap_header() + cap.pcap_record(cap.Record(START, whole[:40]),
+                                                             original=len(whole)))
+        self.assertEqual(rows(replay("--tap", path, "-o", "jsonl"))[0]["in"], "wan")
 
     def test_expect(self) -> None:
         golden = self.directory / "golden.txt"
@@ -244,6 +320,14 @@ class Explain(unittest.TestCase):
             self.assertEqual(code, 0)
             keys = ("verdict", "reason", "rule", "unit", "to_unit", "service")
             self.assertEqual([said[k] for k in keys], [row[k] for k in keys], case)
+
+    def test_target_is_looked_up_where_the_route_leads(self) -> None:
+        code, got = self.ask("--gateway", GATEWAY, "--from", "10.1.1.5", "--in", "lan.301",
+                             "--to", f"{BUDGET}:443/tcp")
+        self.assertEqual((code, got["reason"], got["to_unit"], got["service"]),
+                         (0, "zone-isolated", "cloud-360000", "budget"))
+        detail = next(s["detail"] for s in got["stages"] if s["stage"] == "isolation")
+        self.assertIn("budget", detail)
 
     def test_questions_that_cannot_be_answered(self) -> None:
         for arguments in (("--from", "10.9.9.9", "--to", f"{BUDGET}:443/tcp"),

@@ -26,9 +26,7 @@ def iperf3_tcp_both_directions(bench: Bench) -> None:
                 counted = bench.measure(lambda: ended.append(iperf(
                     bench["hrss"], address, 5201, *RATE, *family, *way)))
             # The server ends its stream with a reset: what was on the way then belongs to no connection.
-            late = counted.reasons["tcp-no-state"]
-            true(late < 0.02 * counted.reasons["allowed"], f"segments behind the reset: {late}")
-            same({name: n for name, n in counted.drops().items() if name != "tcp-no-state"}, {}, "drops")
+            same(counted.drops(late=counted.reasons["allowed"] // 50), {}, "drops")
             same(lost_by_devices(bench), before, "lost between kernel and gateway")
             true(ended[0]["sum_received"]["bytes"] > 1_000_000, "something was carried")
             rule = counted.rules["360121/measure-for-hrss"]
@@ -47,7 +45,7 @@ def iperf3_udp(bench: Bench) -> None:
         with iperf_server(bench, "cloud", address, 5201):
             counted = bench.measure(lambda: ended.append(
                 iperf(bench["hrss"], address, 5201, "-u", "-b", "40M", "-l", "1200", *family)))
-        same(counted.drops(), {}, "drops")
+        same(counted.drops(late=2), {}, "drops")
         same(ended[0]["sum"]["lost_packets"], 0, "datagrams lost")
         true(ended[0]["sum"]["packets"] > 1000, "datagrams")
         true(counted.rules["360121/measure-for-hrss"]["packets"] >= ended[0]["sum"]["packets"], "packets of the rule")

@@ -2,20 +2,30 @@
 
 import contextlib
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from clients import curl, ping
-from lab import BARE, Bench, DataPlane, Gateway, county, same, test, wait_until
+from lab import BARE, Bench, DataPlane, Gateway, county, same, test, true, wait_until
+from namespaces import NAMED, clear_leftovers
 
 HUGE = Path("/dev/hugepages")
 
 
-def start(bench: Bench) -> Gateway:
+def start(bench: Bench, options: tuple[str, ...] = ()) -> Gateway:
     bench.county = county.County.build(bench.lab, hosts=("finance", "hrss", "province"))
     bench.county.serve()
     bench.gateway = bench.new_gateway(bench.policy, county.gateway_file(bench.lab, bench.driver))
+    bench.gateway.options = options or bench.gateway.options
     bench.gateway.start()
     return bench.gateway
+
+
+def huge_pages() -> tuple[str, ...]:
+    """Options for huge pages where the machine has some free; else those of all the tests."""
+    free = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+    return ("--memory", "512", "--flows", "65536") if free.exists() and int(free.read_text()) > 300 else ()
 
 
 def left_behind(gateway: Gateway) -> set[str]:
@@ -50,7 +60,7 @@ def forwarding_goes_on_without_the_control_plane(bench: Bench) -> None:
 def data_plane_ends_and_leaves_nothing(bench: Bench) -> None:
     """SIGTERM: it ends with 0, and its sockets and memory files are gone; nothing is forwarded then."""
     before = {str(path) for path in HUGE.iterdir()} if HUGE.is_dir() else set()
-    gateway = start(bench)
+    gateway = start(bench, huge_pages())
     gateway.controld.stop()
     same(gateway.dataplane.stop(), 0, f"exit code: {gateway.dataplane.output()}")
     left = left_behind(gateway)
@@ -82,3 +92,20 @@ def data_plane_killed_hard_starts_again(bench: Bench) -> None:
     gateway.start_dataplane()
     wait_until(lambda: curl(bench["finance"], "59.205.16.10", 443) == "cloud", "finance reaches the budget system")
     wait_until(lambda: gateway.in_force(), "controld has found it again")
+
+
+@test(BARE)
+def what_a_killed_run_leaves_is_cleared(bench: Bench) -> None:
+    """A run that is killed hard cannot clean up; the next one does it."""
+    script = ("import time; from namespaces import Lab;"
+              "lab = Lab(); lab.namespace('left').start('sleep', 'sleep', '99');"
+              "print(lab.prefix, flush=True); time.sleep(99)")
+    run = subprocess.Popen([sys.executable, "-B", "-c", script], stdout=subprocess.PIPE, text=True,
+                           cwd=county.ROOT / "tools/lib")
+    name = run.stdout.readline().strip() + "left"
+    true((NAMED / name).exists(), "a namespace of the run")
+    run.kill()
+    run.communicate()
+    true((NAMED / name).exists(), "the namespace is still there")
+    same(clear_leftovers(), [name], "cleared")
+    same((NAMED / name).exists(), False, "the namespace")

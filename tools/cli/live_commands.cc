@@ -278,10 +278,9 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
       ->callback([&context, &chosen] { chosen = [&context] { return status(context); }; });
 
   auto* const top = app.add_subcommand("top", context.tr("the busiest, with rates", "流量排行"));
-  auto what = std::make_shared<std::string>();
-  top->add_option("WHAT", *what, context.tr("units, services, rules, ports or reasons",
-                                            "units、services、rules、ports 或 reasons"))
-      ->required()
+  auto what = std::make_shared<std::string>("units");
+  top->add_option("WHAT", *what, context.tr("units (the default), services, rules, ports or reasons",
+                                            "units（默认）、services、rules、ports 或 reasons"))
       ->check(CLI::IsMember({"units", "services", "rules", "ports", "reasons"}));
   top->callback([&context, &chosen, what] {
     chosen = [&context, what] {

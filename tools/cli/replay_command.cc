@@ -1,11 +1,13 @@
 // meiguan replay
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "tools/cli/load.h"
@@ -70,28 +72,30 @@ int refuse(const Context& context, const Text& text) {
   return kBadInput;
 }
 
-bool open_input(const Context& context, const std::string& path, PortId port,
+void open_input(const Context& context, const std::string& path, PortId port,
                 std::vector<ReplayInput>& inputs) {
   auto file = analysis::CaptureFile::open(path);
   if (!file) {
     const auto& message = file.error().message;
     complain(context, {path + ": " + message.english, path + "：" + message.chinese});
-    return false;
+    return;
   }
   inputs.push_back({std::filesystem::path{path}.filename().string(), std::move(*file), port});
-  return true;
 }
 
-// The captures of the command line; nothing, with a message, where one is not usable.
-std::optional<std::vector<ReplayInput>> open_inputs(const Context& context,
-                                                    const lifecycle::Bundle& bundle,
-                                                    const Options& options) {
+// A capture of the command line and the port it came in by; none: a tap.
+struct Source {
+  std::string path;
+  PortId port;
+};
+
+// What the command line names; nothing, with a message, where it is wrong.
+std::optional<std::vector<Source>> find_sources(const Context& context,
+                                                const lifecycle::Bundle& bundle,
+                                                const Options& options) {
   const analysis::Names names{bundle.compiled.catalog};
-  std::vector<ReplayInput> inputs;
-  if (!options.tap.empty()) {
-    if (!open_input(context, options.tap, PortId{}, inputs)) return std::nullopt;
-    return inputs;
-  }
+  std::vector<Source> sources;
+  if (!options.tap.empty()) sources.push_back({options.tap, PortId{}});
   for (const auto& text : options.in) {
     const auto equals = text.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
@@ -115,22 +119,65 @@ std::optional<std::vector<ReplayInput>> open_inputs(const Context& context,
                 fmt::format("--in：{} 是子端口；带标签的帧从其父端口 {} 进入", name, parent_name)});
       return std::nullopt;
     }
-    if (!open_input(context, text.substr(equals + 1), *port, inputs)) return std::nullopt;
+    sources.push_back({text.substr(equals + 1), *port});
   }
-  return inputs;
+  return sources;
 }
 
-// What could not be read of the captures; true where there is any.
-bool report_faults(const Context& context, const Replay& replay) {
-  bool any = false;
-  for (const auto& input : replay.inputs()) {
-    if (!input.file.fault()) continue;
-    any = true;
-    const auto& message = input.file.fault()->message;
-    complain(context, {input.name + ": " + message.english + "; what came before it was judged",
-                       input.name + "：" + message.chinese + "；此前的报文已判定"});
+// What of a capture could not be judged, or not as it was on the wire; true where packets are
+// missing.
+bool report_input(const Context& context, const ReplayInput& input) {
+  const auto say = [&](const std::string& english, const std::string& chinese) {
+    complain(context, {input.name + ": " + english, input.name + "：" + chinese});
+  };
+  const auto tell = [&](const std::string& english, const std::string& chinese) {
+    note(context, {input.name + ": " + english, input.name + "：" + chinese});
+  };
+  const auto& counts = input.file.counts();
+  if (counts.other_link_type > 0) {
+    say(fmt::format("{} packets of an interface that is not Ethernet were passed over",
+                    counts.other_link_type),
+        fmt::format("{} 个报文所属接口不是以太网，已略过", counts.other_link_type));
   }
-  return any;
+  if (counts.unknown_interface > 0) {
+    say(fmt::format("{} packets of an interface that the capture does not describe were passed over",
+                    counts.unknown_interface),
+        fmt::format("{} 个报文所属接口未在抓包中说明，已略过", counts.unknown_interface));
+  }
+  if (input.file.fault()) {
+    const auto& message = input.file.fault()->message;
+    say(message.english + "; what came before it was judged",
+        message.chinese + "；此前的报文已判定");
+  }
+  if (counts.cut > 0) {
+    tell(fmt::format("{} packets were cut short when captured and judged on what is there",
+                     counts.cut),
+         fmt::format("{} 个报文在抓包时被截短，按现有内容判定", counts.cut));
+  }
+  if (input.guessed > 0) {
+    tell(fmt::format("the ports of {} packets were guessed: no route back to their source tells them",
+                     input.guessed),
+         fmt::format("{} 个报文的入端口为推测：没有返回源地址的路由可以确定", input.guessed));
+  }
+  return input.file.fault().has_value() || counts.passed_over() > 0;
+}
+
+// A file that another program cuts while it is mapped has no pages any more where the reader is.
+const char* truncated_sentence = "";
+
+void on_bus_error(int) {
+  // Only calls that a signal handler may make.
+  static_cast<void>(!::write(STDERR_FILENO, truncated_sentence, std::strlen(truncated_sentence)));
+  ::_exit(kBadInput);
+}
+
+void expect_truncation(const Context& context) {
+  truncated_sentence =
+      context.tr("meiguan: error: a capture was truncated while it was read\n",
+                 "meiguan: 错误：抓包文件在读取时被截短\n");
+  struct sigaction action {};
+  action.sa_handler = on_bus_error;
+  ::sigaction(SIGBUS, &action, nullptr);
 }
 
 int run(const Context& context, const Options& options) {
@@ -154,8 +201,8 @@ int run(const Context& context, const Options& options) {
     other = load(context, options.baseline, options.gateway);
     if (!other) return kBadInput;
   }
-  auto inputs = open_inputs(context, *bundle, options);
-  if (!inputs) return kBadInput;
+  const auto sources = find_sources(context, *bundle, options);
+  if (!sources) return kBadInput;
 
   const char* const update_variable = std::getenv("UPDATE_EXPECT");
   const bool update = update_variable != nullptr && std::string_view{update_variable} == "1";
@@ -165,6 +212,13 @@ int run(const Context& context, const Options& options) {
     if (!read) return refuse(context, read.error().message);
     expected = std::move(*read);
   }
+  expect_truncation(context);
+  std::vector<ReplayInput> inputs;
+  for (const auto& source : *sources) {
+    open_input(context, source.path, source.port, inputs);
+  }
+  if (inputs.empty()) return kBadInput;
+  bool missing = inputs.size() < sources->size();
   std::optional<ReplayFiles> files;
   if (!options.write.empty()) {
     auto created = ReplayFiles::create(options.write, bundle->compiled.catalog);
@@ -173,7 +227,7 @@ int run(const Context& context, const Options& options) {
   }
 
   Out out;
-  Replay replay{bundle->image, other ? &other->image : nullptr, std::move(*inputs)};
+  Replay replay{bundle->image, other ? &other->image : nullptr, std::move(inputs)};
   ReplaySummary summary{bundle->compiled.catalog};
   const LineWords words{bundle->compiled.catalog, replay.inputs(), false};
   ReplayLines lines{out, *format == Format::kJsonl ? LineForm::kJsonl : LineForm::kTable,
@@ -214,8 +268,8 @@ int run(const Context& context, const Options& options) {
   }
   if (changes > 0) code = kNo;
   out.flush();
-  if (report_faults(context, replay)) code = kBadInput;
-  return code;
+  for (const auto& input : replay.inputs()) missing |= report_input(context, input);
+  return missing ? kBadInput : code;
 }
 
 }  // namespace

@@ -17,7 +17,6 @@ def small(megabytes: int = 512) -> tuple[str, ...]:
     return "--no-huge", "--memory", str(megabytes), "--flows", "65536"
 
 
-
 def programs(build: Path) -> dict[str, Path]:
     return {"meiguan": build / "tools/cli/meiguan",
             "meiguan-dataplane": build / "dataplane/runtime/meiguan-dataplane",

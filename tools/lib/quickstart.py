@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +26,10 @@ def main() -> int:
     end_cleanly_on_signals()
     try:
         if os.geteuid() != 0:
+            return quickstart_replay.show(build, words)
+        if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode != 0:
+            words.say("Network namespaces are not allowed here (a container without CAP_SYS_ADMIN?).",
+                      "此处不允许建立网络命名空间（容器缺少 CAP_SYS_ADMIN？）。")
             return quickstart_replay.show(build, words)
         return quickstart_live.show(build, words, arguments.driver)
     except KeyboardInterrupt:

@@ -99,8 +99,8 @@ def reach(peers: County, gateway: Gateway, words: Words) -> int:
         good = seen == attempt.reason == policy
         wrong += not good
         rows.append(("+" if good else "!", words(*NAMES[attempt.who]), words(*attempt.what),
-                     f"{attempt.tool} v{attempt.family}", words(policy, CHINESE.get(policy, policy)), shown(outcome, seen, words),
-                     because(answer, attempt, words)))
+                     f"{attempt.tool} v{attempt.family}", words(policy, CHINESE.get(policy, policy)),
+                     shown(outcome, seen, words), because(answer, attempt, words)))
         colours.append("" if good else "bad")
     words.title("Who reached what", "谁访问了什么")
     print_table(("", words("who", "谁"), words("what", "什么"), words("how", "方式"), words("policy says", "策略判定"),

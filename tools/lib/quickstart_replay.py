@@ -21,14 +21,15 @@ POLICY = ("--policy", str(county.POLICY), "--gateway", str(county.GATEWAY))
 def show(build: Path, words: Words) -> int:
     words.title("Meiguan: one county's access gateway, shown by its sample captures",
                 "梅关：一个县级接入点的网关，用样例抓包演示")
-    words.say("  Network namespaces need root, and you are not root: nothing is sent. The packets of a morning, as\n"
+    words.say("  Network namespaces need root: without them nothing is sent. The packets of a morning, as\n"
               "  captured at five ports, are judged by the code that judges them in the gateway.\n"
               "  With root (sudo tools/quickstart) you see real clients and servers instead.",
-              "  建立网络命名空间需要 root，当前不是 root，因此不收发任何报文；改用五个端口上午的抓包，\n"
+              "  建立网络命名空间需要 root；没有就不收发任何报文，改用五个端口上午的抓包，\n"
               "  由网关实际使用的同一段代码逐包判定。以 root 运行（sudo tools/quickstart）可看到真实的客户端和服务器。")
     meiguan = build / "tools/cli/meiguan"
     captures = [word for port in PORTS for word in ("--in", f"{port}={county.CAPTURES / port}.pcap")]
-    packets = [json.loads(line) for line in ask(meiguan, words, "-o", "jsonl", "replay", *POLICY, *captures).splitlines()]
+    lines = ask(meiguan, words, "-o", "jsonl", "replay", *POLICY, *captures).splitlines()
+    packets = [json.loads(line) for line in lines]
     print()
     words.command("meiguan replay --policy policies/county --gateway policies/gateways/county.toml "
                   "--in lan=policies/captures/county/lan.pcap ...")
