@@ -148,7 +148,11 @@ class Bench:
         a cable is a frame that a port received; it ended with one reason; what ports sent has arrived.
         """
         before, wires_before, names = self.settled(), self.cables(), self.names()
-        act()
+        try:
+            act()
+        except AssertionError as wrong:
+            counted = self.counters().reasons - before.reasons
+            raise AssertionError(f"{wrong}\ncounted meanwhile: {dict(counted)}") from None
         after, wires = self.settled(), self.cables()
         sent = {n: wires[n]["tx_packets"] - wires_before[n]["tx_packets"] for n in wires}
         received = {n: wires[n]["rx_packets"] - wires_before[n]["rx_packets"] for n in wires}
