@@ -57,8 +57,8 @@ std::uint64_t to_nanoseconds(std::uint64_t ticks, std::uint8_t resolution,
   } else if (exponent <= 28) {
     ns = Wide{ticks} / power_of_ten(exponent - 9);
   }
-  const SignedWide shifted =
-      static_cast<SignedWide>(ns) + SignedWide{offset} * static_cast<SignedWide>(kSecond);
+  const SignedWide shifted = static_cast<SignedWide>(ns) +
+                             SignedWide{offset} * static_cast<SignedWide>(kSecond);
   if (shifted < 0) return 0;
   return static_cast<std::uint64_t>(std::min<SignedWide>(shifted, kLastTime));
 }
@@ -211,8 +211,7 @@ std::optional<CapturedFrame> CaptureReader::next_block() {
         frame = read_packet(type, body, end);
         if (fault_) return std::nullopt;
         break;
-      default:
-        break;  // statistics, names, comments
+      default: break;  // statistics, names, comments
     }
     position_ += length;
     if (frame) return frame;
@@ -287,7 +286,8 @@ std::optional<CapturedFrame> CaptureReader::read_packet(std::uint32_t type, std:
     // It has no captured length of its own: the snap length of the first interface limits it.
     frame.original_bytes = u32(body);
     captured = frame.original_bytes;
-    if (interface.snap_length != 0) captured = std::min<std::size_t>(captured, interface.snap_length);
+    if (interface.snap_length != 0)
+      captured = std::min<std::size_t>(captured, interface.snap_length);
     frame.time = last_time_;
     frame.time_digits = digits_of(interface.resolution);
   } else {
@@ -299,12 +299,13 @@ std::optional<CapturedFrame> CaptureReader::read_packet(std::uint32_t type, std:
     last_time_ = frame.time;
   }
   if (captured > room || captured > kMaxFrameBytes) {
-    stop("a packet that leaves its block or is longer than any frame", "报文越出其块或超过任何帧长");
+    stop("a packet that leaves its block or is longer than any frame",
+         "报文越出其块或超过任何帧长");
     return std::nullopt;
   }
   if (captured < frame.original_bytes) ++counts_.cut;
-  frame.bytes = bytes_.subspan(
-      body + header, without_fcs(captured, frame.original_bytes, interface.fcs_bytes));
+  frame.bytes = bytes_.subspan(body + header,
+                               without_fcs(captured, frame.original_bytes, interface.fcs_bytes));
   return frame;
 }
 

@@ -79,8 +79,8 @@ class CaptureReader {
   std::span<const std::uint8_t> bytes_;
   std::size_t position_{0};
   bool is_pcapng_{false};
-  bool swapped_{false};       // the file's byte order is not this machine's
-  bool nanoseconds_{false};   // of pcap
+  bool swapped_{false};      // the file's byte order is not this machine's
+  bool nanoseconds_{false};  // of pcap
   std::uint32_t fcs_bytes_{0};
   std::uint64_t last_time_{0};
   std::uint64_t packets_{0};

@@ -48,7 +48,8 @@ Text describe_isolation(image::Isolation isolation, const Text& between) {
   } else {
     add(": the rules decide", "：由规则决定");
   }
-  if (isolation.egress()) add("; an [[egress]] must cover the source", "；源地址须在 [[egress]] 内");
+  if (isolation.egress())
+    add("; an [[egress]] must cover the source", "；源地址须在 [[egress]] 内");
   return text;
 }
 
@@ -67,7 +68,7 @@ Text describe_rules(const Names& names, const fastpath::Access& access) {
   const bool allowed = rule->action == "allow";
   text.english += fmt::format("{} rule {} ({}) {}", rule->phase, rule->full_name, rule->where,
                               allowed ? "allows it" : "denies it");
-  const std::string_view phase = rule->phase == "mandatory" ? "强制"
+  const std::string_view phase = rule->phase == "mandatory"  ? "强制"
                                  : rule->phase == "baseline" ? "兜底"
                                                              : "本级";
   text.chinese += fmt::format("{}规则 {}（{}）{}", phase, rule->full_name, rule->where,

@@ -47,7 +47,7 @@ struct Explanation {
 
 // Errors: the question cannot be answered as put (an end without a zone, a zone that contradicts
 // the object's, families that differ, a source without a route where the port is to be inferred).
-[[nodiscard]] Result<Explanation> explain(const image::Image& image,
-                                          const policy::Catalog& catalog, const Question& question);
+[[nodiscard]] Result<Explanation> explain(const image::Image& image, const policy::Catalog& catalog,
+                                          const Question& question);
 
 }  // namespace meiguan::analysis

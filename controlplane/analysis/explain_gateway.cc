@@ -38,8 +38,9 @@ enum class Step : std::size_t {
   kCount,
 };
 constexpr std::array<std::string_view, static_cast<std::size_t>(Step::kCount)> kStepNames{
-    "well-formed", "source",      "destination",         "anti-spoof", "for-gateway", "admission",
-    "route",       "destination-private", "isolation", "rules",      "forward"};
+    "well-formed", "source",    "destination", "anti-spoof",
+    "for-gateway", "admission", "route",       "destination-private",
+    "isolation",   "rules",     "forward"};
 
 // Where a packet that ended so ended.
 Step step_of(Reason reason) {
@@ -105,8 +106,8 @@ Result<PortId> infer_in_port(const Image& image, const Names& names, const Quest
     return fail(fmt::format("the route to {} leaves by {}, which is in another address space: say "
                             "the port with --in",
                             source, names.port_name(PortId{route->port})),
-                fmt::format("到 {} 的路由从 {} 出去，它在另一地址空间：请用 --in 指明入端口", source,
-                            names.port_name(PortId{route->port})));
+                fmt::format("到 {} 的路由从 {} 出去，它在另一地址空间：请用 --in 指明入端口",
+                            source, names.port_name(PortId{route->port})));
   }
   return PortId{route->port};
 }
@@ -245,12 +246,11 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
         if (route != nullptr) add(describe_route(image, names, space, question.to.address));
         break;
       case Step::kIsolation: {
-        const Text between{fmt::format("{} to {}, {}", names.zone_id(in_zone),
-                                       names.zone_id(out_zone),
-                                       describe_target(names, target.unit, target.service).english),
-                           fmt::format("{} 到 {}，{}", names.zone_id(in_zone),
-                                       names.zone_id(out_zone),
-                                       describe_target(names, target.unit, target.service).chinese)};
+        const Text between{
+            fmt::format("{} to {}, {}", names.zone_id(in_zone), names.zone_id(out_zone),
+                        describe_target(names, target.unit, target.service).english),
+            fmt::format("{} 到 {}，{}", names.zone_id(in_zone), names.zone_id(out_zone),
+                        describe_target(names, target.unit, target.service).chinese)};
         stage.detail = describe_isolation(fastpath::isolate(image, subject, target), between);
         break;
       }

@@ -139,8 +139,8 @@ Result<Explanation> explain_by_objects(const Image& image, const Names& names,
   if (isolated) {
     result.stages.push_back({"rules", kNotAsked, {}});
   } else {
-    result.stages.push_back({"rules", access.decision.forwards() ? kPass : kDrop,
-                             describe_rules(names, access)});
+    result.stages.push_back(
+        {"rules", access.decision.forwards() ? kPass : kDrop, describe_rules(names, access)});
   }
 
   result.assumptions.push_back(

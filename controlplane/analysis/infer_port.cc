@@ -55,12 +55,12 @@ Ends ends_of(std::span<const std::uint8_t> frame) noexcept {
     net::Ipv6Header ip6;
     if (reader.peek(ip4) && ip4.version_length >> 4 == 4) {
       ends.source = routable(net::Family::kIpv4, net::Address::v4_wire(ip4.source.data()));
-      ends.destination =
-          routable(net::Family::kIpv4, net::Address::v4_wire(ip4.destination.data()));
+      ends.destination = routable(net::Family::kIpv4,
+                                  net::Address::v4_wire(ip4.destination.data()));
     } else if (reader.peek(ip6) && ip6.version_class_label.host() >> 28 == 6) {
       ends.source = routable(net::Family::kIpv6, net::Address::v6_wire(ip6.source.data()));
-      ends.destination =
-          routable(net::Family::kIpv6, net::Address::v6_wire(ip6.destination.data()));
+      ends.destination = routable(net::Family::kIpv6,
+                                  net::Address::v6_wire(ip6.destination.data()));
     }
   }
   return ends;
@@ -123,7 +123,8 @@ InferredPort infer_port(const Image& image, std::span<const std::uint8_t> frame)
     for (const auto* const address : {&ends.source, &ends.destination}) {
       const RouteRecord* const found = route(p, *address);
       if (found == nullptr || found->port != p || ports[p].vlan != ends.vlan) continue;
-      if (found->kind == RouteKind::kLocal || ends.link_only) return {PortId{ports[p].parent}, true};
+      if (found->kind == RouteKind::kLocal || ends.link_only)
+        return {PortId{ports[p].parent}, true};
     }
   }
   for (const auto& neighbour : image.neighbours()) {

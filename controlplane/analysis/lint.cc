@@ -106,12 +106,13 @@ class Linter {
       for (const auto& prefix : unit.prefixes) all.push_back({space, prefix, &unit});
     }
     std::ranges::sort(all, {}, [](const Held& held) {
-      return std::tuple{held.space, held.prefix.family(), held.prefix.address(), held.prefix.length()};
+      return std::tuple{held.space, held.prefix.family(), held.prefix.address(),
+                        held.prefix.length()};
     });
     std::vector<const Held*> open;
     for (const auto& held : all) {
-      while (!open.empty() && (open.back()->space != held.space ||
-                               !open.back()->prefix.contains(held.prefix))) {
+      while (!open.empty() &&
+             (open.back()->space != held.space || !open.back()->prefix.contains(held.prefix))) {
         open.pop_back();
       }
       if (!open.empty() && open.back()->unit != held.unit) {
@@ -120,8 +121,9 @@ class Linter {
             {fmt::format("prefix {} of unit {} lies inside {} of unit {}",
                          net::to_string(held.prefix), held.unit->id, net::to_string(outer.prefix),
                          outer.unit->id),
-             fmt::format("单位 {1} 的前缀 {0} 位于单位 {3} 的 {2} 之内", net::to_string(held.prefix),
-                         held.unit->id, net::to_string(outer.prefix), outer.unit->id)},
+             fmt::format("单位 {1} 的前缀 {0} 位于单位 {3} 的 {2} 之内",
+                         net::to_string(held.prefix), held.unit->id, net::to_string(outer.prefix),
+                         outer.unit->id)},
             {"its addresses belong to the longer prefix", "这些地址归较长的前缀所有"});
       }
       open.push_back(&held);
@@ -157,9 +159,8 @@ class Linter {
           add_units([&](const auto& u) { return policy_.is_within(u.node, selector.node); });
           break;
         case SelectorKind::kTier:
-          add_units([&](const auto& u) {
-            return policy_.nodes[u.node.index()].tier == selector.tier;
-          });
+          add_units(
+              [&](const auto& u) { return policy_.nodes[u.node.index()].tier == selector.tier; });
           break;
         case SelectorKind::kLabel:
           add_units([&](const auto& u) {
@@ -206,7 +207,8 @@ class Linter {
                        policy_.full_name(rule), service_from->id, service_to->id),
            fmt::format("规则 {} 没有点名服务，而从 {} 到 {} 只能放行服务", policy_.full_name(rule),
                        service_from->id, service_to->id)},
-          {"name the destination with `service:` or `services:`", "目的请用 `service:` 或 `services:`"});
+          {"name the destination with `service:` or `services:`",
+           "目的请用 `service:` 或 `services:`"});
     }
   }
 
@@ -225,8 +227,8 @@ policy::Diagnostics lint(const CheckedPolicy& policy, const std::filesystem::pat
 std::string render_lint(const policy::Diagnostic& diagnostic, Language language, bool colour) {
   std::string text = policy::render(diagnostic, language, colour);
   const auto end_of_line = text.find('\n');
-  for (const auto& [word, instead] : {std::pair<std::string_view, std::string_view>{"error", "lint"},
-                                      {"错误", "提示"}}) {
+  for (const auto& [word, instead] :
+       {std::pair<std::string_view, std::string_view>{"error", "lint"}, {"错误", "提示"}}) {
     const auto at = text.find(word);
     if (at == std::string::npos || at > end_of_line) continue;
     text.replace(at, word.size(), instead);

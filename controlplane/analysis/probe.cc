@@ -121,15 +121,15 @@ std::vector<std::uint8_t> transport(const Probe& probe) {
       checksum_at = 6;
       break;
     case kSctp: {
-      out.u32(0);           // verification tag: zero in an INIT (RFC 9260 8.5.1)
-      out.u32(0);           // checksum
-      out.u16(0x0100);      // INIT
+      out.u32(0);       // verification tag: zero in an INIT (RFC 9260 8.5.1)
+      out.u32(0);       // checksum
+      out.u16(0x0100);  // INIT
       out.u16(20);
-      out.u32(1);           // initiate tag
-      out.u32(65536);       // window
-      out.u16(1);           // streams
+      out.u32(1);      // initiate tag
+      out.u32(65536);  // window
+      out.u16(1);      // streams
       out.u16(1);
-      out.u32(1);           // TSN
+      out.u32(1);  // TSN
       const auto crc = crc32c(out.from(0));
       out.put16(8, (crc & 0xff) << 8 | (crc >> 8 & 0xff));
       out.put16(10, (crc >> 16 & 0xff) << 8 | crc >> 24);
@@ -173,7 +173,8 @@ Result<Destination> parse_destination(std::string_view text) {
     return fail(fmt::format("`{}` names no protocol: ADDR[:PORT]/PROTO is expected, as in "
                             "59.205.16.10:443/tcp",
                             text),
-                fmt::format("`{}` 没有协议：应为 ADDR[:PORT]/PROTO，例如 59.205.16.10:443/tcp", text));
+                fmt::format("`{}` 没有协议：应为 ADDR[:PORT]/PROTO，例如 59.205.16.10:443/tcp",
+                            text));
   }
   const auto protocol = parse_protocol(text.substr(slash + 1));
   if (!protocol) {
@@ -195,7 +196,8 @@ Result<Destination> parse_destination(std::string_view text) {
     const auto inside = net::parse_address(address);
     if (!inside || inside->family() != net::Family::kIpv6) return bad_address(address);
   } else if (const auto colon = address.find(':');
-             colon != std::string_view::npos && address.find(':', colon + 1) == std::string_view::npos) {
+             colon != std::string_view::npos &&
+             address.find(':', colon + 1) == std::string_view::npos) {
     port = address.substr(colon + 1);
     address = address.substr(0, colon);
   }
@@ -216,8 +218,8 @@ Result<Destination> parse_destination(std::string_view text) {
     if (!number || *number == 0) {
       return fail(fmt::format("{} needs a port from 1 to 65535, as in {}{}{}:443/tcp",
                               text.substr(slash + 1), v6 ? "[" : "", address, v6 ? "]" : ""),
-                  fmt::format("{} 需要 1 到 65535 的端口，例如 {}{}{}:443/tcp", text.substr(slash + 1),
-                              v6 ? "[" : "", address, v6 ? "]" : ""));
+                  fmt::format("{} 需要 1 到 65535 的端口，例如 {}{}{}:443/tcp",
+                              text.substr(slash + 1), v6 ? "[" : "", address, v6 ? "]" : ""));
     }
     result.protocol.value = static_cast<std::uint16_t>(*number);
   } else if (port) {

@@ -64,9 +64,10 @@ BOOST_AUTO_TEST_CASE(frames_are_well_formed) {
     BOOST_REQUIRE(destination.has_value());
     const bool v6 = destination->address.family() == net::Family::kIpv6;
     for (const std::uint16_t vlan : {std::uint16_t{0}, std::uint16_t{100}}) {
-      const auto frame = build_frame({.source = *net::parse_address(v6 ? "2001:db8::2" : "192.0.2.2"),
-                                      .destination = *destination,
-                                      .vlan = vlan});
+      const auto frame = build_frame(
+          {.source = *net::parse_address(v6 ? "2001:db8::2" : "192.0.2.2"),
+           .destination = *destination,
+           .vlan = vlan});
       BOOST_TEST(fastpath::Pipeline::owner_hash(frame) != 0U, text << " vlan " << vlan);
     }
   }

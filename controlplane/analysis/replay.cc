@@ -37,7 +37,8 @@ static_assert(round_up(kMaxFrameBytes + fastpath::Frame::kHeadroom) + kFrameAlig
 Judge::Judge(const image::Image& image, std::uint32_t flow_capacity)
     : image_{image},
       counter_memory_{fastpath::CounterBlock::block_bytes(capacity_for(image))},
-      neighbours_{static_cast<std::uint32_t>(std::max<std::size_t>(16, 2 * image.neighbours().size()))},
+      neighbours_{
+          static_cast<std::uint32_t>(std::max<std::size_t>(16, 2 * image.neighbours().size()))},
       pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity, .assume_resolved = true},
                 fastpath::CounterBlock{counter_memory_.span().data(), capacity_for(image)}, nullptr,
                 &neighbours_},
@@ -56,8 +57,8 @@ bool Judge::add(std::span<const std::uint8_t> frame, PortId port) noexcept {
   const std::size_t room = round_up(kFrameAlignment + frame.size());
   if (count_ == fastpath::kMaxBurst || used_ + room > arena_.size()) return false;
   // reinterpret_cast: bytes as bytes.
-  auto* const data =
-      reinterpret_cast<std::uint8_t*>(arena_.span().data()) + used_ + kFrameAlignment;
+  auto* const data = reinterpret_cast<std::uint8_t*>(arena_.span().data()) + used_ +
+                     kFrameAlignment;
   if (!frame.empty()) std::memcpy(data, frame.data(), frame.size());
   frames_[count_++] = {.data = data,
                        .length = static_cast<std::uint32_t>(frame.size()),
@@ -131,8 +132,7 @@ void Replay::run(const ReplaySink& sink) {
   if (!burst.empty()) judge(sink, burst, now);
 }
 
-void Replay::judge(const ReplaySink& sink, std::vector<ReplayedPacket>& burst,
-                   fastpath::Tick now) {
+void Replay::judge(const ReplaySink& sink, std::vector<ReplayedPacket>& burst, fastpath::Tick now) {
   const auto fates = judge_.process(now);
   const auto frames = judge_.frames();
   std::span<const fastpath::Fate> others;

@@ -25,17 +25,17 @@ namespace meiguan::analysis {
 struct ReplayInput {
   std::string name;  // the file's base name
   CaptureFile file;
-  PortId port;       // none: a tap, the port is inferred for each frame (infer_port)
+  PortId port;               // none: a tap, the port is inferred for each frame (infer_port)
   std::uint64_t guessed{0};  // frames of a tap whose port no route told
 };
 
 // One input packet and how it ended. The spans are valid during the call of the sink only.
 struct ReplayedPacket {
-  std::size_t input{0};     // index of its ReplayInput
-  std::uint64_t index{0};   // within its file, from 0
-  std::uint64_t time{0};    // nanoseconds since 1970
+  std::size_t input{0};    // index of its ReplayInput
+  std::uint64_t index{0};  // within its file, from 0
+  std::uint64_t time{0};   // nanoseconds since 1970
   std::uint8_t time_digits{6};
-  PortId in;                // the main port it came in by
+  PortId in;                               // the main port it came in by
   std::span<const std::uint8_t> original;  // as captured
   std::span<const std::uint8_t> frame;     // as rewritten, where it is forwarded
   fastpath::Fate fate;

@@ -63,7 +63,8 @@ class Server::Session : public std::enable_shared_from_this<Session> {
  private:
   void handle(std::size_t bytes) {
     const std::string line{asio::buffers_begin(buffer_.data()),
-                           asio::buffers_begin(buffer_.data()) + static_cast<std::ptrdiff_t>(bytes)};
+                           asio::buffers_begin(buffer_.data()) +
+                               static_cast<std::ptrdiff_t>(bytes)};
     buffer_.consume(bytes);
     error_code error;
     auto value = parse(line, error);
@@ -125,7 +126,8 @@ Result<void> Server::listen(const std::filesystem::path& path) {
     Stream::socket probe{io_};
     probe.connect(Stream::endpoint{text}, error);
     if (!error) {
-      return fail(text + ": another meiguan-controld is running", text + "：已有 meiguan-controld 在运行");
+      return fail(text + ": another meiguan-controld is running",
+                  text + "：已有 meiguan-controld 在运行");
     }
   }
   ::unlink(text.c_str());

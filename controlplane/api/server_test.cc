@@ -22,7 +22,8 @@ using Stream = asio::local::stream_protocol;
 class Echo {
  public:
   Echo()
-      : path{std::filesystem::temp_directory_path() / fmt::format("meiguan-api-{}.sock", ::getpid())},
+      : path{std::filesystem::temp_directory_path() /
+             fmt::format("meiguan-api-{}.sock", ::getpid())},
         server{io, [](json::object request, Server::Reply reply) {
                  reply({{"ok", true}, {"request", std::move(request)}});
                }} {

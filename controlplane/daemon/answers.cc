@@ -51,13 +51,14 @@ template <std::size_t N>
 void add_traffic(json::object& row, const std::vector<report::Numbers<N>>& now,
                  const std::vector<report::Numbers<N>>& before, std::size_t i,
                  const Direction& direction, double seconds) {
-  const auto key = [&](std::string_view name) { return std::string{direction.prefix} + std::string{name}; };
+  const auto key = [&](std::string_view name) {
+    return std::string{direction.prefix} + std::string{name};
+  };
   const std::size_t p = direction.packets;
   row.emplace(key("packets"), at(now, i, p));
   row.emplace(key("bytes"), at(now, i, p + 1));
   row.emplace(key("packets_per_second"), rate(at(now, i, p), at(before, i, p), seconds));
-  row.emplace(key("bits_per_second"),
-              8 * rate(at(now, i, p + 1), at(before, i, p + 1), seconds));
+  row.emplace(key("bits_per_second"), 8 * rate(at(now, i, p + 1), at(before, i, p + 1), seconds));
 }
 
 json::object with_rows(const char* schema, json::array rows) {
@@ -83,9 +84,11 @@ json::array port_rows(const policy::Catalog& catalog,
     row.emplace("zone", catalog.ports[i].zone);
     const auto* const state = find_state(dataplane, catalog.ports[i].name);
     row.emplace("up", state != nullptr ? json::value(state->link_up != 0) : json::value(nullptr));
-    row.emplace("mac", state != nullptr ? json::value(net::to_string(state->mac)) : json::value(nullptr));
+    row.emplace("mac",
+                state != nullptr ? json::value(net::to_string(state->mac)) : json::value(nullptr));
     row.emplace("mtu", state != nullptr ? json::value(state->mtu) : json::value(nullptr));
-    add_traffic(row, readings.now.ports, readings.before.ports, i, {"received_", 0}, readings.seconds);
+    add_traffic(row, readings.now.ports, readings.before.ports, i, {"received_", 0},
+                readings.seconds);
     add_traffic(row, readings.now.ports, readings.before.ports, i, {"sent_", 2}, readings.seconds);
     row.emplace("dropped", at(readings.now.ports, i, 4));
     row.emplace("local", at(readings.now.ports, i, 5));
@@ -165,8 +168,8 @@ json::object status_answer(const StatusInput& input) {
     const auto& image = input.bundle->image;
     policy.emplace("image", fmt::format("{:016x}", image.checksum()));
     policy.emplace("loaded", time_text(input.since));
-    policy.emplace("in_force", input.dataplane &&
-                                   input.dataplane->answer.checksum == image.checksum());
+    policy.emplace("in_force",
+                   input.dataplane && input.dataplane->answer.checksum == image.checksum());
     policy.emplace("units", input.bundle->policy.units.size());
     policy.emplace("services", input.bundle->policy.services.size());
     policy.emplace("rules", input.bundle->policy.rules.size());
@@ -272,18 +275,17 @@ json::object drops_answer(const policy::Catalog& catalog, const report::Collecto
   sort_by(reasons, {"packets_per_second"}, {"packets"});
   json::array groups;
   for (const auto& group : collector.denials()) {
-    groups.push_back(json::object{
-        {"last", time_text(group.last)},
-        {"reason", reason_name(group.reason)},
-        {"rule", name_or_null(names.rule_name(group.rule))},
-        {"unit", name_or_null(names.unit_id(group.unit))},
-        {"source", net::to_string(group.source)},
-        {"destination", net::to_string(group.destination)},
-        {"protocol", group.protocol},
-        {"destination_port", group.destination_port},
-        {"to_unit", name_or_null(names.unit_id(group.to_unit))},
-        {"service", name_or_null(names.service_id(group.service))},
-        {"packets", group.packets}});
+    groups.push_back(json::object{{"last", time_text(group.last)},
+                                  {"reason", reason_name(group.reason)},
+                                  {"rule", name_or_null(names.rule_name(group.rule))},
+                                  {"unit", name_or_null(names.unit_id(group.unit))},
+                                  {"source", net::to_string(group.source)},
+                                  {"destination", net::to_string(group.destination)},
+                                  {"protocol", group.protocol},
+                                  {"destination_port", group.destination_port},
+                                  {"to_unit", name_or_null(names.unit_id(group.to_unit))},
+                                  {"service", name_or_null(names.service_id(group.service))},
+                                  {"packets", group.packets}});
   }
   json::array recent;
   for (const auto& seen : collector.recent_denials()) {

@@ -15,9 +15,7 @@ namespace {
 constexpr std::chrono::milliseconds kRetryEvery{500};
 constexpr std::chrono::milliseconds kLookEvery{1000};
 
-std::unexpected<Error> absent() {
-  return fail("the data plane does not answer", "数据面没有应答");
-}
+std::unexpected<Error> absent() { return fail("the data plane does not answer", "数据面没有应答"); }
 
 template <typename T>
 std::optional<T> read_at(std::span<const std::byte> bytes, std::size_t at) {
@@ -30,10 +28,9 @@ std::optional<T> read_at(std::span<const std::byte> bytes, std::size_t at) {
 }  // namespace
 
 Link::Link(std::filesystem::path socket, report::Collector& collector, Log log)
-    : socket_{std::move(socket)},
-      collector_{collector},
-      log_{std::move(log)},
-      thread_{[this] { run(); }} {}
+    : socket_{std::move(socket)}, collector_{collector}, log_{std::move(log)}, thread_{[this] {
+        run();
+      }} {}
 
 Link::~Link() {
   {
@@ -166,14 +163,13 @@ Result<std::vector<fastpath::Event>> Link::flows(std::size_t limit) {
   for (std::uint32_t worker = 0; client_ && worker < workers_; ++worker) {
     channel::FlowsRequest request{worker, 0};
     do {
-      auto answer =
-          client_->ask(channel::Request::kFlows, std::as_bytes(std::span{&request, 1}));
+      auto answer = client_->ask(channel::Request::kFlows, std::as_bytes(std::span{&request, 1}));
       if (!answer) return std::unexpected{answer.error()};
       const auto head = read_at<channel::FlowsAnswer>(answer->payload, 0);
       if (!head) return absent();
       for (std::uint32_t i = 0; i < head->events && events.size() < limit; ++i) {
-        const auto event = read_at<fastpath::Event>(
-            answer->payload, sizeof *head + i * sizeof(fastpath::Event));
+        const auto event = read_at<fastpath::Event>(answer->payload,
+                                                    sizeof *head + i * sizeof(fastpath::Event));
         if (!event) break;
         events.push_back(*event);
       }

@@ -65,10 +65,9 @@ int run(int argc, const char* const* argv) {
   asio::thread_pool workers{kWorkers};
   Service service{settings, log};
   api::Server server{io, [&](boost::json::object request, api::Server::Reply reply) {
-                       asio::post(workers, [&service, request = std::move(request),
-                                            reply = std::move(reply)] {
-                         reply(service.answer(request));
-                       });
+                       asio::post(workers,
+                                  [&service, request = std::move(request),
+                                   reply = std::move(reply)] { reply(service.answer(request)); });
                      }};
   if (auto listening = server.listen(settings.run_dir / api::kSocketName); !listening) {
     say(language, listening.error().message);

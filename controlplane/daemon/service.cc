@@ -26,8 +26,8 @@ policy::Diagnostics one_diagnostic(const std::filesystem::path& path, const Text
 }
 
 json::object diagnostics_answer(const policy::Diagnostics& diagnostics) {
-  auto answer = api::refusal({"the policy has errors; the one in force stays",
-                              "策略有错误；继续使用现行策略"});
+  auto answer = api::refusal(
+      {"the policy has errors; the one in force stays", "策略有错误；继续使用现行策略"});
   answer.emplace("diagnostics", api::to_json(diagnostics));
   return answer;
 }
@@ -48,7 +48,8 @@ std::optional<policy::Catalog> Service::previous_catalog() const {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return std::nullopt;
   const auto text = lifecycle::read_file(path, kMaxCatalogBytes);
-  auto catalog = text ? policy::catalog_from_json(*text) : Result<policy::Catalog>{std::unexpected{text.error()}};
+  auto catalog = text ? policy::catalog_from_json(*text)
+                      : Result<policy::Catalog>{std::unexpected{text.error()}};
   if (catalog) return std::move(*catalog);
   // Ids start anew: counters of the time before lose their names, no packet is judged otherwise.
   log_({path.string() + " is not used: " + catalog.error().message.english,
@@ -108,7 +109,8 @@ json::object Service::apply(const json::object& request) {
   }
   const auto loaded = load(target.policy, target.gateway);
   if (!loaded) {
-    log_({fmt::format("{}: {} errors, nothing loaded", target.policy.string(), loaded.error().size()),
+    log_({fmt::format("{}: {} errors, nothing loaded", target.policy.string(),
+                      loaded.error().size()),
           fmt::format("{}：{} 处错误，没有加载", target.policy.string(), loaded.error().size())});
     return diagnostics_answer(loaded.error());
   }

@@ -48,8 +48,7 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) noexcept {
 
 }  // namespace
 
-Result<void> write_atomically(const std::filesystem::path& path,
-                              std::span<const std::byte> bytes) {
+Result<void> write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
   std::string temporary = (directory / ("." + path.filename().string() + ".XXXXXX")).string();
   const Descriptor file{::mkostemp(temporary.data(), O_CLOEXEC)};
@@ -86,7 +85,8 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
     if (n == 0) break;
     used += static_cast<std::size_t>(n);
     if (used > limit) {
-      return fail(fmt::format("{} has more than the {} bytes that it may have", path.string(), limit),
+      return fail(fmt::format("{} has more than the {} bytes that it may have", path.string(),
+                              limit),
                   fmt::format("{} 超过允许的 {} 字节", path.string(), limit));
     }
   }

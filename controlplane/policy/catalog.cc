@@ -1,7 +1,7 @@
 #include "controlplane/policy/catalog.h"
 
-#include <boost/json.hpp>
 #include <fmt/core.h>
+#include <boost/json.hpp>
 
 namespace meiguan::policy {
 namespace {
@@ -81,35 +81,36 @@ bool each(const json::object& root, std::string_view key, F&& read) {
 std::string to_json(const Catalog& catalog) {
   json::array nodes;
   for (const CatalogNode& node : catalog.nodes) {
-    nodes.push_back(json::object{{"code", node.code}, {"name", node.name}, {"parent", id_value(node.parent)}});
+    nodes.push_back(
+        json::object{{"code", node.code}, {"name", node.name}, {"parent", id_value(node.parent)}});
   }
   json::array zones;
   for (const std::string& zone : catalog.zones) zones.push_back(json::object{{"id", zone}});
   json::array units;
   for (const CatalogUnit& unit : catalog.units) {
     units.push_back(json::object{{"in_use", unit.in_use},
-                     {"id", unit.id},
-                     {"name", unit.name},
-                     {"node", id_value(unit.node)}});
+                                 {"id", unit.id},
+                                 {"name", unit.name},
+                                 {"node", id_value(unit.node)}});
   }
   json::array services;
   for (const CatalogService& service : catalog.services) {
     services.push_back(json::object{{"in_use", service.in_use},
-                        {"id", service.id},
-                        {"name", service.name},
-                        {"node", id_value(service.node)}});
+                                    {"id", service.id},
+                                    {"name", service.name},
+                                    {"node", id_value(service.node)}});
   }
   json::array rules;
   for (const CatalogRule& rule : catalog.rules) {
     rules.push_back(json::object{{"in_use", rule.in_use},
-                     {"full_name", rule.full_name},
-                     {"where", rule.where},
-                     {"action", rule.action},
-                     {"phase", rule.phase},
-                     {"ticket", rule.ticket},
-                     {"owner", rule.owner},
-                     {"comment", rule.comment},
-                     {"log", rule.log}});
+                                 {"full_name", rule.full_name},
+                                 {"where", rule.where},
+                                 {"action", rule.action},
+                                 {"phase", rule.phase},
+                                 {"ticket", rule.ticket},
+                                 {"owner", rule.owner},
+                                 {"comment", rule.comment},
+                                 {"log", rule.log}});
   }
   json::array ports;
   for (const CatalogPort& port : catalog.ports) {
@@ -158,8 +159,9 @@ Result<Catalog> catalog_from_json(std::string_view text) {
                                       f.text("action"), f.text("phase"), f.text("ticket"),
                                       f.text("owner"), f.text("comment"), f.flag("log")});
            }) &&
-      each(*root, "ports",
-           [&](FieldReader& f) { catalog.ports.push_back({f.text("name"), f.text("zone")}); });
+      each(*root, "ports", [&](FieldReader& f) {
+        catalog.ports.push_back({f.text("name"), f.text("zone")});
+      });
   if (!good) return damaged("a field");
   return catalog;
 }

@@ -109,7 +109,7 @@ void check_terminal_addresses(Checking& checking, const Terminal& terminal,
                                              net::to_string(address), unit.id));
     }
     const auto [it, is_new] = owners.try_emplace(AddressKey{*space, address},
-                                                   AddressOwner{&terminal, places[i]});
+                                                 AddressOwner{&terminal, places[i]});
     if (!is_new && it->second.terminal != &terminal) {
       checking.reporter.error(places[i],
                               say("{} is a terminal's address already", "{} 已是另一终端的地址",

@@ -54,8 +54,8 @@ void check_depth(Checking& checking, const Group& group, const GroupFacts& facts
   }
   checking.reporter.error(
       group.place,
-      say("group `{}` nests groups {} deep, {} at most expected", "组 `{}` 嵌套 {} 层,最多允许 {} 层",
-          group.id, *facts.depth, kMaxGroupDepth),
+      say("group `{}` nests groups {} deep, {} at most expected",
+          "组 `{}` 嵌套 {} 层,最多允许 {} 层", group.id, *facts.depth, kMaxGroupDepth),
       say("group `{0}` in it is {1} deep already: write out the members of `{0}` here",
           "其中的组 `{0}` 已有 {1} 层:请在此直接写出 `{0}` 的成员", held, kMaxGroupDepth));
 }
@@ -120,9 +120,8 @@ void order_groups(Checking& checking) {
         const Group& group = groups[step.group];
         // Itself included: it is not done yet.
         const GroupFacts& facts = checking.group_facts[step.group] =
-            facts_of(checking, group, [&](GroupId held) {
-              return visits[held.index()] == Visit::kOpen;
-            });
+            facts_of(checking, group,
+                     [&](GroupId held) { return visits[held.index()] == Visit::kOpen; });
         visits[step.group] = Visit::kDone;
         check_depth(checking, group, facts);
         checking.group_order.push_back(step.group);

@@ -47,7 +47,7 @@ class IdKeeper {
 };
 
 struct Ids {
-  std::vector<UnitId> units;        // by index into CheckedPolicy::units
+  std::vector<UnitId> units;  // by index into CheckedPolicy::units
   std::vector<ServiceId> services;
   std::vector<RuleId> rules;
   std::size_t unit_count{0};
@@ -112,7 +112,8 @@ Catalog make_catalog(const CheckedPolicy& policy, const CheckedGateway* gateway,
   catalog.units.resize(ids.unit_count);
   catalog.services.resize(ids.service_count);
   catalog.rules.resize(ids.rule_count);
-  for (const Node& node : policy.nodes) catalog.nodes.push_back({node.code, node.name, node.parent});
+  for (const Node& node : policy.nodes)
+    catalog.nodes.push_back({node.code, node.name, node.parent});
   for (const Zone& zone : policy.zones) catalog.zones.push_back(zone.id);
   for (std::size_t i = 0; i < policy.units.size(); ++i) {
     const Unit& unit = policy.units[i];
@@ -168,8 +169,8 @@ struct ZoneSets {
 void put_zones(const CheckedPolicy& policy, const ZoneSets& zone_sets, image::Writer& writer) {
   std::vector<image::ZoneRecord> zones;
   for (const Zone& zone : policy.zones) {
-    zones.push_back({zone.kind, static_cast<std::uint8_t>(zone.drop_unregistered ? 1 : 0),
-                     zone.space.value()});
+    zones.push_back(
+        {zone.kind, static_cast<std::uint8_t>(zone.drop_unregistered ? 1 : 0), zone.space.value()});
   }
   std::vector<image::ZoneSet> sets;
   for (const auto& members : zone_sets.sets) {
@@ -231,8 +232,7 @@ void put_terminals(const CheckedPolicy& policy, const Ids& ids, image::Writer& w
   std::vector<image::TerminalSlot> slots(std::bit_ceil(count * 2));
   for (image::TerminalSlot& slot : slots) slot.unit = image::kNone;
   for (const Terminal& terminal : policy.terminals) {
-    const SpaceId space =
-        policy.zones[policy.units[terminal.unit.index()].zone.index()].space;
+    const SpaceId space = policy.zones[policy.units[terminal.unit.index()].zone.index()].space;
     for (const net::Address& address : terminal.addresses) {
       const std::size_t mask = slots.size() - 1;
       std::size_t i = image::terminal_hash(space, address) & mask;
@@ -267,9 +267,10 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
 
   std::vector<image::TargetRecord> records;
   for (const PlannedTarget& target : targets.targets) {
-    records.push_back({target.best.is_none() ? image::kNone : ids.services[target.best.index()].value(),
-                       zone_sets.number_of(target.zones),
-                       static_cast<std::uint16_t>(targets.slots[target.atom])});
+    records.push_back(
+        {target.best.is_none() ? image::kNone : ids.services[target.best.index()].value(),
+         zone_sets.number_of(target.zones),
+         static_cast<std::uint16_t>(targets.slots[target.atom])});
   }
   writer.put(Section::kTargets, records);
 
@@ -351,10 +352,10 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   meta.blocks_per_row = matrix.blocks_per_row;
   meta.policy_digest = writer.digest();
 
-  const GatewayPlan plan = gateway == nullptr
-                               ? GatewayPlan{{}, {}, {}, {}, std::vector<GatewayPlan::Space>(
-                                                                 policy.space_count)}
-                               : plan_gateway(policy, *gateway);
+  const GatewayPlan plan =
+      gateway == nullptr
+          ? GatewayPlan{{}, {}, {}, {}, std::vector<GatewayPlan::Space>(policy.space_count)}
+          : plan_gateway(policy, *gateway);
   for (std::size_t s = 0; s < spaces.size(); ++s) {
     spaces[s].routes_v4 = tries.add(plan.spaces[s].v4, image::kNoRoute);
     spaces[s].routes_v6 = tries.add(plan.spaces[s].v6, image::kNoRoute);

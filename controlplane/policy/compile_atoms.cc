@@ -75,8 +75,8 @@ AddressPlan plan_addresses(const CheckedPolicy& policy) {
   const auto number_of = [&](PlannedAtom atom) {
     std::ranges::sort(atom.nets);
     std::ranges::sort(atom.endpoints);
-    const auto [it, is_new] =
-        numbers.try_emplace(atom, static_cast<std::uint32_t>(plan.atoms.size()));
+    const auto [it, is_new] = numbers.try_emplace(atom,
+                                                  static_cast<std::uint32_t>(plan.atoms.size()));
     if (is_new) plan.atoms.push_back(std::move(atom));
     return it->second;
   };

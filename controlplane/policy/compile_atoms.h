@@ -12,8 +12,8 @@
 namespace meiguan::policy {
 
 struct EndpointRef {
-  ServiceId service;           // index into CheckedPolicy::services
-  std::uint32_t endpoint{0};   // index into its endpoints
+  ServiceId service;          // index into CheckedPolicy::services
+  std::uint32_t endpoint{0};  // index into its endpoints
   auto operator<=>(const EndpointRef&) const = default;
 };
 

@@ -79,7 +79,9 @@ class BlockJudge {
       if (unit != 0) entries.push_back({depth, 1, node.code, {&group, unit}});
       if (source != 0) entries.push_back({depth, 2, node.code, {&group, source}});
     }
-    std::ranges::sort(entries, {}, [](const Entry& e) { return std::tuple{e.depth, e.rank, e.code}; });
+    std::ranges::sort(entries, {}, [](const Entry& e) {
+      return std::tuple{e.depth, e.rank, e.code};
+    });
     std::vector<Turn> result;
     for (const Entry& e : entries) result.push_back(e.turn);
     return result;
@@ -118,8 +120,8 @@ class BlockJudge {
     ColumnMask decided = 0;
     for (const Candidate& candidate : turn.group->rules) {
       const RuleMask& mask = columns_.rules.at(candidate.position);
-      const ColumnMask hit =
-          matched_by(*turn.group, candidate, mask) & turn.columns & open & ~decided;
+      const ColumnMask hit = matched_by(*turn.group, candidate, mask) & turn.columns & open &
+                             ~decided;
       if (hit == 0) continue;
       if (order_.at(candidate.position).action == Action::kAudit) {
         each(hit, [&](std::size_t c) { outcomes_[c].audits[mode_].push_back(candidate.position); });
@@ -132,10 +134,10 @@ class BlockJudge {
   }
 
   void search(const Turn& turn) {
-    undecided_ &= ~first_match(turn, undecided_, [&](ColumnMask hit, const auto& candidate,
-                                                     const auto& mask) {
-      each(hit, [&](std::size_t c) { set(c, candidate, mask); });
-    });
+    undecided_ &= ~first_match(turn, undecided_,
+                               [&](ColumnMask hit, const auto& candidate, const auto& mask) {
+                                 each(hit, [&](std::size_t c) { set(c, candidate, mask); });
+                               });
   }
 
   // Every node gives its own first match; the first deny wins, else the first allow. `open` are

@@ -119,7 +119,8 @@ GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gate
     plan.ports.push_back(record);
     for (const InterfaceAddress& a : port.addresses) {
       plan.addresses.push_back({a.address, a.length, {}});
-      routes.add(space_of(port), net::Prefix::around(a.address, net::address_bits(a.address.family())),
+      routes.add(space_of(port),
+                 net::Prefix::around(a.address, net::address_bits(a.address.family())),
                  image::RouteKind::kLocal, port_id(i), net::Address{});
     }
   }

@@ -29,11 +29,11 @@ struct Hash {
     return XXH3_64bits(v.data(), v.size() * sizeof(T));
   }
   std::size_t operator()(const Outcome& o) const {
-    const std::array<std::uint64_t, 4> parts{
-        std::uint64_t{o.rule[0]} << 32 | o.rule[1],
-        static_cast<std::uint64_t>(o.action[0]) << 8 | static_cast<std::uint64_t>(o.action[1]) << 1 |
-            static_cast<std::uint64_t>(o.published),
-        (*this)(o.audits[0]), (*this)(o.audits[1])};
+    const std::array<std::uint64_t, 4> parts{std::uint64_t{o.rule[0]} << 32 | o.rule[1],
+                                             static_cast<std::uint64_t>(o.action[0]) << 8 |
+                                                 static_cast<std::uint64_t>(o.action[1]) << 1 |
+                                                 static_cast<std::uint64_t>(o.published),
+                                             (*this)(o.audits[0]), (*this)(o.audits[1])};
     return XXH3_64bits(parts.data(), sizeof parts);
   }
   std::size_t operator()(const TargetNodes& n) const {
@@ -48,8 +48,8 @@ template <typename T>
 class Interner {
  public:
   std::uint32_t operator()(const T& value) {
-    const auto [it, is_new] =
-        numbers_.try_emplace(value, static_cast<std::uint32_t>(values_.size()));
+    const auto [it, is_new] = numbers_.try_emplace(value,
+                                                   static_cast<std::uint32_t>(values_.size()));
     if (is_new) values_.push_back(value);
     return it->second;
   }
@@ -78,10 +78,10 @@ struct TargetPointLists {
 // A text that is equal for selectors that mean the same.
 void append(std::span<const Selector> selectors, std::string& out) {
   for (const Selector& s : selectors) {
-    fmt::format_to(std::back_inserter(out), "{}:{}:{}:{}:{}:{}:{}:{}:{}:{};", static_cast<int>(s.kind),
-                   s.unit.value(), s.node.value(), static_cast<int>(s.tier), s.text,
-                   s.group.value(), s.zone.value(), net::to_string(s.prefix), s.space.value(),
-                   s.service.value());
+    fmt::format_to(std::back_inserter(out), "{}:{}:{}:{}:{}:{}:{}:{}:{}:{};",
+                   static_cast<int>(s.kind), s.unit.value(), s.node.value(),
+                   static_cast<int>(s.tier), s.text, s.group.value(), s.zone.value(),
+                   net::to_string(s.prefix), s.space.value(), s.service.value());
   }
   out += '|';
 }
@@ -161,8 +161,8 @@ class MatrixBuilder {
       auto& to = targets[target_text(rule)];
       if (to == nullptr) {
         const TargetMatch match = targets_.matching(rule);
-        to = std::make_shared<TargetPointLists>(TargetPointLists{
-            match.any.list(), match.service.list(), match.unpublished.list()});
+        to = std::make_shared<TargetPointLists>(
+            TargetPointLists{match.any.list(), match.service.list(), match.unpublished.list()});
         matrix.columns.split(to->any);
         matrix.columns.split(to->service);
         matrix.columns.split(to->unpublished);
@@ -233,9 +233,9 @@ class MatrixBuilder {
                            ? nodes.unit
                            : (nodes.services.empty() ? NodeId{} : nodes.services.front());
     for (NodeId n = any; n.is_some(); n = policy_.nodes[n.index()].parent) {
-      const bool holds_all =
-          (nodes.unit.is_none() || policy_.is_within(nodes.unit, n)) &&
-          std::ranges::all_of(nodes.services, [&](NodeId s) { return policy_.is_within(s, n); });
+      const bool holds_all = (nodes.unit.is_none() || policy_.is_within(nodes.unit, n)) &&
+                             std::ranges::all_of(nodes.services,
+                                                 [&](NodeId s) { return policy_.is_within(s, n); });
       if (holds_all) block.nodes[n].all |= column;
     }
   }
@@ -273,7 +273,7 @@ class MatrixBuilder {
           for (std::size_t i = 0; i < cells.size(); ++i) {
             // Neighbours mostly say the same.
             cells[i] = i > 0 && outcomes[i] == outcomes[i - 1] ? cells[i - 1]
-                                                                : outcomes_(outcomes[i]);
+                                                               : outcomes_(outcomes[i]);
           }
           const auto number = static_cast<std::uint32_t>(known.size());
           const auto [block, is_new_block] = known.try_emplace(cells, number);

@@ -78,8 +78,8 @@ SourcePoints::SourcePoints(const CheckedPolicy& policy, const AddressPlan& plan,
   std::map<SourceGroup, std::uint32_t> numbers;
   for (const PlannedAtom& atom : plan.atoms) {
     const SourceGroup group{atom.unit, atom.nets};
-    const auto [it, is_new] =
-        numbers.try_emplace(group, static_cast<std::uint32_t>(groups_.size()));
+    const auto [it, is_new] = numbers.try_emplace(group,
+                                                  static_cast<std::uint32_t>(groups_.size()));
     if (is_new) groups_.push_back(group);
     group_of_atom_.push_back(it->second);
   }
@@ -93,9 +93,7 @@ SourcePoints::SourcePoints(const CheckedPolicy& policy, const AddressPlan& plan,
 
 void SourcePoints::add(const Selector& selector, Bits& out) const {
   switch (selector.kind) {
-    case SelectorKind::kAny:
-      out = Bits{size(), true};
-      return;
+    case SelectorKind::kAny: out = Bits{size(), true}; return;
     case SelectorKind::kUnit:
     case SelectorKind::kNode:
     case SelectorKind::kTier:
@@ -104,9 +102,7 @@ void SourcePoints::add(const Selector& selector, Bits& out) const {
         for (const std::uint32_t group : groups_of_unit_[unit.index()]) add_group(group, out);
       }
       return;
-    case SelectorKind::kGroup:
-      out |= of_group(selector.group);
-      return;
+    case SelectorKind::kGroup: out |= of_group(selector.group); return;
     case SelectorKind::kZone:
       for (std::size_t g = 0; g < groups_.size(); ++g) {
         out.set(point(g, columns_.of(selector.zone)));
@@ -119,8 +115,7 @@ void SourcePoints::add(const Selector& selector, Bits& out) const {
       }
       return;
     case SelectorKind::kService:
-    case SelectorKind::kServices:
-      return;  // check() refuses them on this side
+    case SelectorKind::kServices: return;  // check() refuses them on this side
   }
 }
 
@@ -174,9 +169,7 @@ void TargetPoints::add_service(ServiceId id, NodeId opener, TargetMatch& out) co
 // `opener` is the node whose objects alone may be named: the root for rules that may name any.
 void TargetPoints::add(const Selector& selector, NodeId opener, TargetMatch& out) const {
   switch (selector.kind) {
-    case SelectorKind::kAny:
-      out.any = Bits{size(), true};
-      return;
+    case SelectorKind::kAny: out.any = Bits{size(), true}; return;
     case SelectorKind::kUnit:
     case SelectorKind::kNode:
     case SelectorKind::kTier:
@@ -210,9 +203,7 @@ void TargetPoints::add(const Selector& selector, NodeId opener, TargetMatch& out
         add_target(target, out.any);
       }
       return;
-    case SelectorKind::kService:
-      add_service(selector.service, opener, out);
-      return;
+    case SelectorKind::kService: add_service(selector.service, opener, out); return;
     case SelectorKind::kServices:
       for (std::size_t i = 0; i < policy_.services.size(); ++i) {
         const auto& labels = policy_.services[i].labels;
@@ -247,8 +238,8 @@ TargetMatch TargetPoints::match_list(std::span<const Selector> selectors,
   return match;
 }
 
-// Ports that a rule names cut every atom that the rule can reach, so that one key of a target stands
-// for all of its keys.
+// Ports that a rule names cut every atom that the rule can reach, so that one key of a target
+// stands for all of its keys.
 void TargetPoints::narrow(std::span<const PortMatch> ports, TargetMatch& match) const {
   std::size_t target = targets_.targets.size();  // the one asked last
   bool passes = false;

@@ -54,9 +54,7 @@ class AtomReach {
   void add(const Selector& s, Bits& reach) const {
     switch (s.kind) {
       case SelectorKind::kAny:
-      case SelectorKind::kZone:
-        reach = Bits{plan_.atoms.size(), true};
-        return;
+      case SelectorKind::kZone: reach = Bits{plan_.atoms.size(), true}; return;
       case SelectorKind::kUnit:
       case SelectorKind::kNode:
       case SelectorKind::kTier:
@@ -75,17 +73,13 @@ class AtomReach {
           reach.set(a);
         }
         return;
-      case SelectorKind::kGroup:
-        reach |= of_group(s.group);
-        return;
+      case SelectorKind::kGroup: reach |= of_group(s.group); return;
       case SelectorKind::kNet:
         if (const auto it = by_net_.find(plan_.net_index(s.space, s.prefix)); it != by_net_.end()) {
           for (const std::size_t a : it->second) reach.set(a);
         }
         return;
-      case SelectorKind::kService:
-        add_service(s.service, reach);
-        return;
+      case SelectorKind::kService: add_service(s.service, reach); return;
       case SelectorKind::kServices:
         for (std::size_t i = 0; i < policy_.services.size(); ++i) {
           const auto& labels = policy_.services[i].labels;
@@ -131,14 +125,16 @@ Narrowings find_narrowings(const CheckedPolicy& policy, const AddressPlan& plan)
   result.by_atom.resize(plan.atoms.size());
   const AtomReach reach{policy, plan};
   const auto less = [](const PortList& a, const PortList& b) {
-    return std::ranges::lexicographical_compare(
-        a, b, [](const auto& x, const auto& y) { return order_of(x) < order_of(y); });
+    return std::ranges::lexicographical_compare(a, b, [](const auto& x, const auto& y) {
+      return order_of(x) < order_of(y);
+    });
   };
   std::map<PortList, Bits, decltype(less)> lists{less};
   for (const Rule& rule : policy.rules) {
     if (rule.ports.empty()) continue;
     const Bits atoms = reach.of(rule.to);
-    if (const auto [it, is_new] = lists.try_emplace(rule.ports, atoms); !is_new) it->second |= atoms;
+    if (const auto [it, is_new] = lists.try_emplace(rule.ports, atoms); !is_new)
+      it->second |= atoms;
   }
   for (const auto& [list, atoms] : lists) {
     const auto number = static_cast<std::uint32_t>(result.lists.size());
@@ -222,12 +218,13 @@ TargetPlan plan_targets(const CheckedPolicy& policy, const AddressPlan& addresse
         target.zones.erase(rest.begin(), rest.end());
         plan.targets.push_back(std::move(target));
       }
-      if (breaks.empty() || breaks.back().second != it->second) breaks.emplace_back(key, it->second);
+      if (breaks.empty() || breaks.back().second != it->second)
+        breaks.emplace_back(key, it->second);
     }
     plan.slots.push_back(static_cast<std::uint32_t>(slots.size()));
 
-    const auto [it, is_new] =
-        map_numbers.try_emplace(breaks, static_cast<std::uint32_t>(plan.maps.size()));
+    const auto [it, is_new] = map_numbers.try_emplace(breaks,
+                                                      static_cast<std::uint32_t>(plan.maps.size()));
     if (is_new) {
       plan.maps.push_back({static_cast<std::uint32_t>(plan.breaks.size()),
                            static_cast<std::uint32_t>(breaks.size())});

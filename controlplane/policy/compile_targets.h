@@ -14,7 +14,7 @@ namespace meiguan::policy {
 
 struct PlannedTarget {
   std::uint32_t atom{0};
-  std::uint32_t key{0};             // one key of the target: protocol << 16 | value
+  std::uint32_t key{0};  // one key of the target: protocol << 16 | value
   UnitId unit;
   std::vector<ServiceId> services;  // that a packet here is in, ascending
   ServiceId best;                   // the most specific of them

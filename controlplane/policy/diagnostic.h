@@ -10,13 +10,13 @@ namespace meiguan::policy {
 
 // One thing that is wrong in a file, as a compiler would say it.
 struct Diagnostic {
-  std::string file;          // relative to the policy's directory; the gateway file's base name
-  std::uint32_t line{0};     // 1-based; 0 where the file as a whole is meant
-  std::uint32_t column{0};   // 1-based, in characters
-  std::uint32_t length{1};   // characters to underline
-  std::string source_line;   // the text of the line, for the caret display; may be empty
-  Text message;              // what is, what should be; lower case, no final period
-  Text hint;                 // what to do; may be empty
+  std::string file;         // relative to the policy's directory; the gateway file's base name
+  std::uint32_t line{0};    // 1-based; 0 where the file as a whole is meant
+  std::uint32_t column{0};  // 1-based, in characters
+  std::uint32_t length{1};  // characters to underline
+  std::string source_line;  // the text of the line, for the caret display; may be empty
+  Text message;             // what is, what should be; lower case, no final period
+  Text hint;                // what to do; may be empty
 };
 
 using Diagnostics = std::vector<Diagnostic>;

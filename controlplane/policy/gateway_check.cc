@@ -83,13 +83,12 @@ void check_devices(GatewayChecking& checking) {
     if (!place || !port.device_kind) continue;
     const auto [it, is_new] = users.try_emplace({*port.device_kind, device_key(port)}, i);
     if (is_new) continue;
-    checking.reporter.error(*place,
-                            say("device `{}` is that of port `{}` already",
-                                "设备 `{}` 已由端口 `{}` 使用", printable(port.device),
-                                printable(checking.gateway.ports[it->second].name)),
-                            say("it is first given at {}", "首次出现于 {}",
-                                checking.reporter.where(
-                                    *checking.draft.ports[it->second].device_place)));
+    checking.reporter.error(
+        *place,
+        say("device `{}` is that of port `{}` already", "设备 `{}` 已由端口 `{}` 使用",
+            printable(port.device), printable(checking.gateway.ports[it->second].name)),
+        say("it is first given at {}", "首次出现于 {}",
+            checking.reporter.where(*checking.draft.ports[it->second].device_place)));
   }
 }
 
@@ -230,8 +229,8 @@ void check_subnets(GatewayChecking& checking) {
     // Several addresses of one port may lie in the same subnet.
     if (first.unit == second.unit) continue;
     checking.reporter.error(place(second),
-                            say("subnet {} is that of port `{}` already",
-                                "子网 {} 已属于端口 `{}`", net::to_string(second.prefix),
+                            say("subnet {} is that of port `{}` already", "子网 {} 已属于端口 `{}`",
+                                net::to_string(second.prefix),
                                 printable(checking.gateway.ports[first.unit.index()].name)),
                             say("it is first given at {}", "首次出现于 {}",
                                 checking.reporter.where(place(first))));

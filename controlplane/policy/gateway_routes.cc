@@ -207,8 +207,8 @@ void check_neighbours(GatewayChecking& checking) {
     if (draft.has_address && !draft.port) neighbour.port = find_neighbour_port(checking, draft);
     if (draft.has_address && neighbour.port.is_some()) {
       const auto space = checking.space_of(neighbour.port);
-      const PortId own =
-          space ? port_of_own_address(checking, *space, neighbour.address) : PortId{};
+      const PortId own = space ? port_of_own_address(checking, *space, neighbour.address)
+                               : PortId{};
       if (own.is_some()) {
         checking.reporter.error(draft.address_place,
                                 say("{} is the gateway's own address at port `{}`",

@@ -39,8 +39,8 @@ struct Node {
   std::string code;
   std::string name;
   Tier tier{};
-  NodeId parent;            // none for the root
-  std::uint32_t depth{0};   // 0 for the root
+  NodeId parent;           // none for the root
+  std::uint32_t depth{0};  // 0 for the root
   Place place;
 };
 
@@ -48,7 +48,7 @@ struct Zone {
   std::string id;
   std::string name;
   ZoneKind kind{};
-  SpaceId space{kSharedSpace};     // its own for a private zone
+  SpaceId space{kSharedSpace};  // its own for a private zone
   bool drop_unregistered{false};
   Place place;
 };
@@ -166,7 +166,7 @@ class CheckedPolicy {
   std::vector<Terminal> terminals;
   std::vector<Service> services;
   std::vector<Group> groups;
-  std::vector<Rule> rules;  // by node, within a node in the order in which they are tried
+  std::vector<Rule> rules;     // by node, within a node in the order in which they are tried
   std::size_t space_count{1};  // the shared one and one for each private zone
 
   // "360000/budget-for-finance"

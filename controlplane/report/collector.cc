@@ -96,8 +96,9 @@ void Collector::take(const fastpath::Event& event, WallTime at) {
   if (found == groups_.end()) {
     if (groups_.size() >= kGroupsKept) {
       // A scan with changing addresses: the oldest go, and it is said how many.
-      const auto oldest = std::ranges::min_element(
-          groups_, {}, [](const auto& entry) { return entry.second.last; });
+      const auto oldest = std::ranges::min_element(groups_, {}, [](const auto& entry) {
+        return entry.second.last;
+      });
       groups_.erase(oldest);
       ++forgotten_;
     }
@@ -130,8 +131,7 @@ Readings Collector::readings() const {
   if (history_.empty()) return result;
   result.now = history_.back().sums;
   result.before = history_.front().sums;
-  result.seconds =
-      std::chrono::duration<double>(history_.back().at - history_.front().at).count();
+  result.seconds = std::chrono::duration<double>(history_.back().at - history_.front().at).count();
   return result;
 }
 

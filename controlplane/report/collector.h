@@ -26,9 +26,9 @@ using WallTime = std::chrono::system_clock::time_point;
 struct DenialGroup {
   fastpath::Reason reason{};
   RuleId rule;
-  UnitId unit;              // none: `source` tells whom
-  net::Address source;      // the latest one
-  net::Address destination; // likewise
+  UnitId unit;               // none: `source` tells whom
+  net::Address source;       // the latest one
+  net::Address destination;  // likewise
   std::uint8_t protocol{0};
   std::uint16_t destination_port{0};
   UnitId to_unit;
@@ -64,8 +64,8 @@ class Collector {
   void set_extent(const Extent& extent);
 
   [[nodiscard]] Readings readings() const;
-  [[nodiscard]] std::vector<DenialGroup> denials() const;      // the latest first
-  [[nodiscard]] std::vector<SeenEvent> recent_denials() const; // the latest first
+  [[nodiscard]] std::vector<DenialGroup> denials() const;       // the latest first
+  [[nodiscard]] std::vector<SeenEvent> recent_denials() const;  // the latest first
   [[nodiscard]] std::vector<SeenEvent> recent_flow_ends() const;
   // Groups that were pushed out by newer ones, for want of room.
   [[nodiscard]] std::uint64_t forgotten_groups() const;

@@ -69,8 +69,8 @@ Result<Segment> Segment::open(const channel::Message& hello) {
   std::memcpy(&header, counters->data(), sizeof header);
   segment.capacity_ = {header.ports, header.units, header.services, header.rules};
   if (header.magic != fastpath::SegmentHeader::kMagic || header.blocks != says.workers + 1 ||
-      header.ports > kMaxOfAKind || header.units > kMaxOfAKind ||
-      header.services > kMaxOfAKind || header.rules > kMaxOfAKind ||
+      header.ports > kMaxOfAKind || header.units > kMaxOfAKind || header.services > kMaxOfAKind ||
+      header.rules > kMaxOfAKind ||
       // A writer may leave room behind each block.
       header.block_bytes < fastpath::CounterBlock::block_bytes(segment.capacity_) ||
       header.block_bytes > says.segment_bytes || header.block_bytes % 64 != 0 ||

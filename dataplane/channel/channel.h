@@ -26,12 +26,12 @@ inline constexpr std::size_t kMaxMessageBytes = 64 * 1024;
 inline constexpr std::size_t kMaxDescriptors = 16;
 
 enum class Request : std::uint32_t {
-  kHello = 1,    // answer: HelloAnswer; descriptors: the counter segment, then each worker's ring
-  kPublish,      // descriptor: a sealed memfd with an image; answer: PublishAnswer
-  kStatus,       // answer: StatusAnswer, then PortState for each port
-  kFlows,        // payload FlowsRequest; answer: FlowsAnswer, then Events (kind kFlowPeriodic)
-  kNeighbours,   // payload: std::uint32_t cursor; answer: std::uint32_t next, NeighbourState...
-  kTrace,        // payload: std::uint32_t 0 or 1; answer: empty
+  kHello = 1,   // answer: HelloAnswer; descriptors: the counter segment, then each worker's ring
+  kPublish,     // descriptor: a sealed memfd with an image; answer: PublishAnswer
+  kStatus,      // answer: StatusAnswer, then PortState for each port
+  kFlows,       // payload FlowsRequest; answer: FlowsAnswer, then Events (kind kFlowPeriodic)
+  kNeighbours,  // payload: std::uint32_t cursor; answer: std::uint32_t next, NeighbourState...
+  kTrace,       // payload: std::uint32_t 0 or 1; answer: empty
 };
 
 struct MessageHeader {
@@ -48,7 +48,7 @@ struct HelloAnswer {
   std::uint64_t segment_bytes;
   std::uint64_t ring_events;  // capacity of each ring
   std::uint64_t ring_bytes;
-  std::uint32_t workers;      // and as many rings; the segment has a block more, the main thread's
+  std::uint32_t workers;  // and as many rings; the segment has a block more, the main thread's
   std::uint32_t reserved;
 };
 
@@ -61,11 +61,11 @@ struct PublishAnswer {
 struct StatusAnswer {
   std::uint64_t pid;
   std::uint64_t uptime_ms;
-  std::uint64_t checksum;   // of the image in force; 0: none
+  std::uint64_t checksum;  // of the image in force; 0: none
   std::uint64_t policy_digest;
-  std::uint32_t generation; // 0: no image is in force
+  std::uint32_t generation;  // 0: no image is in force
   std::uint32_t workers;
-  std::uint32_t ports;      // PortStates that follow
+  std::uint32_t ports;  // PortStates that follow
   std::uint32_t live_flows;
   std::uint32_t flow_capacity;  // of all workers
   std::uint32_t neighbours;
@@ -77,7 +77,7 @@ struct PortState {
   std::uint8_t link_up;
   std::uint8_t is_sub_port;
   std::uint32_t mtu;
-  std::uint64_t device_missed;    // packets that the device had no room for (rx_missed, rx_nombuf)
+  std::uint64_t device_missed;  // packets that the device had no room for (rx_missed, rx_nombuf)
   std::uint64_t device_errors;
   std::uint64_t transmit_failed;
 };

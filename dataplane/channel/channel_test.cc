@@ -163,8 +163,8 @@ BOOST_AUTO_TEST_CASE(a_client_gets_answers_refusals_and_errors) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::copy(path.begin(), path.end(), std::begin(address.sun_path));
-  BOOST_REQUIRE_EQUAL(
-      ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  BOOST_REQUIRE_EQUAL(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address),
+                      0);
   BOOST_REQUIRE_EQUAL(::listen(listener, 4), 0);
 
   std::jthread server{[listener] {

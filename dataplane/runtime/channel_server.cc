@@ -76,8 +76,8 @@ Outcome<ChannelServer> ChannelServer::listen(const std::filesystem::path& run_di
         fmt::format("{} 作为套接字路径过长（最多 107 字节）；请选更短的 --run-dir", path));
   }
   std::copy(path.begin(), path.end(), std::begin(address.sun_path));
-  server.listener_ =
-      Descriptor{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  server.listener_ = Descriptor{
+      ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   ::unlink(path.c_str());
   // Nobody else may connect between bind() and chmod().
   const mode_t mask = ::umask(0177);

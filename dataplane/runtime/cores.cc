@@ -17,20 +17,20 @@ std::string list_of(std::span<const int> cores) {
 
 }  // namespace
 
-Outcome<CorePlan> plan_cores(std::span<const int> allowed, int main,
-                             std::span<const int> workers) {
+Outcome<CorePlan> plan_cores(std::span<const int> allowed, int main, std::span<const int> workers) {
   CorePlan plan;
   plan.workers.assign(workers.begin(), workers.end());
   if (workers.size() > kMostWorkers) {
-    return configuration(
-        fmt::format("{} worker cores; there can be at most {}", workers.size(), kMostWorkers),
-        fmt::format("工作核 {} 个，最多 {} 个", workers.size(), kMostWorkers));
+    return configuration(fmt::format("{} worker cores; there can be at most {}", workers.size(),
+                                     kMostWorkers),
+                         fmt::format("工作核 {} 个，最多 {} 个", workers.size(), kMostWorkers));
   }
   plan.main = main;
   if (main < 0) {
     // The first core that no worker was given, else the first.
-    const auto spare = std::ranges::find_if(
-        allowed, [&](int core) { return std::ranges::find(workers, core) == workers.end(); });
+    const auto spare = std::ranges::find_if(allowed, [&](int core) {
+      return std::ranges::find(workers, core) == workers.end();
+    });
     plan.main = spare != allowed.end() ? *spare : allowed.front();
   }
   if (plan.workers.empty()) {

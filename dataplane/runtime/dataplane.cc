@@ -62,8 +62,8 @@ std::vector<Device::Wanted> wanted_devices(const image::Image& image) {
     Device::Wanted device;
     device.port = std::string{port.name.data(), ::strnlen(port.name.data(), port.name.size())};
     device.kind = port.device_kind;
-    device.target = device_target({port.device.data(),
-                                   ::strnlen(port.device.data(), port.device.size())});
+    device.target = device_target(
+        {port.device.data(), ::strnlen(port.device.data(), port.device.size())});
     device.has_mac = port.has_mac != 0;
     device.mac = port.mac;
     for (const image::PortRecord& other : ports) {
@@ -110,8 +110,9 @@ Dataplane::~Dataplane() {
 }
 
 Outcome<void> Dataplane::start() {
-  auto server = ChannelServer::listen(
-      options_.run_dir, [this](channel::Message& request) { return answer(request); });
+  auto server = ChannelServer::listen(options_.run_dir, [this](channel::Message& request) {
+    return answer(request);
+  });
   if (!server) return std::unexpected{server.error()};
   server_.emplace(std::move(*server));
 
@@ -184,8 +185,7 @@ Outcome<void> Dataplane::open_ports(const image::Image& image) {
   buffers = options_.packets != 0 ? options_.packets : std::max(buffers, kLeastBuffers);
   const auto room = static_cast<std::uint16_t>(
       std::min(buffer_room(mtu) + RTE_PKTMBUF_HEADROOM, std::uint32_t{65'535} / 64 * 64));
-  pool_ = ::rte_pktmbuf_pool_create("packets", buffers, kPoolCache, kTagBytes, room,
-                                    SOCKET_ID_ANY);
+  pool_ = ::rte_pktmbuf_pool_create("packets", buffers, kPoolCache, kTagBytes, room, SOCKET_ID_ANY);
   if (pool_ == nullptr) return no_room("packet buffers", "报文缓冲区");
   if (auto rings = make_rings(workers); !rings) return rings;
   for (const Device::Wanted& device : wanted) {

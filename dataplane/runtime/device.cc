@@ -29,8 +29,8 @@ std::unexpected<Failure> no_interface(const Device::Wanted& wanted) {
       fmt::format("port {}: there is no network interface '{}'; create it, or correct `device` in "
                   "the gateway file",
                   wanted.port, wanted.target),
-      fmt::format("端口 {}：没有网络接口“{}”；请创建该接口，或改正网关文件中的 device",
-                  wanted.port, wanted.target));
+      fmt::format("端口 {}：没有网络接口“{}”；请创建该接口，或改正网关文件中的 device", wanted.port,
+                  wanted.target));
 }
 
 // One step of setting a device up has failed with `error` (positive).
@@ -46,9 +46,10 @@ std::unexpected<Failure> refused(const Device::Wanted& wanted, const char* engli
                     "CAP_BPF",
                     wanted.port, chinese, wanted.target));
   }
-  return environment(
-      fmt::format("port {}: cannot {} '{}': {}", wanted.port, english, wanted.target, why),
-      fmt::format("端口 {}：无法{}“{}”：{}", wanted.port, chinese, wanted.target, why));
+  return environment(fmt::format("port {}: cannot {} '{}': {}", wanted.port, english, wanted.target,
+                                 why),
+                     fmt::format("端口 {}：无法{}“{}”：{}", wanted.port, chinese, wanted.target,
+                                 why));
 }
 
 net::MacAddress to_mac(const rte_ether_addr& address) noexcept {
@@ -130,13 +131,14 @@ Outcome<void> Device::create(DeviceKind kind) {
     const auto state = kernel_link::look(wanted_.target);
     const unsigned channels = state ? state->queues : 1;
     if (channels > queues) {
-      return environment(
-          fmt::format("port {}: '{}' has {} queues for {} workers; set as many with "
-                      "'ethtool -L {} combined {}'",
-                      wanted_.port, wanted_.target, channels, queues, wanted_.target, queues),
-          fmt::format("端口 {}：“{}”有 {} 个队列，而工作线程为 {} 个；请执行 "
-                      "ethtool -L {} combined {}",
-                      wanted_.port, wanted_.target, channels, queues, wanted_.target, queues));
+      return environment(fmt::format("port {}: '{}' has {} queues for {} workers; set as many with "
+                                     "'ethtool -L {} combined {}'",
+                                     wanted_.port, wanted_.target, channels, queues, wanted_.target,
+                                     queues),
+                         fmt::format("端口 {}：“{}”有 {} 个队列，而工作线程为 {} 个；请执行 "
+                                     "ethtool -L {} combined {}",
+                                     wanted_.port, wanted_.target, channels, queues, wanted_.target,
+                                     queues));
     }
     queues = channels;
   }
@@ -145,14 +147,15 @@ Outcome<void> Device::create(DeviceKind kind) {
   args_ = std::move(*args);
   through_kernel_ = uses_interface(kind) || kind == DeviceKind::kTap;
 
-  const int result =
-      ::rte_eal_hotplug_add(args_.bus.c_str(), args_.name.c_str(), args_.arguments.c_str());
+  const int result = ::rte_eal_hotplug_add(args_.bus.c_str(), args_.name.c_str(),
+                                           args_.arguments.c_str());
   if (result != 0) return refused(wanted_, "create the device of", "创建设备", -result);
   created_ = true;
   if (::rte_eth_dev_get_port_by_name(args_.name.c_str(), &id_) != 0) {
-    return configuration(
-        fmt::format("port {}: '{}' is not an Ethernet port of DPDK", wanted_.port, wanted_.target),
-        fmt::format("端口 {}：“{}”不是 DPDK 以太网端口", wanted_.port, wanted_.target));
+    return configuration(fmt::format("port {}: '{}' is not an Ethernet port of DPDK", wanted_.port,
+                                     wanted_.target),
+                         fmt::format("端口 {}：“{}”不是 DPDK 以太网端口", wanted_.port,
+                                     wanted_.target));
   }
   return {};
 }
@@ -170,17 +173,17 @@ Outcome<void> Device::set_up(rte_mempool* pool) {
   if (receive_queues_ > 1 && info.flow_type_rss_offloads != 0) {
     // The queue only spreads the work of receiving; who owns a flow is settled by the worker.
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_hf =
-        (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP) &
-        info.flow_type_rss_offloads;
+    conf.rx_adv_conf.rss_conf.rss_hf = (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP |
+                                        RTE_ETH_RSS_SCTP) &
+                                       info.flow_type_rss_offloads;
   }
   const bool large = wanted_.mtu > RTE_ETHER_MTU;
   if (large && kind_ != DeviceKind::kAfPacket && info.max_mtu < wanted_.mtu) {
     return configuration(
         fmt::format("port {}: '{}' carries an MTU of {} at most; the gateway file asks for {}",
                     wanted_.port, wanted_.target, info.max_mtu, wanted_.mtu),
-        fmt::format("端口 {}：“{}”的 MTU 最大为 {}，网关文件要求 {}", wanted_.port,
-                    wanted_.target, info.max_mtu, wanted_.mtu));
+        fmt::format("端口 {}：“{}”的 MTU 最大为 {}，网关文件要求 {}", wanted_.port, wanted_.target,
+                    info.max_mtu, wanted_.mtu));
   }
   // Where the frames come from the kernel it is the interface's MTU that holds, set above.
   if (large && kind_ == DeviceKind::kPci) conf.rxmode.mtu = wanted_.mtu;

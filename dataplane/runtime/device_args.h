@@ -12,16 +12,16 @@
 namespace meiguan::runtime {
 
 struct DeviceArgs {
-  std::string bus;        // "vdev" or "pci"
-  std::string name;       // of the device on its bus, such as net_af_packet0
+  std::string bus;   // "vdev" or "pci"
+  std::string name;  // of the device on its bus, such as net_af_packet0
   std::string arguments;
   bool operator==(const DeviceArgs&) const = default;
 };
 
 struct DeviceRequest {
   image::DeviceKind kind{};
-  std::string target;         // behind the kind's name: an interface, an address, or arguments
-  unsigned index{0};          // makes the device's name its own
+  std::string target;  // behind the kind's name: an interface, an address, or arguments
+  unsigned index{0};   // makes the device's name its own
   unsigned queues{1};
   std::uint16_t mtu{1500};
 };

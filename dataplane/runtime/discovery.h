@@ -16,7 +16,8 @@ namespace meiguan::runtime {
 using FrameBytes = std::vector<std::uint8_t>;
 
 // The Ethernet header of a frame from `from` to `to` (zero: whom the builder knows).
-[[nodiscard]] inline net::Link link_from(const Interface& from, const net::MacAddress& to) noexcept {
+[[nodiscard]] inline net::Link link_from(const Interface& from,
+                                         const net::MacAddress& to) noexcept {
   return {to, from.mac, from.vlan};
 }
 

@@ -24,8 +24,7 @@ constexpr std::uint32_t kDefaultSmallPagesMb = 512;
 std::uint64_t free_huge_bytes() {
   std::uint64_t bytes = 0;
   std::error_code error;
-  for (const auto& entry :
-       std::filesystem::directory_iterator{"/sys/kernel/mm/hugepages", error}) {
+  for (const auto& entry : std::filesystem::directory_iterator{"/sys/kernel/mm/hugepages", error}) {
     // hugepages-2048kB
     const std::string name = entry.path().filename().string();
     const std::size_t dash = name.find('-');
@@ -56,20 +55,27 @@ Outcome<void> check_memory(const Options& options) {
 Outcome<Eal> Eal::start(const Options& options, const CorePlan& cores) {
   if (auto memory = check_memory(options); !memory) return std::unexpected{memory.error()};
 
-  const std::string prefix =
-      options.file_prefix.empty() ? fmt::format("meiguan-{}", ::getpid()) : options.file_prefix;
+  const std::string prefix = options.file_prefix.empty() ? fmt::format("meiguan-{}", ::getpid())
+                                                         : options.file_prefix;
   std::string lcores = fmt::format("0@{}", cores.main);
   for (std::size_t i = 0; i < cores.workers.size(); ++i) {
     lcores += fmt::format(",{}@{}", i + 1, cores.workers[i]);
   }
   std::vector<std::string> arguments{
-      "meiguan-dataplane", "--lcores", lcores, "--main-lcore", "0", "--no-telemetry", "--file-prefix", prefix,
+      "meiguan-dataplane",
+      "--lcores",
+      lcores,
+      "--main-lcore",
+      "0",
+      "--no-telemetry",
+      "--file-prefix",
+      prefix,
       // No device but those that the image names.
-      "--allow", "0000:00:00.0",
+      "--allow",
+      "0000:00:00.0",
       fmt::format("--log-level=*:{}", options.log_level == Level::kDebug ? "info" : "warning"),
       // Which kinds of huge pages there are not is no news.
-      fmt::format("--log-level=lib.eal:{}",
-                  options.log_level == Level::kDebug ? "info" : "error"),
+      fmt::format("--log-level=lib.eal:{}", options.log_level == Level::kDebug ? "info" : "error"),
   };
   std::uint32_t megabytes = options.memory_mb;
   if (options.no_huge) {
@@ -110,9 +116,9 @@ Outcome<Eal> Eal::start(const Options& options, const CorePlan& cores) {
         "--memory, or run with --no-huge",
         "报文内存不足：请增加大页（vm.nr_hugepages）、减小 --memory，或加 --no-huge 运行");
   }
-  return environment(
-      fmt::format("DPDK does not start: {}; its own messages stand above", ::rte_strerror(error)),
-      fmt::format("DPDK 无法启动：{}；详见上方 DPDK 的输出", ::rte_strerror(error)));
+  return environment(fmt::format("DPDK does not start: {}; its own messages stand above",
+                                 ::rte_strerror(error)),
+                     fmt::format("DPDK 无法启动：{}；详见上方 DPDK 的输出", ::rte_strerror(error)));
 }
 
 Eal::Eal(Eal&& other) noexcept

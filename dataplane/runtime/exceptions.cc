@@ -42,8 +42,8 @@ Exceptions::Exceptions(Shared& shared, rte_mempool* pool, fastpath::CounterBlock
 Exceptions::~Exceptions() {
   stack_->neighbours().give_up_all();
   std::array<void*, 64> packets;
-  while (const unsigned count = ::rte_ring_sc_dequeue_burst(
-             shared_.exceptions, packets.data(), packets.size(), nullptr)) {
+  while (const unsigned count = ::rte_ring_sc_dequeue_burst(shared_.exceptions, packets.data(),
+                                                            packets.size(), nullptr)) {
     for (unsigned i = 0; i < count; ++i) {
       auto* packet = static_cast<rte_mbuf*>(packets[i]);
       if (tag_of(packet).fate.step == fastpath::NextStep::kResolve) {

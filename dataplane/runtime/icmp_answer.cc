@@ -15,9 +15,9 @@ constexpr std::size_t kMostLinkBytes = sizeof(net::EthernetHeader) + sizeof(net:
 FrameBytes begin_frame(const Interface& out, const net::MacAddress& to, net::Family family,
                        std::size_t packet_bytes, std::size_t& start) {
   FrameBytes frame(kMostLinkBytes + packet_bytes);
-  start = net::build_ethernet(
-      frame, link_from(out, to),
-      family == net::Family::kIpv4 ? net::ether_type::kIpv4 : net::ether_type::kIpv6);
+  start = net::build_ethernet(frame, link_from(out, to),
+                              family == net::Family::kIpv4 ? net::ether_type::kIpv4
+                                                           : net::ether_type::kIpv6);
   return frame;
 }
 
@@ -54,8 +54,8 @@ FrameBytes build_error(const Interface& out, const net::MacAddress& to,
   if (!from) return {};
   std::size_t start{};
   FrameBytes frame = begin_frame(out, to, info.family, net::kMostIcmp6ErrorBytes, start);
-  const std::size_t bytes =
-      net::build_icmp_error(std::span{frame}.subspan(start), problem, mtu, *from, packet);
+  const std::size_t bytes = net::build_icmp_error(std::span{frame}.subspan(start), problem, mtu,
+                                                  *from, packet);
   if (bytes == 0) return {};
   frame.resize(start + bytes);
   return frame;

@@ -23,12 +23,12 @@ namespace meiguan::runtime {
                                           const fastpath::PacketInfo& info,
                                           std::span<const std::uint8_t> packet);
 
-// The error about `packet`, to leave by `out` for the station `to` (zero: yet to be found); `mtu` is
-// of "too big". Empty
-// where nothing may be said (net::may_answer_with_error), or `out` has no address to speak from.
+// The error about `packet`, to leave by `out` for the station `to` (zero: yet to be found); `mtu`
+// is of "too big". Empty where nothing may be said (net::may_answer_with_error), or `out` has no
+// address to speak from.
 [[nodiscard]] FrameBytes build_error(const Interface& out, const net::MacAddress& to,
                                      const fastpath::PacketInfo& info,
-                                     std::span<const std::uint8_t> packet,
-                                     net::IcmpProblem problem, std::uint32_t mtu);
+                                     std::span<const std::uint8_t> packet, net::IcmpProblem problem,
+                                     std::uint32_t mtu);
 
 }  // namespace meiguan::runtime

@@ -16,9 +16,9 @@ namespace meiguan::runtime {
 struct InForce {
   std::unique_ptr<LoadedImage> loaded;
   std::uint32_t generation{0};
-  std::vector<PortId> port_of_device;      // the main port, by the device's place
+  std::vector<PortId> port_of_device;         // the main port, by the device's place
   std::vector<std::uint16_t> device_of_port;  // by PortId; a sub-port's is its parent's
-  std::vector<net::MacAddress> macs;       // by PortId
+  std::vector<net::MacAddress> macs;          // by PortId
 
   [[nodiscard]] const image::Image& image() const noexcept { return loaded->image(); }
 };

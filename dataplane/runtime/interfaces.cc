@@ -25,8 +25,8 @@ bool is_station(const net::MacAddress& mac) noexcept {
 }
 
 bool Interface::has(net::Family family) const noexcept {
-  return std::ranges::any_of(
-      addresses, [family](const auto& a) { return a.address.family() == family; });
+  return std::ranges::any_of(addresses,
+                             [family](const auto& a) { return a.address.family() == family; });
 }
 
 bool Interface::owns(const net::Address& address) const noexcept {
@@ -63,8 +63,7 @@ Interfaces::Interfaces(const image::Image& image, std::span<const net::MacAddres
     Interface interface;
     interface.id = PortId{static_cast<std::uint16_t>(i)};
     interface.main = PortId{record.parent};
-    interface.name.assign(record.name.data(),
-                          ::strnlen(record.name.data(), record.name.size()));
+    interface.name.assign(record.name.data(), ::strnlen(record.name.data(), record.name.size()));
     interface.vlan = record.vlan;
     interface.mtu = record.mtu;
     interface.space = SpaceId{record.space};

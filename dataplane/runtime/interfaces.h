@@ -16,7 +16,7 @@ namespace meiguan::runtime {
 // A port or sub-port as the gateway's own ARP, ND and ICMP see it.
 struct Interface {
   PortId id;
-  PortId main;            // the port itself, or a sub-port's parent
+  PortId main;  // the port itself, or a sub-port's parent
   std::string name;
   std::uint16_t vlan{0};  // 0: untagged
   std::uint16_t mtu{0};
@@ -44,7 +44,8 @@ class Interfaces {
   [[nodiscard]] const Interface* find(PortId port) const noexcept;
   [[nodiscard]] std::span<const Interface> all() const noexcept { return interfaces_; }
   // Whether `address` may be a neighbour there: on-link at this very port and not the gateway's.
-  [[nodiscard]] bool on_link(const Interface& interface, const net::Address& address) const noexcept;
+  [[nodiscard]] bool on_link(const Interface& interface,
+                             const net::Address& address) const noexcept;
   // Whether a packet to `address` in the space of `interface` is for the gateway.
   [[nodiscard]] bool is_own(const Interface& interface, const net::Address& address) const noexcept;
   // The port by which packets from `interface` go to `address`, and the next hop there.

@@ -80,8 +80,9 @@ std::optional<State> look(const std::string& interface) {
     ethtool_channels channels{};
     channels.cmd = ETHTOOL_GCHANNELS;
     if (query.ethtool(channels)) {
-      state.queues = std::max<std::uint32_t>(
-          1, channels.combined_count != 0 ? channels.combined_count : channels.rx_count);
+      state.queues = std::max<std::uint32_t>(1, channels.combined_count != 0
+                                                    ? channels.combined_count
+                                                    : channels.rx_count);
     }
   }
   return state;

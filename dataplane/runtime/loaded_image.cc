@@ -57,15 +57,13 @@ LoadedImage::LoadedImage(Memory&& memory, const image::Image& image) noexcept
 
 LoadedImage::~LoadedImage() { ::munmap(memory_, mapped_); }
 
-Result<std::unique_ptr<LoadedImage>> LoadedImage::from_descriptor(int descriptor,
-                                                                  bool huge_pages) {
+Result<std::unique_ptr<LoadedImage>> LoadedImage::from_descriptor(int descriptor, bool huge_pages) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) return failed("cannot read", "无法读取", "the image");
   if (!S_ISREG(status.st_mode)) {
     return fail("the image is not a regular file or memfd", "映像不是普通文件或 memfd");
   }
-  if (status.st_size <= 0 ||
-      static_cast<std::uint64_t>(status.st_size) > image::kMaxImageBytes) {
+  if (status.st_size <= 0 || static_cast<std::uint64_t>(status.st_size) > image::kMaxImageBytes) {
     return fail(fmt::format("the image has {} bytes; it should have 1 to {}", status.st_size,
                             image::kMaxImageBytes),
                 fmt::format("映像为 {} 字节，应为 1 至 {} 字节", status.st_size,
@@ -79,8 +77,7 @@ Result<std::unique_ptr<LoadedImage>> LoadedImage::from_descriptor(int descriptor
   }
   std::size_t at = 0;
   while (at < bytes) {
-    const ssize_t got =
-        ::pread(descriptor, memory.data + at, bytes - at, static_cast<off_t>(at));
+    const ssize_t got = ::pread(descriptor, memory.data + at, bytes - at, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed("cannot read", "无法读取", "the image");
     if (got == 0) return fail("the image shrank while it was read", "读取时映像被截短");
@@ -103,8 +100,7 @@ Result<std::unique_ptr<LoadedImage>> LoadedImage::from_file(const std::filesyste
               fmt::format("{}：{}", file.native(), why.chinese));
 }
 
-Outcome<void> check_capacity(const image::Image& image,
-                             const fastpath::CounterCapacity& capacity) {
+Outcome<void> check_capacity(const image::Image& image, const fastpath::CounterCapacity& capacity) {
   if (image.meta().has_gateway == 0) {
     return configuration(
         "the image holds no gateway, so there are no ports: compile it with --gateway FILE",

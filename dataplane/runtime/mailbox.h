@@ -16,9 +16,9 @@ namespace meiguan::runtime {
 
 class FlowMailbox {
  public:
-  static constexpr std::size_t kMost =
-      (channel::kMaxMessageBytes - sizeof(channel::MessageHeader) - sizeof(channel::FlowsAnswer)) /
-      sizeof(fastpath::Event);
+  static constexpr std::size_t kMost = (channel::kMaxMessageBytes - sizeof(channel::MessageHeader) -
+                                        sizeof(channel::FlowsAnswer)) /
+                                       sizeof(fastpath::Event);
 
   // The asker's side. False while an earlier question is still open.
   [[nodiscard]] bool ask(std::uint32_t cursor) noexcept {

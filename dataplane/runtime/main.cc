@@ -75,9 +75,8 @@ int run(const Options& options) {
   const Descriptor signals = open_signals();
   auto eal = Eal::start(options, *cores);
   if (!eal) return end_with(eal.error());
-  auto segments =
-      Segments::create(static_cast<std::uint32_t>(cores->workers.size()),
-                       fastpath::CounterCapacity{}, options.flows, options.events);
+  auto segments = Segments::create(static_cast<std::uint32_t>(cores->workers.size()),
+                                   fastpath::CounterCapacity{}, options.flows, options.events);
   if (!segments) return end_with(segments.error());
 
   Dataplane dataplane{options, std::move(*segments)};

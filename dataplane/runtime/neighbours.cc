@@ -144,8 +144,8 @@ void Neighbours::hold(PortId out, const net::Address& next_hop, std::unique_ptr<
       outlet_.give_up(std::move(packet), Reason::kNeighbourTableFull);
       return;
     }
-    // Who is given up here may be told so, by a packet that is held in its turn; how many such there
-    // are is limited, so this ends.
+    // Who is given up here may be told so, by a packet that is held in its turn; how many such
+    // there are is limited, so this ends.
     make_room_for_unresolved();
     bool added = false;
     std::tie(at, added) = entries_.try_emplace(key);

@@ -51,11 +51,11 @@ class Neighbours {
   void hold(PortId out, const net::Address& next_hop, std::unique_ptr<HeldPacket> packet,
             fastpath::Tick now);
   // `address` has sent a request to one of our addresses on `port`.
-  void heard_request(const Interface& port, const net::Address& address,
-                     const net::MacAddress& mac, fastpath::Tick now);
+  void heard_request(const Interface& port, const net::Address& address, const net::MacAddress& mac,
+                     fastpath::Tick now);
   // An answer for `address`; `solicited` is what it says of itself (of ARP: a reply to our MAC).
-  void heard_answer(const Interface& port, const net::Address& address,
-                    const net::MacAddress& mac, bool solicited, fastpath::Tick now);
+  void heard_answer(const Interface& port, const net::Address& address, const net::MacAddress& mac,
+                    bool solicited, fastpath::Tick now);
   // Asks again, ages, forgets: whatever is due.
   void tick(fastpath::Tick now);
   // Gives up everything held: before the end.
@@ -102,7 +102,8 @@ class Neighbours {
   std::vector<std::pair<std::string, SpaceId>> identities_;
   Entries entries_;
   std::set<std::pair<fastpath::Tick, Key>> due_;
-  std::deque<Key> unresolved_order_;  // oldest first; may name ones that are not unresolved any more
+  std::deque<Key>
+      unresolved_order_;  // oldest first; may name ones that are not unresolved any more
   std::size_t unresolved_{0};
   std::size_t held_{0};
   TokenBucket requests_{1000, 200};

@@ -120,12 +120,11 @@ BOOST_FIXTURE_TEST_CASE(a_request_teaches_on_link_addresses_only, Fixture) {
     bool learned;
   };
   const Case cases[] = {
-      {"10.64.37.9", true},      {"10.64.38.9", true},       // both subnets of the port
-      {"2001:db8:1::9", true},   {"59.205.16.10", false},    // behind another port
-      {"10.64.37.1", false},     {"2001:db8:1::", false},    // our own
-      {"10.64.37.255", false},   {"224.0.0.1", false},
-      {"0.0.0.0", false},        {"8.8.8.8", false},
-      {"fe80::9", false},
+      {"10.64.37.9", true},    {"10.64.38.9", true},     // both subnets of the port
+      {"2001:db8:1::9", true}, {"59.205.16.10", false},  // behind another port
+      {"10.64.37.1", false},   {"2001:db8:1::", false},  // our own
+      {"10.64.37.255", false}, {"224.0.0.1", false},    {"0.0.0.0", false},
+      {"8.8.8.8", false},      {"fe80::9", false},
   };
   for (const Case& c : cases) {
     neighbours.heard_request(lan(), address(c.sender), kFirst, 0);
@@ -158,8 +157,8 @@ BOOST_FIXTURE_TEST_CASE(a_full_table_gives_up_by_name, Fixture) {
   Neighbours small{table, 4, outlet};
   small.adopt(interfaces, 0);
   for (int i = 1; i <= 5; ++i) {
-    small.hold(kLan, address("10.64.37." + std::to_string(20 + i)),
-               std::make_unique<TestPacket>(i), 0);
+    small.hold(kLan, address("10.64.37." + std::to_string(20 + i)), std::make_unique<TestPacket>(i),
+               0);
   }
   BOOST_TEST((outlet.given_up == Strings{"5 neighbour-table-full"}));
 }

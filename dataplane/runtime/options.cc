@@ -77,7 +77,8 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--neighbours", options.neighbours, "neighbour table entries")
       ->capture_default_str()
       ->check(CLI::Range(64U, 1U << 20));
-  app.add_option("--events", options.events, "events that each worker's ring holds (a power of two)")
+  app.add_option("--events", options.events,
+                 "events that each worker's ring holds (a power of two)")
       ->capture_default_str()
       ->check(CLI::Range(1024U, 1U << 24));
   app.add_option("--packets", options.packets, "packet buffers (default: as the ports need)");
@@ -90,14 +91,14 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--file-prefix", options.file_prefix, "DPDK's file prefix (default: a new one)");
   app.add_flag("--check", options.check,
                "check the image and the machine, say what would be done, and end");
-  app.add_option("--lang", language, "the language of messages")->check(CLI::IsMember({"en", "zh"}));
+  app.add_option("--lang", language, "the language of messages")
+      ->check(CLI::IsMember({"en", "zh"}));
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Level>{{"debug", Level::kDebug},
-                                       {"info", Level::kInfo},
-                                       {"warning", Level::kWarning},
-                                       {"error", Level::kError}},
-          CLI::ignore_case));
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Level>{{"debug", Level::kDebug},
+                                                                       {"info", Level::kInfo},
+                                                                       {"warning", Level::kWarning},
+                                                                       {"error", Level::kError}},
+                                          CLI::ignore_case));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -16,15 +16,15 @@ struct Options {
   std::filesystem::path run_dir{"/run/meiguan"};
   std::filesystem::path state_dir{"/var/lib/meiguan"};
   std::filesystem::path image;
-  std::uint32_t flows{1U << 20};       // of each worker
+  std::uint32_t flows{1U << 20};  // of each worker
   std::uint32_t neighbours{1U << 16};
-  std::uint32_t events{1U << 16};      // of each worker's ring, a power of two
-  std::uint32_t packets{0};            // packet buffers; 0: as many as the ports need
+  std::uint32_t events{1U << 16};  // of each worker's ring, a power of two
+  std::uint32_t packets{0};        // packet buffers; 0: as many as the ports need
   bool no_huge{false};
-  std::uint32_t memory_mb{0};          // 0: as the data plane sees fit
-  int main_core{-1};                   // -1: the first core that the process may use
-  std::vector<int> worker_cores;       // empty: all others
-  std::string file_prefix;             // empty: one of this process alone
+  std::uint32_t memory_mb{0};     // 0: as the data plane sees fit
+  int main_core{-1};              // -1: the first core that the process may use
+  std::vector<int> worker_cores;  // empty: all others
+  std::string file_prefix;        // empty: one of this process alone
   bool check{false};
   Language language{Language::kEnglish};
   Level log_level{Level::kInfo};

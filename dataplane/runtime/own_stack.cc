@@ -76,8 +76,8 @@ void OwnStack::consume(PortId in, std::span<const std::uint8_t> frame, Tick now)
       if (!interfaces_->is_own(*interface, info.destination())) return;
       net::EthernetHeader ethernet;
       if (!net::Reader{frame}.read(ethernet)) return;
-      const FrameBytes reply =
-          build_echo_reply(*interface, ethernet.source, info, packet_in(info, frame));
+      const FrameBytes reply = build_echo_reply(*interface, ethernet.source, info,
+                                                packet_in(info, frame));
       if (!reply.empty() && echoes_.take(now)) outlet_.transmit(in, reply);
       return;
     }

@@ -28,8 +28,7 @@ class OwnStack {
   // A frame for the gateway, as it was received on `in`.
   void consume(PortId in, std::span<const std::uint8_t> frame, fastpath::Tick now);
   // A frame that was dropped with a reason that its sender may be told, as it was received.
-  void report(const fastpath::Fate& fate, std::span<const std::uint8_t> frame,
-              fastpath::Tick now);
+  void report(const fastpath::Fate& fate, std::span<const std::uint8_t> frame, fastpath::Tick now);
   // A packet that was held in vain; `frame` is as it would have been sent.
   void report_unresolved(const fastpath::Fate& fate, std::span<const std::uint8_t> frame,
                          fastpath::Tick now);

@@ -135,11 +135,11 @@ BOOST_FIXTURE_TEST_CASE(an_answer_to_our_question_lets_packets_go, Fixture) {
   Bytes option;
   append(option, net::LinkLayerOption{net::LinkLayerOption::kTarget, 1, kPeerMac});
   stack.consume(kLan,
-                ethernet(icmp6_packet("2001:db8:1::9", "2001:db8:1::1",
-                                      neighbour(net::icmp6::kNeighbourAdvertisement,
-                                                "2001:db8:1::9",
-                                                net::NeighbourMessage::kSolicited, option),
-                                      255)),
+                ethernet(
+                    icmp6_packet("2001:db8:1::9", "2001:db8:1::1",
+                                 neighbour(net::icmp6::kNeighbourAdvertisement, "2001:db8:1::9",
+                                           net::NeighbourMessage::kSolicited, option),
+                                 255)),
                 0);
   auto reply = ethernet(arp(2, "10.64.37.9", "10.64.37.1"), net::ether_type::kArp);
   std::copy(interfaces.find(kLan)->mac.begin(), interfaces.find(kLan)->mac.end(), reply.begin());

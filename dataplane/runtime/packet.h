@@ -15,7 +15,8 @@ namespace meiguan::runtime {
 
 struct PacketTag {
   fastpath::Fate fate;
-  std::uint32_t generation{0};   // of the image that judged it: only with it do its ids mean anything
+  std::uint32_t generation{
+      0};  // of the image that judged it: only with it do its ids mean anything
   std::uint32_t frame_bytes{0};  // as received
 };
 inline constexpr std::uint16_t kTagBytes = 128;
@@ -36,7 +37,8 @@ static_assert(RTE_PKTMBUF_HEADROOM >= fastpath::Frame::kHeadroom);
 
 // Takes back what the pipeline made of the frame: its start may have moved by a VLAN tag.
 inline void put_frame(rte_mbuf* packet, const fastpath::Frame& frame) noexcept {
-  packet->data_off = static_cast<std::uint16_t>(frame.data - static_cast<std::uint8_t*>(packet->buf_addr));
+  packet->data_off = static_cast<std::uint16_t>(frame.data -
+                                                static_cast<std::uint8_t*>(packet->buf_addr));
   packet->data_len = static_cast<std::uint16_t>(frame.length);
   packet->pkt_len = frame.length;
 }

@@ -1,8 +1,8 @@
-// DPDK's net_af_packet joins a fanout group with PACKET_FANOUT_FLAG_DEFRAG and has no option against
-// it: the kernel would put IPv4 fragments together before the gateway sees them, so that a datagram
-// larger than a ring frame arrives cut short, and a smaller one is judged as a packet that was never
-// on the wire. The flag is taken off here, on its way to the kernel; nothing else is changed.
-// (packet(7), PACKET_FANOUT; drivers/net/af_packet/rte_eth_af_packet.c in DPDK 22.11.)
+// DPDK's net_af_packet joins a fanout group with PACKET_FANOUT_FLAG_DEFRAG and has no option
+// against it: the kernel would put IPv4 fragments together before the gateway sees them, so that a
+// datagram larger than a ring frame arrives cut short, and a smaller one is judged as a packet that
+// was never on the wire. The flag is taken off here, on its way to the kernel; nothing else is
+// changed. (packet(7), PACKET_FANOUT; drivers/net/af_packet/rte_eth_af_packet.c in DPDK 22.11.)
 
 #include <linux/if_packet.h>
 #include <sys/socket.h>

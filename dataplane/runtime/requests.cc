@@ -20,7 +20,7 @@ namespace {
 constexpr fastpath::Tick kWorkerPatience = 500;
 
 template <typename T>
-  requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 void put(Answer& answer, const T& value) {
   const std::size_t at = answer.payload.size();
   answer.payload.resize(at + sizeof(T));
@@ -29,8 +29,7 @@ void put(Answer& answer, const T& value) {
 
 // A request's payload, which must be exactly a T.
 template <typename T>
-  requires std::is_trivially_copyable_v<T>
-Result<T> get(const channel::Message& request) {
+requires std::is_trivially_copyable_v<T> Result<T> get(const channel::Message& request) {
   T value;
   if (request.payload.size() != sizeof(T)) {
     return fail(fmt::format("the request carries {} bytes; it should carry {}",
@@ -160,7 +159,8 @@ Result<Answer> Dataplane::flows(const channel::Message& request) {
   }
   Answer answer;
   const auto events = mailbox.events();
-  put(answer, channel::FlowsAnswer{mailbox.next_cursor(), static_cast<std::uint32_t>(events.size())});
+  put(answer,
+      channel::FlowsAnswer{mailbox.next_cursor(), static_cast<std::uint32_t>(events.size())});
   const auto bytes = std::as_bytes(events);
   answer.payload.insert(answer.payload.end(), bytes.begin(), bytes.end());
   return answer;
@@ -169,9 +169,9 @@ Result<Answer> Dataplane::flows(const channel::Message& request) {
 Result<Answer> Dataplane::neighbour_list(const channel::Message& request) const {
   const auto cursor = get<std::uint32_t>(request);
   if (!cursor) return std::unexpected{cursor.error()};
-  constexpr std::size_t kMost =
-      (channel::kMaxMessageBytes - sizeof(channel::MessageHeader) - sizeof(std::uint32_t)) /
-      sizeof(channel::NeighbourState);
+  constexpr std::size_t kMost = (channel::kMaxMessageBytes - sizeof(channel::MessageHeader) -
+                                 sizeof(std::uint32_t)) /
+                                sizeof(channel::NeighbourState);
   std::vector<Neighbours::Listed> listed;
   std::uint32_t next = 0;
   if (exceptions_) {

@@ -82,17 +82,21 @@ BOOST_AUTO_TEST_CASE(devices_become_arguments) {
     const char* want;  // null: refused
   };
   const Case cases[] = {
-      {"af_packet", {DeviceKind::kAfPacket, "eth1", 3, 1, 1500},
+      {"af_packet",
+       {DeviceKind::kAfPacket, "eth1", 3, 1, 1500},
        "vdev net_af_packet3 "
        "iface=eth1,qpairs=1,blocksz=65536,framesz=2048,framecnt=2048,qdisc_bypass=1"},
-      {"af_packet, jumbo frames", {DeviceKind::kAfPacket, "eth1", 0, 2, 9000},
+      {"af_packet, jumbo frames",
+       {DeviceKind::kAfPacket, "eth1", 0, 2, 9000},
        "vdev net_af_packet0 "
        "iface=eth1,qpairs=2,blocksz=65536,framesz=16384,framecnt=256,qdisc_bypass=1"},
-      {"af_xdp", {DeviceKind::kAfXdp, "eth1", 1, 2, 1500},
+      {"af_xdp",
+       {DeviceKind::kAfXdp, "eth1", 1, 2, 1500},
        "vdev net_af_xdp1 iface=eth1,start_queue=0,queue_count=2,busy_budget=0"},
       {"tap", {DeviceKind::kTap, "mg0", 0, 1, 1500}, "vdev net_tap0 iface=mg0"},
       {"pci", {DeviceKind::kPci, "0000:04:00.0", 0, 1, 1500}, "pci 0000:04:00.0 "},
-      {"vdev as it stands", {DeviceKind::kVdev, "net_pcap0,rx_pcap=a,infinite_rx=1", 0, 1, 1500},
+      {"vdev as it stands",
+       {DeviceKind::kVdev, "net_pcap0,rx_pcap=a,infinite_rx=1", 0, 1, 1500},
        "vdev net_pcap0 rx_pcap=a,infinite_rx=1"},
       {"vdev without arguments", {DeviceKind::kVdev, "net_null0", 0, 1, 1500}, "vdev net_null0 "},
       {"another argument smuggled in", {DeviceKind::kAfPacket, "a,qpairs=9", 0, 1, 1500}, nullptr},
@@ -102,8 +106,7 @@ BOOST_AUTO_TEST_CASE(devices_become_arguments) {
   };
   for (const Case& c : cases) {
     const auto args = device_args(c.request);
-    const std::string got =
-        args ? args->bus + " " + args->name + " " + args->arguments : "refused";
+    const std::string got = args ? args->bus + " " + args->name + " " + args->arguments : "refused";
     BOOST_TEST(got == (c.want != nullptr ? c.want : "refused"), c.name << ": " << got);
   }
   BOOST_TEST(buffer_room(1500) == 2048U);

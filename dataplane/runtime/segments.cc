@@ -42,13 +42,12 @@ Outcome<Segments::Shared> Segments::share(const char* name, std::size_t bytes) {
   Shared shared;
   shared.bytes = bytes;
   shared.descriptor = Descriptor{::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
-  if (shared.descriptor &&
-      ::ftruncate(shared.descriptor.get(), static_cast<off_t>(bytes)) == 0 &&
+  if (shared.descriptor && ::ftruncate(shared.descriptor.get(), static_cast<off_t>(bytes)) == 0 &&
       // The size is fixed, so that a control plane cannot pull the pages from under a worker.
       ::fcntl(shared.descriptor.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
           0) {
-    void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                     shared.descriptor.get(), 0);
+    void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, shared.descriptor.get(),
+                     0);
     if (p != MAP_FAILED) {
       shared.memory = static_cast<std::byte*>(p);
       return shared;
@@ -61,8 +60,7 @@ Outcome<Segments::Shared> Segments::share(const char* name, std::size_t bytes) {
       fmt::format("无法取得 {} 字节共享内存（{}）：{}；请增加内存", bytes, name, why));
 }
 
-Outcome<Segments> Segments::create(std::uint32_t workers,
-                                   const fastpath::CounterCapacity& capacity,
+Outcome<Segments> Segments::create(std::uint32_t workers, const fastpath::CounterCapacity& capacity,
                                    std::uint32_t flow_capacity, std::uint64_t ring_events) {
   Segments segments;
   segments.capacity_ = capacity;

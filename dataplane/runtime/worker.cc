@@ -68,7 +68,8 @@ void Worker::run() {
   unsigned idle = 0;
   while (!shared_.stop.load(std::memory_order_relaxed)) {
     const InForce& in_force = *shared_.in_force.load(std::memory_order_acquire);
-    if (in_force.generation != generation_) [[unlikely]] begin(in_force);
+    if (in_force.generation != generation_) [[unlikely]]
+      begin(in_force);
     const fastpath::Tick now = monotonic_ms();
     const unsigned got = poll(in_force, now);
     for (Transmit& transmit : transmits_) transmit.flush();
@@ -108,8 +109,9 @@ unsigned Worker::poll(const InForce& in_force, fastpath::Tick now) noexcept {
     if (batched_ > kBatch - kReceive) judge(in_force, now);
   }
   if (workers_ > 1) {
-    const unsigned count = ::rte_ring_sc_dequeue_burst(
-        shared_.handovers[number_], reinterpret_cast<void**>(packets.data()), kReceive, nullptr);
+    const unsigned count = ::rte_ring_sc_dequeue_burst(shared_.handovers[number_],
+                                                       reinterpret_cast<void**>(packets.data()),
+                                                       kReceive, nullptr);
     got += count;
     for (unsigned i = 0; i < count; ++i) {
       batch_[batched_] = packets[i];
@@ -174,10 +176,9 @@ void Worker::judge(const InForce& in_force, fastpath::Tick now) noexcept {
     rte_mbuf* packet = batch_[i];
     const fastpath::Fate& fate = fates_[i];
     switch (fate.step) {
-      [[likely]] case fastpath::NextStep::kSend:
-        put_frame(packet, frames_[i]);
-        transmits_[in_force.device_of_port[fate.out.index()]].add(packet, fate.out);
-        break;
+      [[likely]] case fastpath::NextStep::kSend : put_frame(packet, frames_[i]);
+      transmits_[in_force.device_of_port[fate.out.index()]].add(packet, fate.out);
+      break;
       case fastpath::NextStep::kResolve:
       case fastpath::NextStep::kConsume:
       case fastpath::NextStep::kReport: {
@@ -208,8 +209,9 @@ void Worker::raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fa
 
 void Worker::send_own_frames(const InForce& in_force) noexcept {
   std::array<rte_mbuf*, kReceive> packets;
-  const unsigned count = ::rte_ring_sc_dequeue_burst(
-      shared_.own_frames, reinterpret_cast<void**>(packets.data()), kReceive, nullptr);
+  const unsigned count = ::rte_ring_sc_dequeue_burst(shared_.own_frames,
+                                                     reinterpret_cast<void**>(packets.data()),
+                                                     kReceive, nullptr);
   for (unsigned i = 0; i < count; ++i) {
     const PacketTag& tag = tag_of(packets[i]);
     if (tag.generation != in_force.generation) {

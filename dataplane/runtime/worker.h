@@ -65,8 +65,7 @@ class Worker {
   void begin(const InForce& in_force) noexcept;
   [[nodiscard]] unsigned poll(const InForce& in_force, fastpath::Tick now) noexcept;
   // Puts what a device gave into the batch, or hands it over to its owner.
-  void take(const InForce& in_force, std::uint16_t device,
-            std::span<rte_mbuf*> packets) noexcept;
+  void take(const InForce& in_force, std::uint16_t device, std::span<rte_mbuf*> packets) noexcept;
   void drop(rte_mbuf* packet, PortId in, fastpath::Reason reason) noexcept;
   void judge(const InForce& in_force, fastpath::Tick now) noexcept;
   void raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fate& fate,

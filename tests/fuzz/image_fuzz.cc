@@ -68,10 +68,12 @@ image::AlignedBytes make_image() {
 }
 
 void ask(const image::Image& image) {
-  const net::Address addresses[] = {
-      net::Address::v4(0x0a000005), net::Address::v4(0xc0000201), net::Address::v4(0),
-      net::Address::v4(0xffffffff), *net::parse_address("2001:db8:1::1"),
-      *net::parse_address("::")};
+  const net::Address addresses[] = {net::Address::v4(0x0a000005),
+                                    net::Address::v4(0xc0000201),
+                                    net::Address::v4(0),
+                                    net::Address::v4(0xffffffff),
+                                    *net::parse_address("2001:db8:1::1"),
+                                    *net::parse_address("::")};
   for (std::size_t s = 0; s < image.spaces().size(); ++s) {
     const SpaceId space{static_cast<std::uint16_t>(s)};
     for (std::size_t z = 0; z < image.zones().size(); ++z) {
@@ -81,8 +83,7 @@ void ask(const image::Image& image) {
         (void)fastpath::admit(image, subject, space, source, nullptr);
         (void)image.route_to(space, source);
         for (const net::Address& destination : addresses) {
-          const auto target =
-              fastpath::find_target(image, space, destination, {6, 443}, zone);
+          const auto target = fastpath::find_target(image, space, destination, {6, 443}, zone);
           const auto access = fastpath::decide(image, subject, target);
           for (const std::uint32_t rule : access.audits) {
             if (rule >= image.rules().size()) std::abort();

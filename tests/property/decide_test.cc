@@ -59,12 +59,11 @@ std::string show(const Answer& answer) {
 }
 
 bool same(const Answer& got, const Answer& want) {
-  const bool reason =
-      got.reason == want.reason ||
-      (want.either_isolation &&
-       (got.reason == Reason::kZoneIsolated || got.reason == Reason::kInternetIsolated));
-  return reason && got.rule == want.rule && got.unit == want.unit &&
-         got.to_unit == want.to_unit && got.service == want.service && got.audits == want.audits;
+  const bool reason = got.reason == want.reason ||
+                      (want.either_isolation && (got.reason == Reason::kZoneIsolated ||
+                                                 got.reason == Reason::kInternetIsolated));
+  return reason && got.rule == want.rule && got.unit == want.unit && got.to_unit == want.to_unit &&
+         got.service == want.service && got.audits == want.audits;
 }
 
 Answer by_image(const Subject& s, const Packet& packet, const Ends& ends) {
@@ -189,8 +188,8 @@ void report(std::uint64_t seed, const PolicyText& text, const std::string& gatew
             const Question& question, const std::string& difference, Totals& totals) {
   if (++totals.mismatches > 5) return;
   BOOST_TEST_MESSAGE("");
-  BOOST_ERROR(fmt::format("seed {}: {}\n{}\n{}", seed, difference,
-                          minimal(text, gateway, question), gateway));
+  BOOST_ERROR(fmt::format("seed {}: {}\n{}\n{}", seed, difference, minimal(text, gateway, question),
+                          gateway));
 }
 
 void run_without_gateway(std::uint64_t seed, Random& random, PolicyText& text, Totals& totals) {
@@ -259,10 +258,11 @@ void run_with_gateway(std::uint64_t seed, Random& random, const PolicyText& text
   for (int i = 0; i < 40; ++i) {
     auto packet = random_packet(random, *policy);
     constexpr std::array<const char*, 24> kOdd{
-        "255.255.255.255", "224.0.0.5",  "127.0.0.1",  "0.0.0.0",     "0.1.2.3",  "240.0.0.1",
-        "169.254.1.1",     "172.31.0.1", "172.31.0.7", "172.31.0.8",  "172.31.0.9", "192.168.1.1",
-        "ff02::5",         "::1",        "::",         "fe80::1",     "fd00::1",  "4000::1",
-        "2001:db8:ff::",   "2001:db8:ff::1", "2001:db8:ff:1::", "100.64.0.1", "8.8.8.8", "2400::1"};
+        "255.255.255.255", "224.0.0.5",   "127.0.0.1",  "0.0.0.0",       "0.1.2.3",
+        "240.0.0.1",       "169.254.1.1", "172.31.0.1", "172.31.0.7",    "172.31.0.8",
+        "172.31.0.9",      "192.168.1.1", "ff02::5",    "::1",           "::",
+        "fe80::1",         "fd00::1",     "4000::1",    "2001:db8:ff::", "2001:db8:ff::1",
+        "2001:db8:ff:1::", "100.64.0.1",  "8.8.8.8",    "2400::1"};
     if (chance(random, 30)) {
       const auto odd = *net::parse_address(kOdd[below(random, kOdd.size())]);
       if (odd.family() == packet.source.family()) {

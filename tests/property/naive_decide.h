@@ -45,15 +45,15 @@ struct Answer {
 [[nodiscard]] UnitId unit_at(const policy::CheckedPolicy& policy, SpaceId space,
                              const net::Address& address);
 // Every service that a packet is in, in the order of the policy.
-[[nodiscard]] std::vector<ServiceId> services_at(const policy::CheckedPolicy& policy,
-                                                 SpaceId space, const Packet& packet);
+[[nodiscard]] std::vector<ServiceId> services_at(const policy::CheckedPolicy& policy, SpaceId space,
+                                                 const Packet& packet);
 
 // Isolation and rules: policy.md sections 3 and 4.
 [[nodiscard]] Answer decide(const policy::CheckedPolicy& policy, const Packet& packet,
                             const Ends& ends);
 
-// Everything from the source's kind on: policy.md section 5, for a first packet that is well-formed,
-// carries the registered MAC, and came in by `in`.
+// Everything from the source's kind on: policy.md section 5, for a first packet that is
+// well-formed, carries the registered MAC, and came in by `in`.
 [[nodiscard]] Answer judge(const policy::CheckedPolicy& policy,
                            const policy::CheckedGateway& gateway, PortId in, const Packet& packet);
 

@@ -94,18 +94,17 @@ ToMatch to_selector(const Case& c, const Selector& selector, NodeId owner) {
       }
       break;
     case SelectorKind::kNet:
-      result.matches =
-          c.ends.to_space == selector.space && selector.prefix.contains(c.packet.destination);
+      result.matches = c.ends.to_space == selector.space &&
+                       selector.prefix.contains(c.packet.destination);
       break;
     case SelectorKind::kService:
     case SelectorKind::kServices:
       for (const auto id : c.services) {
         const auto& service = c.policy.services[id.index()];
-        const bool wanted =
-            selector.kind == SelectorKind::kService
-                ? id == selector.service
-                : std::find(service.labels.begin(), service.labels.end(), selector.text) !=
-                      service.labels.end();
+        const bool wanted = selector.kind == SelectorKind::kService
+                                ? id == selector.service
+                                : std::find(service.labels.begin(), service.labels.end(),
+                                            selector.text) != service.labels.end();
         if (wanted && may_open(service.node)) {
           result.matches = true;
           result.named.push_back(id);
@@ -178,11 +177,11 @@ std::vector<ServiceId> services_at(const CheckedPolicy& policy, SpaceId space,
   for (std::size_t i = 0; i < policy.services.size(); ++i) {
     const auto& service = policy.services[i];
     if (policy.zones[service.zone.index()].space != space) continue;
-    const bool here = std::any_of(
-        service.endpoints.begin(), service.endpoints.end(), [&](const policy::Endpoint& endpoint) {
-          return endpoint.prefix.contains(packet.destination) &&
-                 matches(endpoint.match, packet.protocol, packet.value);
-        });
+    const bool here = std::any_of(service.endpoints.begin(), service.endpoints.end(),
+                                  [&](const policy::Endpoint& endpoint) {
+                                    return endpoint.prefix.contains(packet.destination) &&
+                                           matches(endpoint.match, packet.protocol, packet.value);
+                                  });
     if (here) found.emplace_back(static_cast<ServiceId::rep>(i));
   }
   return found;

@@ -58,7 +58,7 @@ Packet random_packet(Random& random, const policy::CheckedPolicy& policy) {
   Packet packet;
   packet.source = random_address(random, policy, family);
   packet.destination = random_address(random, policy, family);
-  constexpr std::array<std::uint16_t, 14> kPorts{1,  25,   53,   79,   80,   81,   442,
+  constexpr std::array<std::uint16_t, 14> kPorts{1,   25,  53,   79,   80,   81,   442,
                                                  443, 444, 7999, 8000, 8005, 8010, 65535};
   const auto port = kPorts[below(random, kPorts.size())];
   switch (below(random, 8)) {
@@ -87,8 +87,8 @@ Packet random_packet(Random& random, const policy::CheckedPolicy& policy) {
 }
 
 std::string random_gateway(Random& random, const policy::CheckedPolicy& policy) {
-  std::string text =
-      fmt::format("[gateway]\nnode = \"{}\"\n", policy.nodes[below(random, policy.nodes.size())].code);
+  std::string text = fmt::format("[gateway]\nnode = \"{}\"\n",
+                                 policy.nodes[below(random, policy.nodes.size())].code);
   constexpr std::array<const char*, 3> kSpoof{"strict", "loose", "off"};
   std::size_t n = 0;
   std::string routes;
@@ -112,8 +112,8 @@ std::string random_gateway(Random& random, const policy::CheckedPolicy& policy) 
         "addresses = [\"172.31.0.{}/29\", \"2001:db8:ff:{}::1/64\"{}]\nanti_spoof = \"{}\"\n",
         transit + 1, n, inside, kSpoof[chance(random, 50) ? 2 : below(random, 3)]);
     const std::size_t count = below(random, 4);
-    const auto space =
-        zone.space == kSharedSpace ? std::string{} : fmt::format("space = \"{}\"\n", zone.id);
+    const auto space = zone.space == kSharedSpace ? std::string{}
+                                                  : fmt::format("space = \"{}\"\n", zone.id);
     for (std::size_t i = 0; i < count; ++i) {
       const auto length = static_cast<std::uint8_t>(22 + below(random, 9));
       const auto prefix = net::Prefix::around(in_world(random, Family::kIpv4), length);
@@ -127,8 +127,8 @@ std::string random_gateway(Random& random, const policy::CheckedPolicy& policy) 
                             net::to_string(prefix), n, space);
     }
     if (chance(random, 40)) {
-      routes += fmt::format("[[route]]\nprefix = \"{}\"\nvia = \"172.31.0.{}\"\n{}",
-                            "0.0.0.0/0", transit + 2, space);
+      routes += fmt::format("[[route]]\nprefix = \"{}\"\nvia = \"172.31.0.{}\"\n{}", "0.0.0.0/0",
+                            transit + 2, space);
     }
     // A route of a private zone that leads out of its space.
     if (zone.space != kSharedSpace && n > 0 && chance(random, 40)) {

@@ -17,12 +17,14 @@ namespace {
 constexpr std::array<std::string_view, 4> kTiers{"province", "prefecture", "county", "township"};
 constexpr std::array<std::string_view, 4> kLabels{"finance", "hall", "town", "nobody"};
 constexpr std::array<std::string_view, 3> kServiceLabels{"core", "web", "none"};
-constexpr std::array<std::string_view, 12> kMatches{
-    "443/tcp", "80/tcp",  "80-443/tcp", "8000-8010/tcp", "tcp",     "53/udp",
-    "udp",     "1-65535/tcp", "sctp",       "icmp",          "proto-47", "any"};
-constexpr std::array<std::string_view, 12> kNarrow{
-    "443/tcp", "80/tcp",  "81-8005/tcp", "tcp",      "53/udp", "udp",
-    "icmp/8",  "icmp",    "icmp6/128",   "proto-47", "80/sctp", "icmp/0"};
+constexpr std::array<std::string_view, 12> kMatches{"443/tcp",       "80/tcp",      "80-443/tcp",
+                                                    "8000-8010/tcp", "tcp",         "53/udp",
+                                                    "udp",           "1-65535/tcp", "sctp",
+                                                    "icmp",          "proto-47",    "any"};
+constexpr std::array<std::string_view, 12> kNarrow{"443/tcp",  "80/tcp",  "81-8005/tcp",
+                                                   "tcp",      "53/udp",  "udp",
+                                                   "icmp/8",   "icmp",    "icmp6/128",
+                                                   "proto-47", "80/sctp", "icmp/0"};
 
 template <std::size_t N>
 std::string_view pick(Random& random, const std::array<std::string_view, N>& from) {
@@ -48,8 +50,8 @@ net::Prefix random_prefix(Random& random, net::Family family, std::uint8_t least
     return net::Address::v6(bytes);
   }();
   const std::uint8_t last = v4 ? 32 : 128;
-  const auto length =
-      static_cast<std::uint8_t>(least + below(random, static_cast<std::size_t>(last - least) + 1));
+  const auto length = static_cast<std::uint8_t>(
+      least + below(random, static_cast<std::size_t>(last - least) + 1));
   return net::Prefix::around(base, length);
 }
 
@@ -90,8 +92,7 @@ std::string selector(Random& random, const World& world, bool to, bool groups) {
                                              : "unit:" + pick(random, world.units);
     case 9:
     case 10: return "services:" + std::string{pick(random, kServiceLabels)};
-    default:
-      return world.services.empty() ? "any" : "service:" + pick(random, world.services);
+    default: return world.services.empty() ? "any" : "service:" + pick(random, world.services);
   }
 }
 
@@ -159,8 +160,7 @@ void add_units(Random& random, World& world, PolicyText& text) {
   for (std::size_t i = 0; i < n; ++i) {
     const auto id = fmt::format("u{}", i);
     world.units.push_back(id);
-    std::vector<std::string> prefixes{
-        prefix_text(random_prefix(random, net::Family::kIpv4, 25))};
+    std::vector<std::string> prefixes{prefix_text(random_prefix(random, net::Family::kIpv4, 25))};
     if (chance(random, 40)) {
       prefixes.push_back(prefix_text(random_prefix(random, net::Family::kIpv6, 121)));
     }
@@ -206,18 +206,20 @@ void add_services(Random& random, World& world, PolicyText& text) {
                               : net::to_string(prefix.address());
       const auto whole = prefix.length() == (v6 ? 128 : 32);
       std::string endpoint = address + (whole ? "" : fmt::format("/{}", prefix.length()));
-      endpoint += slash == std::string_view::npos
-                      ? "/" + std::string{match}
-                      : ":" + std::string{match};
+      endpoint += slash == std::string_view::npos ? "/" + std::string{match}
+                                                  : ":" + std::string{match};
       endpoints.push_back(endpoint);
     }
     std::vector<std::string> labels;
     if (chance(random, 40)) labels.emplace_back("core");
     if (chance(random, 40)) labels.emplace_back("web");
-    const bool dmz = std::ranges::find(world.zones, "dmz") != world.zones.end() && chance(random, 30);
-    std::string block = fmt::format(
-        "[[service]]\nid = \"{}\"\nzone = \"{}\"\nendpoints = {}\n", id,
-        dmz ? "dmz" : chance(random, 60) ? "extranet" : pick(random, world.zones), list(endpoints));
+    const bool dmz = std::ranges::find(world.zones, "dmz") != world.zones.end() &&
+                     chance(random, 30);
+    std::string block = fmt::format("[[service]]\nid = \"{}\"\nzone = \"{}\"\nendpoints = {}\n", id,
+                                    dmz                  ? "dmz"
+                                    : chance(random, 60) ? "extranet"
+                                                         : pick(random, world.zones),
+                                    list(endpoints));
     if (!labels.empty()) block += "labels = " + list(labels) + "\n";
     if (dmz && chance(random, 70)) block += "publish = true\n";
     text.blocks.push_back(

@@ -14,8 +14,9 @@ namespace meiguan::cli {
 namespace {
 
 BOOST_AUTO_TEST_CASE(widths) {
-  const std::pair<const char*, std::size_t> kCases[] = {
-      {"", 0}, {"abc", 3}, {"政务外网", 8}, {"a政b", 4}, {"e\u0301", 1}, {"\xff\xfe", 2}};
+  const std::pair<const char*, std::size_t> kCases[] = {{"", 0},         {"abc", 3},
+                                                        {"政务外网", 8}, {"a政b", 4},
+                                                        {"e\u0301", 1},  {"\xff\xfe", 2}};
   for (const auto& [text, want] : kCases) BOOST_TEST(display_width(text) == want, text);
   BOOST_TEST(pad("政务", 6, false) == "政务  ");
   BOOST_TEST(pad("政务", 6, true) == "  政务");
@@ -42,7 +43,8 @@ BOOST_AUTO_TEST_CASE(times) {
   for (const auto& test : kCases) {
     std::array<char, 40> buffer{};
     const char* const end = time.write(buffer.data(), test.nanoseconds, test.digits);
-    BOOST_TEST((std::string_view{buffer.data(), static_cast<std::size_t>(end - buffer.data())} == test.want));
+    BOOST_TEST((std::string_view{buffer.data(), static_cast<std::size_t>(end - buffer.data())} ==
+                test.want));
   }
 }
 
@@ -70,8 +72,9 @@ BOOST_AUTO_TEST_CASE(tables) {
   Context context;
   BOOST_TEST(printed(context, Format::kTable) == "NAME    N\n乙      2\na,\"b\"  10\n-       1\n");
   BOOST_TEST(printed(context, Format::kCsv) == "name,n\n乙,2\n\"a,\"\"b\"\"\",10\n,1\n");
-  BOOST_TEST(printed(context, Format::kJsonl) ==
-             "{\"name\":\"乙\",\"n\":2}\n{\"name\":\"a,\\\"b\\\"\",\"n\":10}\n{\"name\":null,\"n\":1}\n");
+  BOOST_TEST(
+      printed(context, Format::kJsonl) ==
+      "{\"name\":\"乙\",\"n\":2}\n{\"name\":\"a,\\\"b\\\"\",\"n\":10}\n{\"name\":null,\"n\":1}\n");
   context.sort = "-n";
   context.limit = 1;
   context.columns = "n";
@@ -94,13 +97,25 @@ BOOST_AUTO_TEST_CASE(golden_text) {
   };
   const Case kCases[] = {
       {"same", "# c\na 0 drop denied -\n", {"a 0 drop denied -"}, true, "# c\na 0 drop denied -\n"},
-      {"another reason", "# c\na 0 drop denied -\n# end\n", {"a 0 drop spoofed -"}, false,
+      {"another reason",
+       "# c\na 0 drop denied -\n# end\n",
+       {"a 0 drop spoofed -"},
+       false,
        "# c\na 0 drop spoofed -\n# end\n"},
-      {"one more", "a 0 drop denied -\n", {"a 0 drop denied -", "a 1 drop denied -"}, false,
+      {"one more",
+       "a 0 drop denied -\n",
+       {"a 0 drop denied -", "a 1 drop denied -"},
+       false,
        "a 0 drop denied -\na 1 drop denied -\n"},
-      {"one fewer", "a 0 drop denied -\n# gone\na 1 drop denied -\n", {"a 0 drop denied -"}, false,
+      {"one fewer",
+       "a 0 drop denied -\n# gone\na 1 drop denied -\n",
+       {"a 0 drop denied -"},
+       false,
        "a 0 drop denied -\n"},
-      {"a name with a space", "# x\na b 0 drop denied -\n", {"a b 0 drop spoofed -"}, false,
+      {"a name with a space",
+       "# x\na b 0 drop denied -\n",
+       {"a b 0 drop spoofed -"},
+       false,
        "# x\na b 0 drop spoofed -\n"},
   };
   for (const auto& test : kCases) {

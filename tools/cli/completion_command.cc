@@ -3,8 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "tools/cli/out.h"
 #include "tools/cli/context.h"
+#include "tools/cli/out.h"
 
 namespace meiguan::cli {
 namespace {
@@ -77,8 +77,8 @@ void print_fish(const CLI::App& app, const std::string& parent, Out& out) {
     }
   }
   for (const auto* const sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    out.line(fmt::format("complete -c meiguan -f -n '{}' -a {} -d '{}'", condition,
-                         sub->get_name(), sub->get_description()));
+    out.line(fmt::format("complete -c meiguan -f -n '{}' -a {} -d '{}'", condition, sub->get_name(),
+                         sub->get_description()));
     print_fish(*sub, sub->get_name(), out);
   }
 }
@@ -108,15 +108,15 @@ int completion(const CLI::App& app, const std::string& shell) {
 }  // namespace
 
 void add_completion_command(CLI::App& app, Context& context, Action& chosen) {
-  auto* const command = app.add_subcommand(
-      "completion", context.tr("print a completion script for a shell", "输出命令补全脚本"));
+  auto* const command = app.add_subcommand("completion",
+                                           context.tr("print a completion script for a shell",
+                                                      "输出命令补全脚本"));
   auto shell = std::make_shared<std::string>();
   command->add_option("SHELL", *shell, context.tr("bash, zsh or fish", "bash、zsh 或 fish"))
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  command->callback([&app, &chosen, shell] {
-    chosen = [&app, shell] { return completion(app, *shell); };
-  });
+  command->callback(
+      [&app, &chosen, shell] { chosen = [&app, shell] { return completion(app, *shell); }; });
 }
 
 }  // namespace meiguan::cli

@@ -8,9 +8,10 @@
 namespace meiguan::cli {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 4> kFormats{
-    {{"table", Format::kTable}, {"json", Format::kJson}, {"jsonl", Format::kJsonl},
-     {"csv", Format::kCsv}}};
+constexpr std::array<std::pair<std::string_view, Format>, 4> kFormats{{{"table", Format::kTable},
+                                                                       {"json", Format::kJson},
+                                                                       {"jsonl", Format::kJsonl},
+                                                                       {"csv", Format::kCsv}}};
 
 }  // namespace
 

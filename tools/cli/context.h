@@ -36,7 +36,7 @@ struct Context {
   std::string format_name;  // as given by -o; empty: the command's default
   std::string columns;      // comma-separated keys
   bool no_headers{false};
-  std::string sort;         // a column's key, `-` in front: descending
+  std::string sort;  // a column's key, `-` in front: descending
   std::optional<std::size_t> limit;
   std::filesystem::path run_dir{"/run/meiguan"};
 

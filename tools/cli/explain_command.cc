@@ -65,10 +65,10 @@ void print_json(const Context& context, const analysis::Names& names,
 }
 
 void print_text(const Context& context, const analysis::Names& names,
-                const analysis::Question& question, const analysis::Explanation& answer,
-                Out& out) {
+                const analysis::Question& question, const analysis::Explanation& answer, Out& out) {
   const auto* const reason = fastpath::find_reason(answer.decision.reason);
-  out.line(fmt::format("{} -> {}", net::to_string(question.from), analysis::to_string(question.to)));
+  out.line(
+      fmt::format("{} -> {}", net::to_string(question.from), analysis::to_string(question.to)));
   std::size_t width = 0;
   for (const auto& stage : answer.stages) width = std::max(width, display_width(stage.name));
   for (const auto& stage : answer.stages) {
@@ -155,16 +155,16 @@ int run(const Context& context, const Options& options) {
 }  // namespace
 
 void add_explain_command(CLI::App& app, Context& context, Action& chosen) {
-  auto* const command = app.add_subcommand(
-      "explain", context.tr("say why a packet would pass or not", "解释一个报文为何放行或丢弃"));
+  auto* const command = app.add_subcommand("explain",
+                                           context.tr("say why a packet would pass or not",
+                                                      "解释一个报文为何放行或丢弃"));
   auto options = std::make_shared<Options>();
   command
       ->add_option("--policy", options->policy,
                    context.tr("the policy: a directory or one file", "策略目录或单个文件"))
       ->required();
   command->add_option("--gateway", options->gateway, context.tr("the gateway file", "网关文件"));
-  command->add_option("--from", options->from, context.tr("source address", "源地址"))
-      ->required();
+  command->add_option("--from", options->from, context.tr("source address", "源地址"))->required();
   command
       ->add_option("--to", options->to,
                    context.tr("ADDR[:PORT]/PROTO, IPv6 with a port as [ADDR]:PORT/PROTO",
@@ -174,12 +174,12 @@ void add_explain_command(CLI::App& app, Context& context, Action& chosen) {
                       context.tr("zone of a source of no unit", "源地址无单位时的区域"));
   command->add_option("--to-zone", options->to_zone,
                       context.tr("zone of a destination of no object", "目的地址无对象时的区域"));
-  command->add_option("--in", options->in,
-                      context.tr("port that it comes in by", "入端口"));
+  command->add_option("--in", options->in, context.tr("port that it comes in by", "入端口"));
   command->add_option("--at", options->at, context.tr("not supported yet", "尚不支持"));
   command
       ->add_option("--expect", options->expect,
-                   context.tr("exit 1 unless the answer is allow or deny", "与期望不符时退出码为 1"))
+                   context.tr("exit 1 unless the answer is allow or deny",
+                              "与期望不符时退出码为 1"))
       ->check(CLI::IsMember({"allow", "deny"}));
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return run(context, *options); };

@@ -55,77 +55,70 @@ struct Field {
 };
 
 const std::vector<Field>& fields_of(std::string_view what) {
-  static const std::vector<Field> kUnits{
-      {"unit", {"UNIT", "单位"}, false},
-      {"name", {"NAME", "名称"}, false},
-      {"sent_bits_per_second", {"SENT", "发送"}},
-      {"received_bits_per_second", {"RECEIVED", "接收"}},
-      {"sent_bytes", {"SENT BYTES", "发送字节"}},
-      {"received_bytes", {"RECEIVED BYTES", "接收字节"}},
-      {"flows", {"FLOWS", "流"}},
-      {"denied", {"DENIED", "拒绝"}}};
-  static const std::vector<Field> kServices{
-      {"service", {"SERVICE", "服务"}, false},
-      {"name", {"NAME", "名称"}, false},
-      {"request_bits_per_second", {"REQUESTS", "请求"}},
-      {"reply_bits_per_second", {"REPLIES", "应答"}},
-      {"request_bytes", {"REQUEST BYTES", "请求字节"}},
-      {"reply_bytes", {"REPLY BYTES", "应答字节"}},
-      {"flows", {"FLOWS", "流"}},
-      {"denied", {"DENIED", "拒绝"}}};
-  static const std::vector<Field> kRules{
-      {"rule", {"RULE", "规则"}, false},
-      {"action", {"ACTION", "动作"}, false},
-      {"packets_per_second", {"RATE", "速率"}},
-      {"packets", {"PACKETS", "报文"}},
-      {"bytes", {"BYTES", "字节"}},
-      {"hits", {"HITS", "命中"}},
-      {"audited", {"AUDITED", "审计"}},
-      {"where", {"WHERE", "位置"}, false}};
-  static const std::vector<Field> kPorts{
-      {"port", {"PORT", "端口"}, false},
-      {"zone", {"ZONE", "区域"}, false},
-      {"up", {"UP", "连通"}, false},
-      {"received_bits_per_second", {"RECEIVED", "接收"}},
-      {"sent_bits_per_second", {"SENT", "发送"}},
-      {"received_packets", {"RX PACKETS", "收包"}},
-      {"sent_packets", {"TX PACKETS", "发包"}},
-      {"dropped", {"DROPPED", "丢弃"}},
-      {"local", {"LOCAL", "本机"}},
-      {"missed", {"MISSED", "漏收"}},
-      {"errors", {"ERRORS", "错误"}}};
-  static const std::vector<Field> kReasons{
-      {"reason", {"REASON", "原因"}, false},
-      {"verdict", {"VERDICT", "判定"}, false},
-      {"packets_per_second", {"RATE", "速率"}},
-      {"packets", {"PACKETS", "报文"}},
-      {"bytes", {"BYTES", "字节"}}};
-  static const std::vector<Field> kFlows{
-      {"protocol", {"PROTO", "协议"}},
-      {"source", {"SOURCE", "源地址"}, false},
-      {"source_port", {"PORT", "端口"}},
-      {"destination", {"DESTINATION", "目的地址"}, false},
-      {"destination_port", {"PORT", "端口"}},
-      {"unit", {"UNIT", "单位"}, false},
-      {"to_unit", {"TO_UNIT", "目的单位"}, false},
-      {"service", {"SERVICE", "服务"}, false},
-      {"rule", {"RULE", "规则"}, false},
-      {"packets", {"PACKETS", "报文"}},
-      {"bytes", {"BYTES", "字节"}},
-      {"reply_packets", {"REPLIES", "应答"}},
-      {"reply_bytes", {"BYTES", "字节"}},
-      {"age_seconds", {"AGE", "秒"}}};
-  static const std::vector<Field> kGroups{
-      {"last", {"LAST", "最近"}, false},
-      {"reason", {"REASON", "原因"}, false},
-      {"unit", {"UNIT", "单位"}, false},
-      {"source", {"SOURCE", "源地址"}, false},
-      {"destination", {"DESTINATION", "目的地址"}, false},
-      {"protocol", {"PROTO", "协议"}},
-      {"destination_port", {"PORT", "端口"}},
-      {"service", {"SERVICE", "服务"}, false},
-      {"rule", {"RULE", "规则"}, false},
-      {"packets", {"PACKETS", "报文"}}};
+  static const std::vector<Field> kUnits{{"unit", {"UNIT", "单位"}, false},
+                                         {"name", {"NAME", "名称"}, false},
+                                         {"sent_bits_per_second", {"SENT", "发送"}},
+                                         {"received_bits_per_second", {"RECEIVED", "接收"}},
+                                         {"sent_bytes", {"SENT BYTES", "发送字节"}},
+                                         {"received_bytes", {"RECEIVED BYTES", "接收字节"}},
+                                         {"flows", {"FLOWS", "流"}},
+                                         {"denied", {"DENIED", "拒绝"}}};
+  static const std::vector<Field> kServices{{"service", {"SERVICE", "服务"}, false},
+                                            {"name", {"NAME", "名称"}, false},
+                                            {"request_bits_per_second", {"REQUESTS", "请求"}},
+                                            {"reply_bits_per_second", {"REPLIES", "应答"}},
+                                            {"request_bytes", {"REQUEST BYTES", "请求字节"}},
+                                            {"reply_bytes", {"REPLY BYTES", "应答字节"}},
+                                            {"flows", {"FLOWS", "流"}},
+                                            {"denied", {"DENIED", "拒绝"}}};
+  static const std::vector<Field> kRules{{"rule", {"RULE", "规则"}, false},
+                                         {"action", {"ACTION", "动作"}, false},
+                                         {"packets_per_second", {"RATE", "速率"}},
+                                         {"packets", {"PACKETS", "报文"}},
+                                         {"bytes", {"BYTES", "字节"}},
+                                         {"hits", {"HITS", "命中"}},
+                                         {"audited", {"AUDITED", "审计"}},
+                                         {"where", {"WHERE", "位置"}, false}};
+  static const std::vector<Field> kPorts{{"port", {"PORT", "端口"}, false},
+                                         {"zone", {"ZONE", "区域"}, false},
+                                         {"up", {"UP", "连通"}, false},
+                                         {"received_bits_per_second", {"RECEIVED", "接收"}},
+                                         {"sent_bits_per_second", {"SENT", "发送"}},
+                                         {"received_packets", {"RX PACKETS", "收包"}},
+                                         {"sent_packets", {"TX PACKETS", "发包"}},
+                                         {"dropped", {"DROPPED", "丢弃"}},
+                                         {"local", {"LOCAL", "本机"}},
+                                         {"missed", {"MISSED", "漏收"}},
+                                         {"errors", {"ERRORS", "错误"}}};
+  static const std::vector<Field> kReasons{{"reason", {"REASON", "原因"}, false},
+                                           {"verdict", {"VERDICT", "判定"}, false},
+                                           {"packets_per_second", {"RATE", "速率"}},
+                                           {"packets", {"PACKETS", "报文"}},
+                                           {"bytes", {"BYTES", "字节"}}};
+  static const std::vector<Field> kFlows{{"protocol", {"PROTO", "协议"}},
+                                         {"source", {"SOURCE", "源地址"}, false},
+                                         {"source_port", {"PORT", "端口"}},
+                                         {"destination", {"DESTINATION", "目的地址"}, false},
+                                         {"destination_port", {"PORT", "端口"}},
+                                         {"unit", {"UNIT", "单位"}, false},
+                                         {"to_unit", {"TO_UNIT", "目的单位"}, false},
+                                         {"service", {"SERVICE", "服务"}, false},
+                                         {"rule", {"RULE", "规则"}, false},
+                                         {"packets", {"PACKETS", "报文"}},
+                                         {"bytes", {"BYTES", "字节"}},
+                                         {"reply_packets", {"REPLIES", "应答"}},
+                                         {"reply_bytes", {"BYTES", "字节"}},
+                                         {"age_seconds", {"AGE", "秒"}}};
+  static const std::vector<Field> kGroups{{"last", {"LAST", "最近"}, false},
+                                          {"reason", {"REASON", "原因"}, false},
+                                          {"unit", {"UNIT", "单位"}, false},
+                                          {"source", {"SOURCE", "源地址"}, false},
+                                          {"destination", {"DESTINATION", "目的地址"}, false},
+                                          {"protocol", {"PROTO", "协议"}},
+                                          {"destination_port", {"PORT", "端口"}},
+                                          {"service", {"SERVICE", "服务"}, false},
+                                          {"rule", {"RULE", "规则"}, false},
+                                          {"packets", {"PACKETS", "报文"}}};
   if (what == "units") return kUnits;
   if (what == "services") return kServices;
   if (what == "rules") return kRules;
@@ -201,8 +194,8 @@ int status(const Context& context) {
   };
   const bool connected = text_at(*answer, "dataplane", "connected") == "true";
   line({"data plane", "数据面"},
-       connected ? fmt::format("{} {}, {} {}, {} {} s",
-                               context.tr("process", "进程"), text_at(*answer, "dataplane", "pid"),
+       connected ? fmt::format("{} {}, {} {}, {} {} s", context.tr("process", "进程"),
+                               text_at(*answer, "dataplane", "pid"),
                                text_at(*answer, "dataplane", "workers"),
                                context.tr("workers", "个工作线程"), context.tr("up", "已运行"),
                                text_at(*answer, "dataplane", "uptime_seconds"))
@@ -210,13 +203,13 @@ int status(const Context& context) {
   line({"generation", "策略代次"}, text_at(*answer, "dataplane", "generation"));
   line({"policy", "策略目录"}, text_at(*answer, "policy", "directory"));
   line({"gateway", "网关文件"}, text_at(*answer, "policy", "gateway"));
-  line({"image", "映像"},
-       text_at(*answer, "policy", "image") +
-           (text_at(*answer, "policy", "in_force") == "true"
-                ? context.tr(", in force", "，已生效")
-                : context.tr(", not in force yet", "，尚未生效")));
+  line({"image", "映像"}, text_at(*answer, "policy", "image") +
+                              (text_at(*answer, "policy", "in_force") == "true"
+                                   ? context.tr(", in force", "，已生效")
+                                   : context.tr(", not in force yet", "，尚未生效")));
   line({"loaded", "加载时间"}, text_at(*answer, "policy", "loaded"));
-  line({"flows", "流"}, text_at(*answer, "flows", "live") + " / " + text_at(*answer, "flows", "capacity"));
+  line({"flows", "流"},
+       text_at(*answer, "flows", "live") + " / " + text_at(*answer, "flows", "capacity"));
   if (const auto* const packets = answer->if_contains("packets")) {
     line({"packets", "报文"}, cell_text(Cell{*packets}));
   }
@@ -243,7 +236,8 @@ int drops(const Context& context) {
     plain.columns.clear();
     plain.sort.clear();
     plain.limit.reset();
-    if (const int code = print(table_of("reasons", answer->if_contains("reasons")), plain, *format, out);
+    if (const int code = print(table_of("reasons", answer->if_contains("reasons")), plain, *format,
+                               out);
         code != kYes) {
       return code;
     }
@@ -279,8 +273,9 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
 
   auto* const top = app.add_subcommand("top", context.tr("the busiest, with rates", "流量排行"));
   auto what = std::make_shared<std::string>("units");
-  top->add_option("WHAT", *what, context.tr("units (the default), services, rules, ports or reasons",
-                                            "units（默认）、services、rules、ports 或 reasons"))
+  top->add_option("WHAT", *what,
+                  context.tr("units (the default), services, rules, ports or reasons",
+                             "units（默认）、services、rules、ports 或 reasons"))
       ->check(CLI::IsMember({"units", "services", "rules", "ports", "reasons"}));
   top->callback([&context, &chosen, what] {
     chosen = [&context, what] {
@@ -297,26 +292,28 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
           return show_rows(context, request, "flows");
         };
       });
-  app.add_subcommand("drops", context.tr("what was dropped, and who was denied what", "丢弃统计与最近拒绝"))
+  app.add_subcommand("drops",
+                     context.tr("what was dropped, and who was denied what", "丢弃统计与最近拒绝"))
       ->callback([&context, &chosen] { chosen = [&context] { return drops(context); }; });
-  app.add_subcommand("ports", context.tr("the ports", "端口"))
-      ->callback([&context, &chosen] {
-        chosen = [&context] { return show_rows(context, {{"command", "ports"}}, "ports"); };
-      });
+  app.add_subcommand("ports", context.tr("the ports", "端口"))->callback([&context, &chosen] {
+    chosen = [&context] { return show_rows(context, {{"command", "ports"}}, "ports"); };
+  });
 
   struct Paths {
     std::string policy;
     std::string gateway;
   };
-  auto* const apply = app.add_subcommand(
-      "apply", context.tr("put another policy in force", "让另一策略生效"));
+  auto* const apply = app.add_subcommand("apply", context.tr("put another policy in force",
+                                                             "让另一策略生效"));
   auto paths = std::make_shared<Paths>();
-  apply->add_option("--policy", paths->policy,
-                    context.tr("the policy; meiguan-controld must be able to read it",
-                               "策略；meiguan-controld 须能读取"))
+  apply
+      ->add_option("--policy", paths->policy,
+                   context.tr("the policy; meiguan-controld must be able to read it",
+                              "策略；meiguan-controld 须能读取"))
       ->required();
   apply->add_option("--gateway", paths->gateway,
-                    context.tr("the gateway file; the one in force by default", "网关文件；默认沿用现行的"));
+                    context.tr("the gateway file; the one in force by default",
+                               "网关文件；默认沿用现行的"));
   apply->callback([&context, &chosen, paths] {
     chosen = [&context, paths] {
       json::object request{{"command", "apply"},

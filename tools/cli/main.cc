@@ -99,7 +99,8 @@ int run(int argc, const char* const* argv) {
                  context.tr("column to sort by, -COLUMN: descending", "排序的列，-列名 为降序"));
   app.add_option("--limit", context.limit, context.tr("rows at most", "最多行数"));
   app.add_option("--run-dir", context.run_dir,
-                 context.tr("where meiguan-controld has its socket", "meiguan-controld 套接字所在目录"))
+                 context.tr("where meiguan-controld has its socket",
+                            "meiguan-controld 套接字所在目录"))
       ->envname("MEIGUAN_RUN_DIR");
 
   Action chosen;

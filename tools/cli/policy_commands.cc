@@ -79,7 +79,8 @@ int check(const Context& context, const CheckOptions& options) {
   } else {
     if (!errors.empty()) report(context, errors);
     for (const auto& one : lints) {
-      std::fputs(analysis::render_lint(one, context.language, context.colour_errors).c_str(), stderr);
+      std::fputs(analysis::render_lint(one, context.language, context.colour_errors).c_str(),
+                 stderr);
     }
     if (errors.empty()) {
       note(context, {fmt::format("{}: no errors, {} lint{}", options.path, lints.size(),
@@ -118,12 +119,13 @@ int compile(const Context& context, const CompileOptions& options) {
 }  // namespace
 
 void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
-  auto* const policy = app.add_subcommand(
-      "policy", context.tr("work on policy files, offline", "离线处理策略文件"));
+  auto* const policy = app.add_subcommand("policy", context.tr("work on policy files, offline",
+                                                               "离线处理策略文件"));
   policy->require_subcommand(1);
 
-  auto* const check_command = policy->add_subcommand(
-      "check", context.tr("report everything that is wrong with a policy", "检查策略，报告全部错误"));
+  auto* const check_command =
+      policy->add_subcommand("check", context.tr("report everything that is wrong with a policy",
+                                                 "检查策略，报告全部错误"));
   auto check_options = std::make_shared<CheckOptions>();
   check_command
       ->add_option("PATH", check_options->path,
@@ -137,8 +139,9 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
     chosen = [&context, check_options] { return check(context, *check_options); };
   });
 
-  auto* const compile_command = policy->add_subcommand(
-      "compile", context.tr("compile a policy to an image", "把策略编译成映像"));
+  auto* const compile_command = policy->add_subcommand("compile",
+                                                       context.tr("compile a policy to an image",
+                                                                  "把策略编译成映像"));
   auto compile_options = std::make_shared<CompileOptions>();
   compile_command
       ->add_option("--policy", compile_options->policy,

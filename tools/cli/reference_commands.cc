@@ -90,13 +90,14 @@ int isolation(const Context& context) {
     const bool is_private = row.kind == ZoneKind::kPrivate;
     std::vector<Cell> cells;
     cells.emplace_back(json::value(row.key),
-                       is_private ? context.tr("private", "专网")
-                                  : std::string{context.language == Language::kChinese
-                                                    ? row.chinese
-                                                    : row.english});
+                       is_private
+                           ? context.tr("private", "专网")
+                           : std::string{context.language == Language::kChinese ? row.chinese
+                                                                                : row.english});
     for (const auto& column : kColumns) {
       // From a zone of another kind there is one column of private zones.
-      cells.emplace_back(json::value(answer_of(image::isolation(row.kind, column.kind, column.same))));
+      cells.emplace_back(
+          json::value(answer_of(image::isolation(row.kind, column.kind, column.same))));
     }
     table.rows.push_back(std::move(cells));
   }
@@ -109,7 +110,8 @@ int isolation(const Context& context) {
          {"rules: the rules decide; service: an allow must name the service; publish: and the "
           "service be published; egress: an [[egress]] must cover the source; -: dropped, and no "
           "rule lifts it",
-          "rules：由规则决定；service：放行规则须点名服务；publish：且服务已发布；egress：源地址须在 "
+          "rules：由规则决定；service：放行规则须点名服务；publish：且服务已发布；egress：源地址须"
+          "在 "
           "[[egress]] 内；-：丢弃，任何规则不能解除"});
   }
   return kYes;
@@ -118,17 +120,18 @@ int isolation(const Context& context) {
 }  // namespace
 
 void add_reference_commands(CLI::App& app, Context& context, Action& chosen) {
-  auto* const reason_command = app.add_subcommand(
-      "reason", context.tr("what a reason means; all of them without an argument",
-                           "原因的含义；不带参数时列出全部"));
+  auto* const reason_command =
+      app.add_subcommand("reason",
+                         context.tr("what a reason means; all of them without an argument",
+                                    "原因的含义；不带参数时列出全部"));
   auto which = std::make_shared<std::string>();
   reason_command->add_option("REASON", *which, context.tr("its code or name", "编号或名称"));
   reason_command->callback([&context, &chosen, which] {
     chosen = [&context, which] { return reason(context, *which); };
   });
 
-  auto* const isolation_command = app.add_subcommand(
-      "isolation", context.tr("the built-in isolation table", "内置的隔离表"));
+  auto* const isolation_command =
+      app.add_subcommand("isolation", context.tr("the built-in isolation table", "内置的隔离表"));
   isolation_command->require_subcommand(1);
   isolation_command->add_subcommand("show", context.tr("print it", "显示"))
       ->callback([&context, &chosen] { chosen = [&context] { return isolation(context); }; });

@@ -140,8 +140,9 @@ bool report_input(const Context& context, const ReplayInput& input) {
         fmt::format("{} 个报文所属接口不是以太网，已略过", counts.other_link_type));
   }
   if (counts.unknown_interface > 0) {
-    say(fmt::format("{} packets of an interface that the capture does not describe were passed over",
-                    counts.unknown_interface),
+    say(fmt::format(
+            "{} packets of an interface that the capture does not describe were passed over",
+            counts.unknown_interface),
         fmt::format("{} 个报文所属接口未在抓包中说明，已略过", counts.unknown_interface));
   }
   if (input.file.fault()) {
@@ -155,8 +156,9 @@ bool report_input(const Context& context, const ReplayInput& input) {
          fmt::format("{} 个报文在抓包时被截短，按现有内容判定", counts.cut));
   }
   if (input.guessed > 0) {
-    tell(fmt::format("the ports of {} packets were guessed: no route back to their source tells them",
-                     input.guessed),
+    tell(fmt::format(
+             "the ports of {} packets were guessed: no route back to their source tells them",
+             input.guessed),
          fmt::format("{} 个报文的入端口为推测：没有返回源地址的路由可以确定", input.guessed));
   }
   return input.file.fault().has_value() || counts.passed_over() > 0;
@@ -172,9 +174,8 @@ void on_bus_error(int) {
 }
 
 void expect_truncation(const Context& context) {
-  truncated_sentence =
-      context.tr("meiguan: error: a capture was truncated while it was read\n",
-                 "meiguan: 错误：抓包文件在读取时被截短\n");
+  truncated_sentence = context.tr("meiguan: error: a capture was truncated while it was read\n",
+                                  "meiguan: 错误：抓包文件在读取时被截短\n");
   struct sigaction action {};
   action.sa_handler = on_bus_error;
   ::sigaction(SIGBUS, &action, nullptr);
@@ -182,9 +183,8 @@ void expect_truncation(const Context& context) {
 
 int run(const Context& context, const Options& options) {
   const auto format = context.format(
-      options.summary
-          ? std::initializer_list<Format>{Format::kTable, Format::kJson, Format::kJsonl}
-          : std::initializer_list<Format>{Format::kTable, Format::kJsonl});
+      options.summary ? std::initializer_list<Format>{Format::kTable, Format::kJson, Format::kJsonl}
+                      : std::initializer_list<Format>{Format::kTable, Format::kJsonl});
   if (!format) return kBadInput;
   if (options.in.empty() == options.tap.empty()) {
     return refuse(context, {"give captures either as --in PORT=FILE or as --tap FILE",
@@ -256,7 +256,8 @@ int run(const Context& context, const Options& options) {
       }
     });
   }
-  if (options.summary) summary.print(context, *format == Format::kTable ? Format::kTable : Format::kJson, out);
+  if (options.summary)
+    summary.print(context, *format == Format::kTable ? Format::kTable : Format::kJson, out);
 
   int code = kYes;
   if (expected && update) {
@@ -275,8 +276,8 @@ int run(const Context& context, const Options& options) {
 }  // namespace
 
 void add_replay_command(CLI::App& app, Context& context, Action& chosen) {
-  auto* const command = app.add_subcommand(
-      "replay", context.tr("judge the packets of captures", "对抓包中的报文逐一判定"));
+  auto* const command = app.add_subcommand("replay", context.tr("judge the packets of captures",
+                                                                "对抓包中的报文逐一判定"));
   auto options = std::make_shared<Options>();
   command
       ->add_option("--policy", options->policy,
@@ -291,8 +292,7 @@ void add_replay_command(CLI::App& app, Context& context, Action& chosen) {
       ->allow_extra_args(false);
   command->add_option("--tap", options->tap,
                       context.tr("a capture of both directions", "双向抓包"));
-  command->add_flag("--summary", options->summary,
-                    context.tr("counts only", "只输出统计"));
+  command->add_flag("--summary", options->summary, context.tr("counts only", "只输出统计"));
   command->add_option("--expect", options->expect,
                       context.tr("golden text to compare with; UPDATE_EXPECT=1 rewrites it",
                                  "与标准文本比较；UPDATE_EXPECT=1 则重写"));

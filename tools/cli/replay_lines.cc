@@ -67,8 +67,8 @@ LineWords::LineWords(const policy::Catalog& catalog,
   for (std::size_t code = 0; code < fastpath::kReasonCodes; ++code) {
     const auto reason = static_cast<fastpath::Reason>(code);
     const auto* const info = fastpath::find_reason(reason);
-    reasons[code] =
-        word(info != nullptr ? std::string{info->name} : fmt::format("reason-{}", code), json);
+    reasons[code] = word(info != nullptr ? std::string{info->name} : fmt::format("reason-{}", code),
+                         json);
     verdicts[code] = word(std::string{fastpath::name_of(fastpath::verdict_of(reason))}, json);
   }
 }
@@ -211,8 +211,8 @@ void ReplayLines::write_table(const ReplayedPacket& packet) {
       words_.services[fate.service], services_width_);
   if (packet.baseline != nullptr && !baseline_.empty()) {
     const Fate& was = *packet.baseline;
-    line += fmt::format("  ({} {} {})", words_.verdicts[code_of(was)],
-                        words_.reasons[code_of(was)], baseline_.front().rules[was.rule]);
+    line += fmt::format("  ({} {} {})", words_.verdicts[code_of(was)], words_.reasons[code_of(was)],
+                        baseline_.front().rules[was.rule]);
   }
   line.erase(line.find_last_not_of(' ') + 1);
   out_.line(line);
@@ -222,8 +222,8 @@ std::string golden_line(const LineWords& words, const ReplayedPacket& packet) {
   const std::size_t code = code_of(packet.fate);
   return fmt::format(
       "{} {} {} {} {}",
-      words.files[StrongId<struct FileTag>{static_cast<std::uint32_t>(packet.input)}],
-      packet.index, words.verdicts[code], words.reasons[code], words.rules[packet.fate.rule]);
+      words.files[StrongId<struct FileTag>{static_cast<std::uint32_t>(packet.input)}], packet.index,
+      words.verdicts[code], words.reasons[code], words.rules[packet.fate.rule]);
 }
 
 bool changed(const analysis::Names& names, const analysis::Names& baseline,

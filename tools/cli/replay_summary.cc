@@ -25,7 +25,8 @@ Counts named(const std::vector<std::uint64_t>& counts, const std::vector<Named>&
   for (std::size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] > 0) result.emplace_back(name_of(names[i]), counts[i]);
   }
-  std::ranges::stable_sort(result, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::stable_sort(result,
+                           [](const auto& a, const auto& b) { return a.second > b.second; });
   return result;
 }
 
@@ -56,7 +57,8 @@ void ReplaySummary::print(const Context& context, Format format, Out& out) const
     by_verdict[static_cast<std::size_t>(info.verdict)] += n;
     if (n > 0) reasons.emplace_back(std::string{info.name}, n);
   }
-  std::ranges::stable_sort(reasons, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::ranges::stable_sort(reasons,
+                           [](const auto& a, const auto& b) { return a.second > b.second; });
   Counts verdicts;
   for (const auto verdict :
        {fastpath::Verdict::kForward, fastpath::Verdict::kDrop, fastpath::Verdict::kLocal}) {
@@ -71,9 +73,14 @@ void ReplaySummary::print(const Context& context, Format format, Out& out) const
   const std::array<Part, 5> parts{{
       {"verdicts", {"VERDICT", "判定"}, std::move(verdicts)},
       {"reasons", {"REASON", "原因"}, std::move(reasons)},
-      {"rules", {"RULE", "规则"}, named(rules_, catalog_.rules, [](const auto& r) { return r.full_name; })},
-      {"units", {"UNIT", "单位"}, named(units_, catalog_.units, [](const auto& u) { return u.id; })},
-      {"services", {"SERVICE", "服务"},
+      {"rules",
+       {"RULE", "规则"},
+       named(rules_, catalog_.rules, [](const auto& r) { return r.full_name; })},
+      {"units",
+       {"UNIT", "单位"},
+       named(units_, catalog_.units, [](const auto& u) { return u.id; })},
+      {"services",
+       {"SERVICE", "服务"},
        named(services_, catalog_.services, [](const auto& s) { return s.id; })},
   }};
   if (format == Format::kJson) {

@@ -136,7 +136,8 @@ int print(Table table, const Context& context, Format format, Out& out) {
     case Format::kCsv: {
       std::string line;
       if (!context.no_headers) {
-        for (const auto i : shown) line += (line.empty() ? "" : ",") + csv_field(table.columns[i].key);
+        for (const auto i : shown)
+          line += (line.empty() ? "" : ",") + csv_field(table.columns[i].key);
         out.line(line);
       }
       for (const auto& row : table.rows) {

@@ -245,6 +245,8 @@ class Lab:
                 process.stop(5)
             for label in list(self.namespaces):
                 _remove_namespace(self.namespaces.pop(label).name)
+            for process in self.processes:
+                shutil.rmtree(f"/run/dpdk/meiguan-{process.pid}", ignore_errors=True)
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -266,6 +268,10 @@ def clear_leftovers() -> list[str]:
             cleared.append(name)
     for directory in Path(tempfile.gettempdir()).glob("mg-*-meiguan-*"):
         owner = re.match(r"mg-(\d+)-", directory.name)
+        if owner and not Path("/proc", owner[1]).exists():
+            shutil.rmtree(directory, ignore_errors=True)
+    for directory in Path("/run/dpdk").glob("meiguan-*"):  # of data planes that were killed hard
+        owner = re.fullmatch(r"meiguan-(\d+)", directory.name)
         if owner and not Path("/proc", owner[1]).exists():
             shutil.rmtree(directory, ignore_errors=True)
     return cleared

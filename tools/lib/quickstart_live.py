@@ -159,9 +159,11 @@ class Transfer:
 
 
 TRANSFERS = (
-    Transfer("hrss", ("video conference, up", "视频会议，上行"), "cloud", "59.205.17.5", 1720, ()),
-    Transfer("hrss", ("video conference, down", "视频会议，下行"), "cloud", "59.205.17.5", 1720, ("-R",)),
-    Transfer("servers", ("handing in data, IPv6", "数据报送（IPv6）"), "exchange", "2001:db8:e107:1::114", 9521, ()),
+    Transfer("hrss", ("video, up, UDP", "视频会议，上行 UDP"), "cloud", "59.205.17.5", 1720,
+             ("-u", "-b", "50M", "-l", "1200")),
+    Transfer("hrss", ("video, down, TCP", "视频会议，下行 TCP"), "cloud", "59.205.17.5", 1720, ("-R",)),
+    Transfer("servers", ("data exchange, IPv6, TCP", "数据交换，IPv6 TCP"), "exchange", "2001:db8:e107:1::114", 9521,
+             ("-R",)),
 )
 
 
@@ -176,10 +178,13 @@ def throughput(peers: County, words: Words) -> int:
         server.stop()
         try:
             end = json.loads(done.stdout)["end"]
-            result = f"{end['sum_received']['bits_per_second'] / 1e6:.0f} Mbit/s"
+            result = f"{(end.get('sum_received') or end['sum'])['bits_per_second'] / 1e6:.0f} Mbit/s"
+            if "lost_packets" in end.get("sum", {}):
+                lost, sent = end["sum"]["lost_packets"], end["sum"]["packets"]
+                result += words(f", {lost} of {sent} lost", f"，{sent} 个丢 {lost} 个")
         except (ValueError, KeyError):
             result, failed = words("failed", "失败"), failed + 1
-        rows.append((words(*NAMES[transfer.who]), words(*transfer.label), f"{transfer.address} tcp/{transfer.port}",
+        rows.append((words(*NAMES[transfer.who]), words(*transfer.label), f"{transfer.address} {transfer.port}",
                      result))
     words.title("Bulk transfers, by iperf3 for two seconds each", "大流量传输（iperf3，各两秒）")
     print_table((words("who", "谁"), words("what", "什么"), words("to", "目的"), words("rate", "速率")), rows)
