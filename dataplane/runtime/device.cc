@@ -90,8 +90,17 @@ Outcome<std::unique_ptr<Device>> Device::open(const Wanted& wanted, rte_mempool*
     if (auto done = device->set_up(pool); !done) return done;
     return device->set_up_address();
   };
-  auto done = bring_up(wanted.kind);
-  if (!done && wanted.kind == DeviceKind::kAfXdp) {
+  // Worked by two cores, the kernel's AF_XDP socket was seen to stop delivering for good.
+  if (wanted.kind == DeviceKind::kAfXdp && wanted.workers > 1) {
+    log_warning(fmt::format("port {}: af_xdp serves one worker, this gateway has {}; using "
+                            "af_packet",
+                            wanted.port, wanted.workers),
+                fmt::format("端口 {}：af_xdp 只支持一个工作线程，本网关有 {} 个；改用 af_packet",
+                            wanted.port, wanted.workers));
+  }
+  const bool as_packet = wanted.kind == DeviceKind::kAfXdp && wanted.workers > 1;
+  auto done = bring_up(as_packet ? DeviceKind::kAfPacket : wanted.kind);
+  if (!done && wanted.kind == DeviceKind::kAfXdp && !as_packet) {
     log_warning(fmt::format("{}; falling back to af_packet", done.error().message.english),
                 fmt::format("{}；改用 af_packet", done.error().message.chinese));
     device->destroy();
