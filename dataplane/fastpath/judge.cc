@@ -95,6 +95,9 @@ Reason judge_addresses(const Image& image, const Opening& o, Routes& routes) noe
   if (const Reason reason = judge_destination(o, routes); reason != Reason::kAllowed) {
     return reason;
   }
+  // Behind the kinds, which name better what is wrong with 127.0.0.1 -> 127.0.0.1, and before
+  // anti-spoof: a land attack names its victim at both ends, so it would mostly be spoofed, too.
+  if (o.source == o.destination) return Reason::kLand;
   // No route leads back to these; where they have come this far, they are for the gateway.
   const bool of_this_link = source_kind == AddressKind::kLinkLocal &&
                             o.family == net::Family::kIpv6;

@@ -259,11 +259,6 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
     fate.step = NextStep::kConsume;
     return;
   }
-  // Behind the kinds of addresses, which name better what is wrong with 127.0.0.1 -> 127.0.0.1.
-  if (packet.source == packet.destination) {
-    fate.reason = Reason::kLand;
-    return;
-  }
   if (info.kind == PacketKind::kFragment) {
     fate.reason = Reason::kFragmentUnsupported;
     return;

@@ -148,6 +148,8 @@ BOOST_AUTO_TEST_CASE(the_same_address_at_both_ends) {
   check({
       {"tcp", kLan, v4("10.64.37.9", "10.64.37.9", 6, tcp(80, 80, "S")), "land", kNothing},
       {"udp, other ports", kLan, v4("10.64.37.9", "10.64.37.9", 17, udp(1, 2)), "land", kNothing},
+      {"of another port, where it would be spoofed", kLan,
+       v4("203.0.113.9", "203.0.113.9", 6, tcp(80, 80, "S")), "land", kNothing},
       {"loopback", kLan, v4("127.0.0.1", "127.0.0.1", 17, udp(1, 2)), "source-loopback", kNothing},
       {"the gateway's own", kLan, v4("10.64.37.1", "10.64.37.1", 17, udp(1, 2)), "source-own",
        kNothing},

@@ -125,7 +125,6 @@ Answer judge(const CheckedPolicy& policy, const CheckedGateway& gateway, PortId 
     answer.reason = reason;
     return answer;
   };
-  if (packet.source == packet.destination) return ends_as(Reason::kLand);
   if (table.is_own(space, packet.source)) return ends_as(Reason::kSourceOwn);
   // A link-local source may not be in transit; towards the gateway itself it is not.
   const auto kind_of_source = kind_of(table, space, packet.source, true);
@@ -138,6 +137,7 @@ Answer judge(const CheckedPolicy& policy, const CheckedGateway& gateway, PortId 
   if (!table.is_own(space, packet.destination)) {
     if (const auto kind = kind_of(table, space, packet.destination, false)) return ends_as(*kind);
   }
+  if (packet.source == packet.destination) return ends_as(Reason::kLand);
   const auto back = table.route(space, packet.source);
   switch (port.anti_spoof) {
     case policy::AntiSpoof::kStrict:
