@@ -53,11 +53,13 @@ Text describe_isolation(image::Isolation isolation, const Text& between) {
   return text;
 }
 
-Text describe_rules(const Names& names, const fastpath::Access& access) {
+Text describe_rules(const Names& names, const image::Moment& moment,
+                    const fastpath::Access& access) {
   Text text;
-  for (const auto audit : access.audits) {
-    text.english += fmt::format("counted by {}; ", names.rule_name(RuleId{audit}));
-    text.chinese += fmt::format("经 {} 计数；", names.rule_name(RuleId{audit}));
+  for (const auto& audit : access.audits) {
+    if (!moment.holds(audit.condition)) continue;
+    text.english += fmt::format("counted by {}; ", names.rule_name(RuleId{audit.rule}));
+    text.chinese += fmt::format("经 {} 计数；", names.rule_name(RuleId{audit.rule}));
   }
   const auto* const rule = names.rule(access.decision.rule);
   if (rule == nullptr) {

@@ -26,6 +26,7 @@ struct Question {
   std::optional<ZoneId> to_zone;
   // With a gateway: the port or sub-port that the packet comes in by; inferred where not given.
   std::optional<PortId> in;
+  std::int64_t at{0};  // when: seconds since 1970-01-01T00:00Z, not before that
 };
 
 struct Stage {

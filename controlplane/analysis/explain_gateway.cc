@@ -190,7 +190,7 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
   const auto frame = build_frame(probe);
   Judge judge{image, kFlows};
   static_cast<void>(judge.add(frame, PortId{port.parent}));  // an empty burst has room
-  const Fate fate = judge.process(0).front();
+  const Fate fate = judge.process(static_cast<fastpath::Tick>(question.at) * 1000).front();
   result.decision = {fate.reason, fate.rule};
   result.unit = fate.unit;
   result.to_unit = fate.to_unit;
@@ -199,6 +199,7 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
   result.assumptions.push_back({"it is the first packet of its flow, and the next hop answers",
                                 "这是流的首包，且下一跳应答"});
 
+  const image::Moment moment{image, question.at};
   // --- the details, by the functions that the pipeline itself uses
   const auto* const route = image.route_to(space, question.to.address);
   ZoneId out_zone;
@@ -255,7 +256,8 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
         break;
       }
       case Step::kRules:
-        stage.detail = describe_rules(names, fastpath::decide(image, subject, target));
+        stage.detail = describe_rules(names, moment,
+                                      fastpath::decide(image, moment, subject, target));
         break;
       case Step::kForward:
         if (result.decision.forwards()) {

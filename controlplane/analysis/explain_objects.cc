@@ -110,7 +110,8 @@ Result<Explanation> explain_by_objects(const Image& image, const Names& names,
   auto target = fastpath::find_target(image, to->space, question.to.address, question.to.protocol,
                                       ZoneId{});
   if (to->zones.empty()) target.assumed_zone = *question.to_zone;
-  const auto access = fastpath::decide(image, subject, target);
+  const image::Moment moment{image, question.at};
+  const auto access = fastpath::decide(image, moment, subject, target);
 
   Explanation result;
   result.decision = access.decision;
@@ -139,8 +140,8 @@ Result<Explanation> explain_by_objects(const Image& image, const Names& names,
   if (isolated) {
     result.stages.push_back({"rules", kNotAsked, {}});
   } else {
-    result.stages.push_back(
-        {"rules", access.decision.forwards() ? kPass : kDrop, describe_rules(names, access)});
+    result.stages.push_back({"rules", access.decision.forwards() ? kPass : kDrop,
+                             describe_rules(names, moment, access)});
   }
 
   result.assumptions.push_back(

@@ -22,7 +22,8 @@ inline constexpr std::string_view kNotAsked = "not-asked";
 // What the isolation table answered, and between which zones.
 [[nodiscard]] Text describe_isolation(image::Isolation isolation, const Text& between);
 // The deciding rule with its place and comment, and the audit rules that it came past.
-[[nodiscard]] Text describe_rules(const Names& names, const fastpath::Access& access);
+[[nodiscard]] Text describe_rules(const Names& names, const image::Moment& moment,
+                                  const fastpath::Access& access);
 
 // Explain without a gateway (explain_objects.cc) and with one (explain_gateway.cc).
 [[nodiscard]] Result<Explanation> explain_by_objects(const image::Image& image, const Names& names,

@@ -12,6 +12,7 @@ constexpr std::size_t kFrameAlignment = 64;
 // Between two looks at idle flows: as many packets, or as many milliseconds of the capture.
 constexpr std::size_t kPacketsPerExpiry = 64;
 constexpr fastpath::Tick kTicksPerExpiry = 100;
+constexpr fastpath::Tick kTicksPerSecond = 1000;
 constexpr std::uint64_t kNanosecondsPerTick = 1'000'000;
 
 fastpath::CounterCapacity capacity_for(const image::Image& image) {
@@ -36,6 +37,7 @@ static_assert(round_up(kMaxFrameBytes + fastpath::Frame::kHeadroom) + kFrameAlig
 
 Judge::Judge(const image::Image& image, std::uint32_t flow_capacity)
     : image_{image},
+      moment_{image, 0},
       counter_memory_{fastpath::CounterBlock::block_bytes(capacity_for(image))},
       neighbours_{
           static_cast<std::uint32_t>(std::max<std::size_t>(16, 2 * image.neighbours().size()))},
@@ -76,7 +78,13 @@ std::span<const fastpath::Fate> Judge::process(fastpath::Tick now) noexcept {
     since_expiry_ = 0;
     last_expiry_ = now;
   }
-  pipeline_.process(image_, 1, now, frames, fates);
+  const auto seconds = static_cast<std::int64_t>(now / kTicksPerSecond);
+  if (!moment_.covers(seconds)) {
+    const image::Moment next{image_, seconds};
+    if (!next.same_conditions(moment_)) ++generation_;
+    moment_ = next;
+  }
+  pipeline_.process(image_, moment_, generation_, now, frames, fates);
   return fates;
 }
 

@@ -44,7 +44,8 @@ struct ReplayedPacket {
 
 using ReplaySink = std::function<void(std::span<const ReplayedPacket>)>;
 
-// The pipeline of one policy with all that it needs, and room for one burst of frames.
+// The pipeline of one policy with all that it needs, and room for one burst of frames. Its ticks
+// are milliseconds since 1970: schedules and dates are asked by them.
 class Judge {
  public:
   explicit Judge(const image::Image& image, std::uint32_t flow_capacity = 1U << 20);
@@ -61,6 +62,8 @@ class Judge {
 
  private:
   image::Image image_;
+  image::Moment moment_;
+  std::uint32_t generation_{1};
   image::AlignedBytes counter_memory_;
   fastpath::NeighbourTable neighbours_;
   fastpath::Pipeline pipeline_;

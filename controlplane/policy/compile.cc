@@ -228,8 +228,7 @@ void put_objects(const CheckedPolicy& policy, const Ids& ids, image::Writer& wri
 void put_terminals(const CheckedPolicy& policy, const Ids& ids, image::Writer& writer) {
   std::size_t count = 0;
   for (const Terminal& terminal : policy.terminals) count += terminal.addresses.size();
-  if (count == 0) return;
-  std::vector<image::TerminalSlot> slots(std::bit_ceil(count * 2));
+  std::vector<image::TerminalSlot> slots(count == 0 ? 0 : std::bit_ceil(count * 2));
   for (image::TerminalSlot& slot : slots) slot.unit = image::kNone;
   for (const Terminal& terminal : policy.terminals) {
     const SpaceId space = policy.zones[policy.units[terminal.unit.index()].zone.index()].space;
@@ -296,6 +295,7 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
   writer.put(Section::kRowBlocks, matrix.row_blocks);
   writer.put(Section::kCells, matrix.cells);
   writer.put(Section::kOutcomes, matrix.outcomes);
+  writer.put(Section::kBranches, matrix.branches);
   writer.put(Section::kAuditRules, matrix.audit_rules);
 }
 
@@ -364,6 +364,10 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
     meta.has_gateway = 1;
     meta.workers = gateway->workers;
   }
+  writer.put(Section::kUtcOffsets, policy.utc_offsets);
+  writer.put(Section::kSchedules, std::vector<image::ScheduleRecord>{});
+  writer.put(Section::kScheduleDates, std::vector<std::int32_t>{});
+  writer.put(Section::kConditions, std::vector<image::ConditionRecord>{});
   writer.put(Section::kMeta, std::span<const image::Meta>{&meta, 1});
   writer.put(Section::kSpaces, spaces);
   writer.put(Section::kTrieNodes, tries.nodes());

@@ -125,7 +125,7 @@ class MatrixBuilder {
   }
 
   Matrix build(const std::vector<RuleId>& rule_ids) {
-    Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, 0};
+    Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, {}, 0};
     part(matrix);
     const std::vector<Row> rows = describe_rows(matrix.rows);
     const Blocks blocks = describe_columns(matrix.columns);
@@ -287,7 +287,7 @@ class MatrixBuilder {
 
   [[nodiscard]] image::OutcomeRecord to_record(const Outcome& outcome,
                                                const std::vector<RuleId>& rule_ids,
-                                               std::vector<std::uint32_t>& audit_rules) const {
+                                               std::vector<image::AuditRecord>& audit_rules) const {
     const auto id_at = [&](std::uint32_t position) {
       return rule_ids[order_.index(position)].value();
     };
@@ -299,7 +299,7 @@ class MatrixBuilder {
       record.first_audit[mode] = static_cast<std::uint32_t>(audit_rules.size());
       record.audits[mode] = static_cast<std::uint16_t>(outcome.audits[mode].size());
       for (const std::uint32_t position : outcome.audits[mode]) {
-        audit_rules.push_back(id_at(position));
+        audit_rules.push_back({id_at(position), image::kNone});
       }
     }
     record.published = outcome.published ? 1 : 0;

@@ -16,9 +16,10 @@ struct Matrix {
   Classes rows;     // of source points
   Classes columns;  // of target points
   std::vector<std::uint32_t> row_blocks;
-  std::vector<std::uint32_t> cells;
+  std::vector<image::Cell> cells;
   std::vector<image::OutcomeRecord> outcomes;
-  std::vector<std::uint32_t> audit_rules;
+  std::vector<image::Branch> branches;
+  std::vector<image::AuditRecord> audit_rules;
   std::uint32_t blocks_per_row{0};
 };
 

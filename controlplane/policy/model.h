@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "dataplane/base/strong_id.h"
+#include "dataplane/image/format.h"
 #include "dataplane/image/isolation.h"
 #include "dataplane/net/address.h"
 
 namespace meiguan::policy {
 
 using GroupId = StrongId<struct GroupTag>;
+using ScheduleId = StrongId<struct ScheduleTag>;
 
 // Where an object stands: the line of its `[[header]]`. `file` indexes CheckedPolicy::files.
 struct Place {
@@ -84,23 +86,6 @@ struct PortMatch {
   bool operator==(const PortMatch&) const = default;
 };
 
-struct Endpoint {
-  net::Prefix prefix;
-  PortMatch match;
-};
-
-struct Service {
-  std::string id;
-  std::string name;
-  NodeId node;
-  ZoneId zone;
-  UnitId owner;  // information only; none where not given
-  std::vector<Endpoint> endpoints;
-  std::vector<std::string> labels;
-  bool publish{false};
-  Place place;
-};
-
 enum class SelectorKind : std::uint8_t {
   kAny,
   kUnit,      // unit
@@ -128,12 +113,42 @@ struct Selector {
   Place place;
 };
 
+struct Endpoint {
+  net::Prefix prefix;
+  PortMatch match;
+};
+
+struct Service {
+  std::string id;
+  std::string name;
+  NodeId node;
+  ZoneId zone;
+  UnitId owner;  // information only; none where not given
+  std::vector<Endpoint> endpoints;
+  std::vector<std::string> labels;
+  bool publish{false};
+  std::vector<Selector> offered_to;  // units of nodes below that may be granted it; empty: none
+  Place place;
+};
+
 struct Group {
   std::string id;
   std::string name;
   NodeId node;
   std::vector<Selector> members;
   std::vector<Selector> except;
+  Place place;
+};
+
+// Spans of wall-clock time in the policy's time zone; see image::ScheduleRecord.
+struct Schedule {
+  std::string id;
+  std::string name;
+  NodeId node;
+  std::uint8_t weekdays{0};         // bit 0 is Monday; 0 where `dates` are given
+  std::vector<std::int32_t> dates;  // days since 1970-01-01, ascending, unique
+  std::uint32_t start{0};           // seconds of the day
+  std::uint32_t end{86'400};        // not later than `start`: of the day after
   Place place;
 };
 
@@ -148,6 +163,10 @@ struct Rule {
   std::vector<Selector> to;
   std::vector<Selector> except_to;
   std::vector<PortMatch> ports;  // empty: no narrowing
+  ScheduleId schedule;           // none: always
+  // Seconds since 1970-01-01T00:00Z: the rule is there from not_before until before expires.
+  std::optional<std::int64_t> not_before;
+  std::optional<std::int64_t> expires;
   bool log{false};
   std::string ticket;
   std::string owner;
@@ -155,10 +174,26 @@ struct Rule {
   Place place;
 };
 
+// A statement about the whole policy: no first packet that matches is allowed, or every one is.
+struct Assertion {
+  std::string id;
+  std::string name;
+  NodeId node;
+  bool always{false};  // else never
+  std::vector<Selector> from;
+  std::vector<Selector> except_from;
+  std::vector<Selector> to;
+  std::vector<Selector> except_to;
+  std::vector<PortMatch> ports;  // empty: no narrowing
+  Place place;
+};
+
 // A whole policy without error. Only `check()` makes one.
 class CheckedPolicy {
  public:
   std::string timezone{"Asia/Shanghai"};
+  // The wall clock of `timezone`: ascending, the first from the earliest instant on.
+  std::vector<image::UtcOffset> utc_offsets;
   std::vector<std::string> files;  // paths relative to the policy's directory
   std::vector<Node> nodes;         // parents before children; nodes[0] is the root
   std::vector<Zone> zones;         // in the order written; ZoneId indexes it
@@ -166,8 +201,10 @@ class CheckedPolicy {
   std::vector<Terminal> terminals;
   std::vector<Service> services;
   std::vector<Group> groups;
-  std::vector<Rule> rules;     // by node, within a node in the order in which they are tried
-  std::size_t space_count{1};  // the shared one and one for each private zone
+  std::vector<Schedule> schedules;
+  std::vector<Assertion> assertions;  // as rules: by node, in the order of the files and lines
+  std::vector<Rule> rules;            // by node, within a node in the order in which they are tried
+  std::size_t space_count{1};         // the shared one and one for each private zone
 
   // "360000/budget-for-finance"
   [[nodiscard]] std::string full_name(const Rule& rule) const {

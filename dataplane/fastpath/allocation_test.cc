@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(packets_allocate_nothing) {
       Frame frame{memory.data() + Frame::kHeadroom, static_cast<std::uint32_t>(kinds[i].size()),
                   PortId{static_cast<std::uint16_t>(i % 3 == 0 ? 1 : 0)}};
       Fate fate;
-      gate.pipeline->process(round % 5 == 4 ? other.image() : world.image(), 1 + round / 4,
+      gate.pipeline->process(round % 5 == 4 ? other.image() : world.image(), {}, 1 + round / 4,
                              round * 60'000, {&frame, 1}, {&fate, 1});
       gate.pipeline->expire(round * 60'000 + i);
       (void)Pipeline::owner_hash(kinds[i]);

@@ -65,20 +65,25 @@ Isolation isolate(const Image& image, const Subject& subject, const Target& targ
   return Isolation{static_cast<std::uint8_t>(by_ports.bits | by_objects.bits)};
 }
 
-Access decide(const Image& image, const Subject& subject, const Target& target) noexcept {
+bool drops(Isolation isolation, Reason& reason) noexcept {
+  if (isolation.dropped()) {
+    reason = (isolation.bits & Isolation::kInternetIsolated) != 0 ? Reason::kInternetIsolated
+                                                                  : Reason::kZoneIsolated;
+    return true;
+  }
+  if (isolation.egress()) {
+    // No [[egress]] is in force in this format of image, so none covers the source.
+    reason = Reason::kInternetIsolated;
+    return true;
+  }
+  return false;
+}
+
+Access decide(const Image& image, const image::Moment& moment, const Subject& subject,
+              const Target& target) noexcept {
   Access access;
   access.isolation = isolate(image, subject, target);
-  if (access.isolation.dropped()) {
-    access.decision.reason = (access.isolation.bits & Isolation::kInternetIsolated) != 0
-                                 ? Reason::kInternetIsolated
-                                 : Reason::kZoneIsolated;
-    return access;
-  }
-  if (access.isolation.egress()) {
-    // No [[egress]] is in force in this format of image, so none covers the source.
-    access.decision.reason = Reason::kInternetIsolated;
-    return access;
-  }
+  if (drops(access.isolation, access.decision.reason)) return access;
 
   const std::uint32_t columns = image.meta().zone_columns;
   const std::uint32_t by_objects_column = columns - 1;
@@ -95,7 +100,15 @@ Access decide(const Image& image, const Subject& subject, const Target& target) 
   const std::uint32_t target_class =
       image.target_classes()[std::size_t{target.number} * columns + column];
 
-  const image::OutcomeRecord& outcome = image.outcome(source_class, target_class);
+  return decide(image, access.isolation,
+                image.outcome(image.cell(source_class, target_class), moment));
+}
+
+Access decide(const Image& image, Isolation isolation,
+              const image::OutcomeRecord& outcome) noexcept {
+  Access access;
+  access.isolation = isolation;
+  if (drops(isolation, access.decision.reason)) return access;
   const std::size_t mode = access.isolation.service() ? 1 : 0;
   access.audits = image.audit_rules().subspan(outcome.first_audit[mode], outcome.audits[mode]);
   switch (static_cast<RuleAction>(outcome.action[mode])) {

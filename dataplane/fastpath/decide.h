@@ -1,7 +1,8 @@
 #pragma once
 
 // The one function that decides access, for workers, explain, replay and the prover alike
-// (policy.md: admission, isolation, rules). Everything here is a pure function of the image.
+// (policy.md: admission, isolation, rules). Everything here is a pure function of the image and the
+// moment.
 
 #include <cstdint>
 #include <span>
@@ -40,8 +41,9 @@ struct Protocol {
 
 struct Access {
   Decision decision;
-  image::Isolation isolation;             // both answers of the table combined
-  std::span<const std::uint32_t> audits;  // RuleIds that the search came past
+  image::Isolation isolation;  // both answers of the table combined
+  // Rules that the search came past, each where its condition holds.
+  std::span<const image::AuditRecord> audits;
 };
 
 [[nodiscard]] Subject find_subject(const image::Image& image, SpaceId space,
@@ -62,7 +64,15 @@ struct Access {
                                        const Target& target) noexcept;
 
 // Isolation, then the rules: the first packet of a flow from `subject` to `target`.
-[[nodiscard]] Access decide(const image::Image& image, const Subject& subject,
-                            const Target& target) noexcept;
+[[nodiscard]] Access decide(const image::Image& image, const image::Moment& moment,
+                            const Subject& subject, const Target& target) noexcept;
+
+// What an outcome means where isolation says `isolation`: the last part of decide(), for who walks
+// over classes instead of packets.
+[[nodiscard]] Access decide(const image::Image& image, image::Isolation isolation,
+                            const image::OutcomeRecord& outcome) noexcept;
+
+// Whether isolation drops, whatever the rules say; then `reason` is why.
+[[nodiscard]] bool drops(image::Isolation isolation, Reason& reason) noexcept;
 
 }  // namespace meiguan::fastpath

@@ -105,7 +105,8 @@ Reason judge_addresses(const Image& image, const Opening& o, Routes& routes) noe
   return is_spoofed(port, o.in, routes.back) ? Reason::kSpoofed : Reason::kAllowed;
 }
 
-Judgement judge_access(const Image& image, const Opening& o, const Routes& routes) noexcept {
+Judgement judge_access(const Image& image, const image::Moment& moment, const Opening& o,
+                       const Routes& routes) noexcept {
   const image::PortRecord& port = image.ports()[o.in.index()];
   const SpaceId space{port.space};
   Judgement judgement;
@@ -139,7 +140,7 @@ Judgement judge_access(const Image& image, const Opening& o, const Routes& route
                            : Reason::kZoneIsolated;
     return judgement;
   }
-  const Access access = decide(image, subject, target);
+  const Access access = decide(image, moment, subject, target);
   judgement.reason = access.decision.reason;
   judgement.rule = access.decision.rule;
   judgement.audits = access.audits;

@@ -41,7 +41,7 @@ struct Judgement {
   UnitId unit;
   UnitId to_unit;
   ServiceId service;
-  std::span<const std::uint32_t> audits;
+  std::span<const image::AuditRecord> audits;  // each where its condition holds
 };
 
 // What DHCP and DHCPv6 clients send to whoever serves (RFC 2131 section 4.1, RFC 8415 section 7).
@@ -53,8 +53,8 @@ struct Judgement {
                                      Routes& routes) noexcept;
 
 // Admission, route known, destination-private, isolation, rules.
-[[nodiscard]] Judgement judge_access(const image::Image& image, const Opening& opening,
-                                     const Routes& routes) noexcept;
+[[nodiscard]] Judgement judge_access(const image::Image& image, const image::Moment& moment,
+                                     const Opening& opening, const Routes& routes) noexcept;
 
 // Whether admission would have asked for the MAC of a frame from the source.
 [[nodiscard]] bool admission_asks_mac(const image::Image& image, const Opening& opening,

@@ -155,7 +155,9 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
     judgement.reason = judge_addresses(image, first, routes);
     // What has become the gateway's own address is no flow's any more.
     if (routes.to_gateway) judgement.reason = Reason::kDefaultDeny;
-    if (judgement.reason == Reason::kAllowed) judgement = judge_access(image, first, routes);
+    if (judgement.reason == Reason::kAllowed) {
+      judgement = judge_access(image, context.moment, first, routes);
+    }
   }
   if (judgement.reason != Reason::kAllowed) {
     take_judgement(judgement, fate);
@@ -185,12 +187,13 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
 void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& info,
                                std::uint64_t hash, const Opening& opening, const Routes& routes,
                                Fate& fate) noexcept {
-  const Judgement judgement = judge_access(context.image, opening, routes);
+  const Judgement judgement = judge_access(context.image, context.moment, opening, routes);
   take_judgement(judgement, fate);
   const SpaceId space{info.key.space};
-  for (const std::uint32_t rule : judgement.audits) {
-    counters.rule(RuleId{rule}).audited.add(1);
-    log.audit(info, fate, space, RuleId{rule}, context.now);
+  for (const image::AuditRecord& audit : judgement.audits) {
+    if (!context.moment.holds(audit.condition)) continue;
+    counters.rule(RuleId{audit.rule}).audited.add(1);
+    log.audit(info, fate, space, RuleId{audit.rule}, context.now);
   }
   if (judgement.rule.is_some()) counters.rule(judgement.rule).hits.add(1);
   if (judgement.reason != Reason::kAllowed) {

@@ -159,11 +159,12 @@ Pipeline::Pipeline(const PipelineOptions& options, CounterBlock counters, EventR
     : impl_{std::make_unique<Impl>(options, counters, events, neighbours)} {}
 Pipeline::~Pipeline() = default;
 
-void Pipeline::process(const image::Image& image, std::uint32_t generation, Tick now,
-                       std::span<Frame> frames, std::span<Fate> fates) noexcept {
+void Pipeline::process(const image::Image& image, const image::Moment& moment,
+                       std::uint32_t generation, Tick now, std::span<Frame> frames,
+                       std::span<Fate> fates) noexcept {
   Impl& impl = *impl_;
   impl.now = std::max(impl.now, now);
-  const BurstContext context{image, generation, impl.now, flow_time(impl.now)};
+  const BurstContext context{image, moment, generation, impl.now, flow_time(impl.now)};
   fates = fates.first(frames.size());
   impl.parse_frames(context, frames, fates);
   impl.judge_packets(context, frames, fates);

@@ -82,11 +82,12 @@ class Pipeline {
   Pipeline& operator=(const Pipeline&) = delete;
 
   // Judges frames in order (a frame sees the flows that frames before it opened) and rewrites in
-  // place those that may be sent. `generation` is the number of this image, from 1, growing with
-  // every image put in force. fates.size() >= frames.size() <= kMaxBurst.
-  // Counts everything but kResolve frames (see count_held) and `sent` of ports (see count_sent).
-  void process(const image::Image& image, std::uint32_t generation, Tick now,
-               std::span<Frame> frames, std::span<Fate> fates) noexcept;
+  // place those that may be sent. `moment` is one of this image; `generation`, from 1, grows with
+  // every image put in force and with every moment of other conditions. fates.size() >=
+  // frames.size() <= kMaxBurst. Counts everything but kResolve frames (see count_held) and `sent`
+  // of ports (see count_sent).
+  void process(const image::Image& image, const image::Moment& moment, std::uint32_t generation,
+               Tick now, std::span<Frame> frames, std::span<Fate> fates) noexcept;
 
   // Ends idle flows, a bounded share of the table for each call; call it once a burst or so.
   void expire(Tick now) noexcept;

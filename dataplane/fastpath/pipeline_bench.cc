@@ -74,7 +74,7 @@ struct Traffic {
     for (std::size_t i = 0; i < flows; ++i) {
       std::memcpy(memory.data() + 64, originals.data() + i * kFrame, kFrame);
       frames[0] = {memory.data() + 64, kFrame, kLan};
-      pipeline.process(world.image(), 1, 1000, std::span{frames}.first(1), fates);
+      pipeline.process(world.image(), {}, 1, 1000, std::span{frames}.first(1), fates);
       if (fates[0].reason != Reason::kAllowed) std::abort();
     }
   }
@@ -110,7 +110,7 @@ void known_flows(benchmark::State& state) {
   Tick now = 1000;
   for (auto _ : state) {
     traffic->load(burst);
-    traffic->pipeline.process(traffic->world.image(), 1, now,
+    traffic->pipeline.process(traffic->world.image(), {}, 1, now,
                               std::span{traffic->frames}.first(burst), traffic->fates);
     traffic->pipeline.expire(now);
   }
@@ -126,8 +126,8 @@ void denied(benchmark::State& state) {
   }
   for (auto _ : state) {
     traffic->load(64);
-    traffic->pipeline.process(traffic->world.image(), 1, 1000, std::span{traffic->frames}.first(64),
-                              traffic->fates);
+    traffic->pipeline.process(traffic->world.image(), {}, 1, 1000,
+                              std::span{traffic->frames}.first(64), traffic->fates);
   }
   if (traffic->fates[0].reason != Reason::kDenied) state.SkipWithError("not denied");
   state.SetItemsProcessed(state.iterations() * 64);
@@ -146,8 +146,8 @@ void new_flows(benchmark::State& state) {
       traffic->frames[i] = {data, kFrame, kLan};
       if (flow == 0) now += 1'000'000;
     }
-    traffic->pipeline.process(traffic->world.image(), 1, now, std::span{traffic->frames}.first(32),
-                              traffic->fates);
+    traffic->pipeline.process(traffic->world.image(), {}, 1, now,
+                              std::span{traffic->frames}.first(32), traffic->fates);
   }
   state.SetItemsProcessed(state.iterations() * 32);
 }

@@ -47,7 +47,7 @@ struct Gate {
                         static_cast<std::uint32_t>(bytes.size() - Frame::kHeadroom), port});
     }
     std::vector<Fate> fates(frames.size());
-    pipeline->process(world.image(), generation, now, frames, fates);
+    pipeline->process(world.image(), moment, generation, now, frames, fates);
     std::vector<Out> out;
     for (std::size_t i = 0; i < frames.size(); ++i) {
       out.push_back({fates[i], Bytes(frames[i].data, frames[i].data + frames[i].length)});
@@ -70,6 +70,7 @@ struct Gate {
   CounterBlock counters;
   EventRing ring;
   std::unique_ptr<Pipeline> pipeline;
+  image::Moment moment;
   std::uint32_t generation{1};
   Tick now{1000};
 };

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -254,7 +255,13 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kRowBlocks, std::vector<std::uint32_t>{0});
   writer.put(Section::kCells, cells);
   writer.put(Section::kOutcomes, outcomes);
-  writer.put(Section::kAuditRules, std::vector<std::uint32_t>{2});
+  writer.put(Section::kAuditRules, std::vector<AuditRecord>{{2, none}});
+  writer.put(Section::kBranches, std::vector<Branch>{});
+  writer.put(Section::kSchedules, std::vector<ScheduleRecord>{});
+  writer.put(Section::kScheduleDates, std::vector<std::int32_t>{});
+  writer.put(Section::kConditions, std::vector<ConditionRecord>{});
+  writer.put(Section::kUtcOffsets,
+             std::vector<UtcOffset>{{std::numeric_limits<std::int64_t>::min(), 28'800, 0}});
   writer.put(Section::kPorts, b.ports);
   writer.put(Section::kPortAddresses, b.port_addresses);
   writer.put(Section::kRoutes, b.routes);

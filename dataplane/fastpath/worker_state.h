@@ -21,6 +21,7 @@ namespace meiguan::fastpath {
 // What a burst is judged by; one for all of its frames.
 struct BurstContext {
   const image::Image& image;
+  const image::Moment& moment;
   std::uint32_t generation;
   Tick now;
   FlowTime flow_now;

@@ -12,7 +12,8 @@
 //   source group x ingress zone   --source_classes-->  source class (a row of the matrix)
 //   atom's port map (protocol, port) --> target;  target x egress zone --target_classes--> column
 //   row x column --row_blocks, cells--> Outcome: what the rules say, in the two ways in which
-//                                       isolation may let them be asked
+//                                       isolation may let them be asked; or, where rules have
+//                                       schedules or dates, a Branch that asks a condition
 //
 // So the cost of an answer does not depend on the number of rules. Columns are grouped in blocks
 // of kBlockColumns, and equal blocks are stored once.
@@ -28,7 +29,7 @@
 namespace meiguan::image {
 
 inline constexpr std::array<char, 8> kMagic{'M', 'E', 'I', 'G', 'U', 'A', 'N', '\n'};
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 inline constexpr std::size_t kSectionAlignment = 64;
 inline constexpr std::size_t kMaxImageBytes = std::size_t{1} << 30;
 inline constexpr std::uint32_t kBlockColumns = 64;
@@ -38,6 +39,7 @@ inline constexpr std::uint32_t kNone = 0xffff'ffff;
 inline constexpr std::uint32_t kMaxZones = 255;
 inline constexpr std::uint32_t kMaxSpaces = 255;
 inline constexpr std::uint32_t kMaxPorts = 256;
+inline constexpr std::uint32_t kMaxConditions = 4096;
 
 enum class Section : std::uint32_t {
   kMeta,             // Meta, exactly one
@@ -59,13 +61,18 @@ enum class Section : std::uint32_t {
   kTargets,          // TargetRecord
   kTargetClasses,    // std::uint32_t, [target][zone column]
   kRowBlocks,        // std::uint32_t block number, [source class][column / kBlockColumns]
-  kCells,            // std::uint32_t outcome number, [block][kBlockColumns]
+  kCells,            // Cell, [block][kBlockColumns]
+  kBranches,         // Branch
   kOutcomes,         // OutcomeRecord
-  kAuditRules,       // std::uint32_t RuleId
-  kPorts,            // PortRecord by PortId
-  kPortAddresses,    // PortAddress
-  kRoutes,           // RouteRecord
-  kNeighbours,       // NeighbourRecord: the static ones
+  kAuditRules,       // AuditRecord
+  kUtcOffsets,  // UtcOffset: the policy's wall clock, ascending; the first is of all times before
+  kSchedules,   // ScheduleRecord
+  kScheduleDates,  // std::int32_t days since 1970-01-01, ascending within a schedule
+  kConditions,     // ConditionRecord
+  kPorts,          // PortRecord by PortId
+  kPortAddresses,  // PortAddress
+  kRoutes,         // RouteRecord
+  kNeighbours,     // NeighbourRecord: the static ones
   kCount,
 };
 inline constexpr std::size_t kSections = static_cast<std::size_t>(Section::kCount);
@@ -202,6 +209,58 @@ struct TargetRecord {
 };
 static_assert(sizeof(TargetRecord) == 8);
 inline constexpr std::uint16_t kNoZoneSet = 0xffff;
+
+// The number of an OutcomeRecord; with kBranchBit that of a Branch.
+using Cell = std::uint32_t;
+inline constexpr Cell kBranchBit = 0x8000'0000;
+
+// Where the answer hangs on whether a condition holds. A branch leads to outcomes and to branches
+// of lower numbers only, so that every walk ends.
+struct Branch {
+  std::uint32_t condition;
+  Cell when_holds;
+  Cell otherwise;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(Branch) == 16);
+
+// An audit rule that the search comes past while its condition holds.
+struct AuditRecord {
+  std::uint32_t rule;
+  std::uint32_t condition;  // or kNone: always
+};
+static_assert(sizeof(AuditRecord) == 8);
+
+// From `at` (seconds since 1970-01-01T00:00Z) on, the wall clock is UTC + `seconds`.
+struct UtcOffset {
+  std::int64_t at;
+  std::int32_t seconds;
+  std::int32_t reserved;
+};
+static_assert(sizeof(UtcOffset) == 16);
+inline constexpr std::int32_t kMostUtcOffset = 86'400;
+inline constexpr std::uint32_t kSecondsOfDay = 86'400;
+
+// Spans of wall-clock time: on each of its days from `start` until before `end`; where `end` is not
+// later than `start`, until `end` of the day after.
+struct ScheduleRecord {
+  std::uint32_t first_date;  // into kScheduleDates
+  std::uint32_t dates;       // 0: it goes by weekdays
+  std::uint32_t start;       // seconds of the day, below 86400
+  std::uint32_t end;         // at most 86400
+  std::uint8_t weekdays;     // bit 0 is Monday
+  std::array<std::uint8_t, 7> reserved;
+};
+static_assert(sizeof(ScheduleRecord) == 24);
+
+// When a rule is there: not_before <= time < expires, and the schedule holds.
+struct ConditionRecord {
+  std::int64_t not_before;  // seconds since 1970-01-01T00:00Z; the smallest number: always
+  std::int64_t expires;     // the largest number: never
+  std::uint32_t schedule;   // or kNone
+  std::uint32_t reserved;
+};
+static_assert(sizeof(ConditionRecord) == 24);
 
 // What the rules say of a cell: [0] where isolation lets the rules decide, [1] where it passes over
 // every allow that does not name the destination by service.

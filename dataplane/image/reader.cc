@@ -59,11 +59,10 @@ std::uint32_t Image::target_at(const Atom& atom, std::uint8_t protocol,
   return atom.first_target + (after - 1)->slot;
 }
 
-const OutcomeRecord& Image::outcome(std::uint32_t source_class,
-                                    std::uint32_t target_class) const noexcept {
+Cell Image::cell(std::uint32_t source_class, std::uint32_t target_class) const noexcept {
   const std::uint32_t block =
       row_blocks_[std::size_t{source_class} * meta_->blocks_per_row + target_class / kBlockColumns];
-  return outcomes_[cells_[std::size_t{block} * kBlockColumns + target_class % kBlockColumns]];
+  return cells_[std::size_t{block} * kBlockColumns + target_class % kBlockColumns];
 }
 
 Isolation Image::port_isolation(ZoneId from, ZoneId to) const noexcept {

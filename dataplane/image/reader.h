@@ -6,6 +6,7 @@
 
 #include "dataplane/base/result.h"
 #include "dataplane/image/format.h"
+#include "dataplane/image/moment.h"
 
 namespace meiguan::image {
 
@@ -39,7 +40,16 @@ class Image {
     return target_classes_;
   }
   [[nodiscard]] std::span<const OutcomeRecord> outcomes() const noexcept { return outcomes_; }
-  [[nodiscard]] std::span<const std::uint32_t> audit_rules() const noexcept { return audit_rules_; }
+  [[nodiscard]] std::span<const AuditRecord> audit_rules() const noexcept { return audit_rules_; }
+  [[nodiscard]] std::span<const Branch> branches() const noexcept { return branches_; }
+  [[nodiscard]] std::span<const std::uint32_t> row_blocks() const noexcept { return row_blocks_; }
+  [[nodiscard]] std::span<const Cell> cells() const noexcept { return cells_; }
+  [[nodiscard]] std::span<const UtcOffset> utc_offsets() const noexcept { return utc_offsets_; }
+  [[nodiscard]] std::span<const ScheduleRecord> schedules() const noexcept { return schedules_; }
+  [[nodiscard]] std::span<const std::int32_t> schedule_dates() const noexcept {
+    return schedule_dates_;
+  }
+  [[nodiscard]] std::span<const ConditionRecord> conditions() const noexcept { return conditions_; }
   [[nodiscard]] std::span<const PortRecord> ports() const noexcept { return ports_; }
   [[nodiscard]] std::span<const PortAddress> port_addresses(const PortRecord& port) const noexcept {
     return port_addresses_.subspan(port.first_address, port.addresses);
@@ -59,8 +69,15 @@ class Image {
   [[nodiscard]] std::uint32_t target_at(const Atom& atom, std::uint8_t protocol,
                                         std::uint16_t value) const noexcept;
   // The cell of the matrix.
-  [[nodiscard]] const OutcomeRecord& outcome(std::uint32_t source_class,
-                                             std::uint32_t target_class) const noexcept;
+  [[nodiscard]] Cell cell(std::uint32_t source_class, std::uint32_t target_class) const noexcept;
+  // What a cell says at a moment of this image.
+  [[nodiscard]] const OutcomeRecord& outcome(Cell cell, const Moment& moment) const noexcept {
+    while ((cell & kBranchBit) != 0) [[unlikely]] {
+        const Branch& branch = branches_[cell & ~kBranchBit];
+        cell = moment.holds(branch.condition) ? branch.when_holds : branch.otherwise;
+      }
+    return outcomes_[cell];
+  }
   [[nodiscard]] Isolation port_isolation(ZoneId from, ZoneId to) const noexcept;
   [[nodiscard]] Isolation object_isolation(ZoneId from, std::uint16_t zone_set) const noexcept;
   // The sub-port of `port` for `vlan`, or none.
@@ -93,9 +110,14 @@ class Image {
   std::span<const TargetRecord> targets_;
   std::span<const std::uint32_t> target_classes_;
   std::span<const std::uint32_t> row_blocks_;
-  std::span<const std::uint32_t> cells_;
+  std::span<const Cell> cells_;
+  std::span<const Branch> branches_;
   std::span<const OutcomeRecord> outcomes_;
-  std::span<const std::uint32_t> audit_rules_;
+  std::span<const AuditRecord> audit_rules_;
+  std::span<const UtcOffset> utc_offsets_;
+  std::span<const ScheduleRecord> schedules_;
+  std::span<const std::int32_t> schedule_dates_;
+  std::span<const ConditionRecord> conditions_;
   std::span<const PortRecord> ports_;
   std::span<const PortAddress> port_addresses_;
   std::span<const RouteRecord> routes_;

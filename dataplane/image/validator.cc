@@ -215,8 +215,20 @@ class ImageCheck {
     for (const std::uint32_t block : row_blocks_) {
       if (block >= blocks) return "a block number";
     }
-    for (const std::uint32_t cell : cells_) {
-      if (cell >= image_.outcomes().size()) return "an outcome number";
+    const std::size_t branches = image_.branches().size();
+    const auto leads_on = [&](Cell cell, std::size_t below) {
+      return (cell & kBranchBit) != 0 ? (cell & ~kBranchBit) < below
+                                      : cell < image_.outcomes().size();
+    };
+    for (const Cell cell : cells_) {
+      if (!leads_on(cell, branches)) return "a cell of the matrix";
+    }
+    for (std::size_t i = 0; i < branches; ++i) {
+      const Branch& branch = image_.branches()[i];
+      if (branch.condition >= image_.conditions().size() || !leads_on(branch.when_holds, i) ||
+          !leads_on(branch.otherwise, i)) {
+        return "a branch";
+      }
     }
     const std::size_t rules = image_.rules().size();
     for (const OutcomeRecord& outcome : image_.outcomes()) {
@@ -235,8 +247,46 @@ class ImageCheck {
         }
       }
     }
-    for (const std::uint32_t rule : image_.audit_rules()) {
-      if (rule >= rules) return "an audit rule";
+    for (const AuditRecord& audit : image_.audit_rules()) {
+      if (audit.rule >= rules) return "an audit rule";
+      if (audit.condition != kNone && audit.condition >= image_.conditions().size()) {
+        return "condition of an audit rule";
+      }
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] const char* times() const {
+    const auto offsets = image_.utc_offsets();
+    if (offsets.empty() || offsets.front().at != std::numeric_limits<std::int64_t>::min()) {
+      return "the first UTC offset";
+    }
+    for (std::size_t i = 0; i < offsets.size(); ++i) {
+      if (offsets[i].seconds < -kMostUtcOffset || offsets[i].seconds > kMostUtcOffset) {
+        return "a UTC offset";
+      }
+      if (i > 0 && offsets[i].at <= offsets[i - 1].at) return "order of the UTC offsets";
+    }
+    const auto dates = image_.schedule_dates();
+    for (const ScheduleRecord& schedule : image_.schedules()) {
+      if (schedule.start >= kSecondsOfDay || schedule.end > kSecondsOfDay ||
+          schedule.start == schedule.end || schedule.weekdays > 0x7f) {
+        return "a schedule";
+      }
+      if (schedule.first_date > dates.size() ||
+          schedule.dates > dates.size() - schedule.first_date) {
+        return "dates of a schedule";
+      }
+      const auto own = dates.subspan(schedule.first_date, schedule.dates);
+      if (std::ranges::adjacent_find(own, std::ranges::greater_equal{}) != own.end()) {
+        return "order of the dates of a schedule";
+      }
+    }
+    if (image_.conditions().size() > kMaxConditions) return "number of conditions";
+    for (const ConditionRecord& condition : image_.conditions()) {
+      if (condition.schedule != kNone && condition.schedule >= image_.schedules().size()) {
+        return "schedule of a condition";
+      }
     }
     return nullptr;
   }
@@ -310,7 +360,7 @@ class ImageCheck {
   std::span<const TrieNode> nodes_;
   std::span<const TrieEntry> entries_;
   std::span<const std::uint32_t> row_blocks_;
-  std::span<const std::uint32_t> cells_;
+  std::span<const Cell> cells_;
   std::size_t port_addresses_{0};
 };
 
@@ -371,8 +421,13 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   take(Section::kTargetClasses, image.target_classes_);
   take(Section::kRowBlocks, image.row_blocks_);
   take(Section::kCells, image.cells_);
+  take(Section::kBranches, image.branches_);
   take(Section::kOutcomes, image.outcomes_);
   take(Section::kAuditRules, image.audit_rules_);
+  take(Section::kUtcOffsets, image.utc_offsets_);
+  take(Section::kSchedules, image.schedules_);
+  take(Section::kScheduleDates, image.schedule_dates_);
+  take(Section::kConditions, image.conditions_);
   take(Section::kPorts, image.ports_);
   take(Section::kPortAddresses, image.port_addresses_);
   take(Section::kRoutes, image.routes_);
@@ -385,7 +440,7 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   if (const char* wrong = check.zones()) return damaged(wrong);
   for (const char* wrong :
        {check.isolation_tables(image.port_isolation_, image.object_isolation_), check.objects(),
-        check.terminals(), check.gateway(), check.matrix(), check.tries()}) {
+        check.times(), check.terminals(), check.gateway(), check.matrix(), check.tries()}) {
     if (wrong != nullptr) return damaged(wrong);
   }
   return image;

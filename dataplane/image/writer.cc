@@ -12,34 +12,6 @@ std::size_t aligned(std::size_t offset) {
   return (offset + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment;
 }
 
-// Sizes of sections that are empty: the reader checks them all the same.
-constexpr std::array<std::size_t, kSections> kElementSizes{sizeof(Meta),
-                                                           sizeof(ZoneRecord),
-                                                           sizeof(SpaceRecord),
-                                                           sizeof(ZoneSet),
-                                                           1,
-                                                           1,
-                                                           sizeof(TrieNode),
-                                                           sizeof(TrieEntry),
-                                                           sizeof(Atom),
-                                                           sizeof(UnitRecord),
-                                                           sizeof(ServiceRecord),
-                                                           sizeof(RuleRecord),
-                                                           sizeof(TerminalSlot),
-                                                           4,
-                                                           sizeof(PortMap),
-                                                           sizeof(PortBreak),
-                                                           sizeof(TargetRecord),
-                                                           4,
-                                                           4,
-                                                           4,
-                                                           sizeof(OutcomeRecord),
-                                                           4,
-                                                           sizeof(PortRecord),
-                                                           sizeof(PortAddress),
-                                                           sizeof(RouteRecord),
-                                                           sizeof(NeighbourRecord)};
-
 }  // namespace
 
 std::uint64_t Writer::digest() const noexcept {
@@ -58,7 +30,7 @@ AlignedBytes Writer::finish() const {
   std::size_t offset = sizeof(FileHeader);
   for (std::size_t i = 0; i < kSections; ++i) {
     offset = aligned(offset);
-    header.sections[i] = {offset, parts_[i].count, kElementSizes[i]};
+    header.sections[i] = {offset, parts_[i].count, parts_[i].size};
     offset += parts_[i].bytes.size();
   }
   header.bytes = offset;

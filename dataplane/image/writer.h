@@ -12,7 +12,8 @@
 
 namespace meiguan::image {
 
-// Puts the sections of an image together. It checks nothing: Image::open does.
+// Puts the sections of an image together, each to be put, be it empty. It checks nothing:
+// Image::open does.
 class Writer {
  public:
   template <typename T>
@@ -34,7 +35,7 @@ class Writer {
   // XXH3-64 over the sections so far: equal content, equal digest.
   [[nodiscard]] std::uint64_t digest() const noexcept;
 
-  // The whole file. Sections that were not put are empty.
+  // The whole file.
   [[nodiscard]] AlignedBytes finish() const;
 
  private:

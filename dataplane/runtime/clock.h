@@ -15,4 +15,11 @@ namespace meiguan::runtime {
          static_cast<fastpath::Tick>(t.tv_nsec) / 1'000'000;
 }
 
+// Seconds since 1970-01-01T00:00Z by the wall clock, for schedules and dates. It may jump.
+[[nodiscard]] inline std::int64_t wall_seconds() noexcept {
+  timespec t{};
+  ::clock_gettime(CLOCK_REALTIME, &t);
+  return t.tv_sec;
+}
+
 }  // namespace meiguan::runtime

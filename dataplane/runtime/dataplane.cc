@@ -256,6 +256,7 @@ Outcome<std::unique_ptr<InForce>> Dataplane::place(std::unique_ptr<LoadedImage> 
     in_force->device_of_port[i] = in_force->device_of_port[parent];
     in_force->macs[i] = in_force->macs[parent];
   }
+  in_force->moment = image::Moment{image, wall_seconds()};
   in_force->loaded = std::move(loaded);
   return in_force;
 }
@@ -269,6 +270,20 @@ void Dataplane::put_in_force(std::unique_ptr<InForce> next) {
     (void)::rte_rcu_qsbr_check(shared_.qsbr, token, true);
   }
   in_force_ = std::move(next);
+}
+
+void Dataplane::pass_time(std::int64_t wall_seconds) {
+  if (!in_force_ || in_force_->moment.covers(wall_seconds)) return;
+  auto next = std::make_unique<InForce>(*in_force_);
+  next->moment = image::Moment{in_force_->image(), wall_seconds};
+  // A time at which nothing changed after all is no change to any flow.
+  const bool changed = !next->moment.same_conditions(in_force_->moment);
+  if (changed) ++next->generation;
+  const std::uint32_t generation = next->generation;
+  put_in_force(std::move(next));
+  if (!changed) return;
+  log_info(fmt::format("schedules or dates have passed: generation {} is in force", generation),
+           fmt::format("时间表或日期已到：第 {} 代生效", generation));
 }
 
 Outcome<void> Dataplane::start_workers(unsigned workers) {
@@ -317,6 +332,7 @@ void Dataplane::run(int signals) {
       dealt = exceptions_->drain(now);
       if (now >= next_tick) {
         exceptions_->tick(now);
+        pass_time(wall_seconds());
         next_tick = now + kTickInterval;
       }
       if (now >= next_look) {

@@ -43,6 +43,8 @@ class Dataplane {
   [[nodiscard]] Outcome<void> start_workers(unsigned workers);
   [[nodiscard]] Outcome<std::unique_ptr<InForce>> place(std::unique_ptr<LoadedImage> loaded) const;
   void put_in_force(std::unique_ptr<InForce> next);
+  // Where schedules or dates of the image have begun or ended: the same image, a new generation.
+  void pass_time(std::int64_t wall_seconds);
   void close_ports();
   void stop_workers();
   void watch_links();

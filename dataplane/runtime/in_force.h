@@ -11,10 +11,12 @@
 
 namespace meiguan::runtime {
 
-// What a burst sees, whole: an image, its number, and how its ports lie on the devices. Never
-// changes; a new one takes its place, and it goes when no worker looks at it any more.
+// What a burst sees, whole: an image, which of its conditions hold, their number, and how its ports
+// lie on the devices. Never changes; a new one takes its place, and it goes when no worker looks at
+// it any more.
 struct InForce {
-  std::unique_ptr<LoadedImage> loaded;
+  std::shared_ptr<const LoadedImage> loaded;
+  image::Moment moment;
   std::uint32_t generation{0};
   std::vector<PortId> port_of_device;         // the main port, by the device's place
   std::vector<std::uint16_t> device_of_port;  // by PortId; a sub-port's is its parent's

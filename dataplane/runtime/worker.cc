@@ -170,8 +170,8 @@ void Worker::judge(const InForce& in_force, fastpath::Tick now) noexcept {
     frames_[i] = {data_of(batch_[i]), batch_[i]->data_len,
                   in_force.port_of_device[batch_device_[i]]};
   }
-  pipeline_.process(in_force.image(), in_force.generation, now, {frames_.data(), count},
-                    {fates_.data(), count});
+  pipeline_.process(in_force.image(), in_force.moment, in_force.generation, now,
+                    {frames_.data(), count}, {fates_.data(), count});
   for (std::size_t i = 0; i < count; ++i) {
     rte_mbuf* packet = batch_[i];
     const fastpath::Fate& fate = fates_[i];

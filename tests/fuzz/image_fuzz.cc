@@ -74,6 +74,8 @@ void ask(const image::Image& image) {
                                     net::Address::v4(0xffffffff),
                                     *net::parse_address("2001:db8:1::1"),
                                     *net::parse_address("::")};
+  const image::Moment moment{image, 1'767'225'600};
+  if (moment.ends() <= 1'767'225'600) std::abort();
   for (std::size_t s = 0; s < image.spaces().size(); ++s) {
     const SpaceId space{static_cast<std::uint16_t>(s)};
     for (std::size_t z = 0; z < image.zones().size(); ++z) {
@@ -84,9 +86,10 @@ void ask(const image::Image& image) {
         (void)image.route_to(space, source);
         for (const net::Address& destination : addresses) {
           const auto target = fastpath::find_target(image, space, destination, {6, 443}, zone);
-          const auto access = fastpath::decide(image, subject, target);
-          for (const std::uint32_t rule : access.audits) {
-            if (rule >= image.rules().size()) std::abort();
+          const auto access = fastpath::decide(image, moment, subject, target);
+          for (const image::AuditRecord& audit : access.audits) {
+            if (audit.rule >= image.rules().size()) std::abort();
+            (void)moment.holds(audit.condition);
           }
           if (access.decision.rule.is_some() &&
               access.decision.rule.index() >= image.rules().size()) {

@@ -70,8 +70,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     PacketInfo before;
     parse({frame.data, frame.length}, before);
     Fate fate;
-    gate.pipeline->process(harness.worlds[world].image(), gate.generation, gate.now, {&frame, 1},
-                           {&fate, 1});
+    gate.pipeline->process(harness.worlds[world].image(), {}, gate.generation, gate.now,
+                           {&frame, 1}, {&fate, 1});
     gate.pipeline->expire(gate.now);
     ++frames;
 

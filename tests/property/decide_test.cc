@@ -78,14 +78,19 @@ Answer by_image(const Subject& s, const Packet& packet, const Ends& ends) {
   if (ends.by_objects && s.image.targets()[target.number].zone_set == image::kNoZoneSet) {
     target.assumed_zone = ends.to_zone;
   }
-  const auto access = fastpath::decide(s.image, subject, target);
+  const image::Moment moment{s.image, 0};
+  const auto access = fastpath::decide(s.image, moment, subject, target);
   Answer answer;
   answer.reason = access.decision.reason;
   answer.rule = names.rule_name(access.decision.rule);
   answer.unit = names.unit_id(subject.unit);
   answer.to_unit = names.unit_id(target.unit);
   answer.service = names.service_id(target.service);
-  for (const auto rule : access.audits) answer.audits.emplace_back(names.rule_name(RuleId{rule}));
+  for (const auto& audit : access.audits) {
+    if (moment.holds(audit.condition)) {
+      answer.audits.emplace_back(names.rule_name(RuleId{audit.rule}));
+    }
+  }
   std::sort(answer.audits.begin(), answer.audits.end());
   return answer;
 }
