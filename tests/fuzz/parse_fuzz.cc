@@ -27,7 +27,6 @@ void check_info(std::span<const std::uint8_t> frame, const fastpath::PacketInfo&
   if (!info.is_ip()) return;
   require(std::size_t{info.l3_offset} + info.ip_bytes <= frame.size());
   require(info.ip_bytes >= (info.family == net::Family::kIpv4 ? 20 : 40));
-  require(info.source() != info.destination());
   require(info.match_mask <= fastpath::match::kEither);
   require(info.without_flow == fastpath::Reason::kAllowed ||
           fastpath::verdict_of(info.without_flow) == fastpath::Verdict::kDrop);
