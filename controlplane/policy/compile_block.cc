@@ -39,7 +39,7 @@ class BlockJudge {
         ++end;
       }
       phases[static_cast<std::size_t>(first.phase)].push_back(
-          {first.node, candidates[i].covers_source, candidates.subspan(i, end - i)});
+          {first.node, candidates[i].covers_source != 0, candidates.subspan(i, end - i)});
       i = end;
     }
     for (const Turn& turn : turns(phases[0], false)) search(turn);

@@ -36,16 +36,22 @@ struct NodeMask {
   ColumnMask all{0};      // every object of the destination (one at least) lies in its subtree
 };
 
+// A rule that matches the source class.
+struct Candidate {
+  std::uint32_t position{0};
+  std::uint32_t covers_source{0};  // 1: its node is at or above the source's
+  bool operator==(const Candidate&) const = default;
+};
+
 struct BlockColumns {
   std::unordered_map<std::uint32_t, RuleMask> rules;  // by position in RuleOrder
   std::map<NodeId, NodeMask> nodes;
-};
 
-// A rule that matches the source class and some column of the block.
-struct Candidate {
-  std::uint32_t position{0};
-  bool covers_source{false};  // its node is at or above the source's
-  bool operator==(const Candidate&) const = default;
+  // Whether a rule of `node` matches some column, and its scope covers one with it.
+  [[nodiscard]] bool may_meet(NodeId node, const Candidate& candidate) const {
+    return rules.contains(candidate.position) &&
+           (candidate.covers_source != 0 || node == NodeId{0} || nodes.contains(node));
+  }
 };
 
 // What one cell says.
@@ -57,7 +63,7 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-// `candidates` ascend by position.
+// `candidates` ascend by position; each may meet a column of the block.
 [[nodiscard]] std::array<Outcome, image::kBlockColumns> judge_block(
     const CheckedPolicy& policy, const RuleOrder& order, const BlockColumns& columns,
     std::span<const Candidate> candidates);

@@ -105,6 +105,48 @@ std::string target_text(const Rule& rule) {
   return text;
 }
 
+// The blocks of the matrix that were judged so far: each once for each list of candidates, and
+// equal ones stored once.
+class BlockStore {
+ public:
+  BlockStore(const CheckedPolicy& policy, const RuleOrder& order,
+             const std::vector<BlockColumns>& columns, Interner<Outcome>& outcomes,
+             std::vector<image::Cell>& cells)
+      : policy_{policy},
+        order_{order},
+        columns_{columns},
+        outcomes_{outcomes},
+        cells_{cells},
+        judged_(columns.size()) {}
+
+  std::uint32_t number_of(std::size_t block, const std::vector<Candidate>& candidates) {
+    if (const auto it = judged_[block].find(candidates); it != judged_[block].end()) {
+      return it->second;
+    }
+    const auto outcomes = judge_block(policy_, order_, columns_[block], candidates);
+    Cells cells;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      // Neighbours mostly say the same.
+      cells[i] = i > 0 && outcomes[i] == outcomes[i - 1] ? cells[i - 1] : outcomes_(outcomes[i]);
+    }
+    const auto [it, is_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
+    if (is_new) cells_.insert(cells_.end(), cells.begin(), cells.end());
+    judged_[block].emplace(candidates, it->second);
+    return it->second;
+  }
+
+ private:
+  using Cells = std::array<image::Cell, image::kBlockColumns>;
+
+  const CheckedPolicy& policy_;
+  const RuleOrder& order_;
+  const std::vector<BlockColumns>& columns_;
+  Interner<Outcome>& outcomes_;
+  std::vector<image::Cell>& cells_;
+  std::vector<std::unordered_map<std::vector<Candidate>, std::uint32_t, Hash>> judged_;
+  std::unordered_map<Cells, std::uint32_t, Hash> known_;
+};
+
 struct Blocks {
   std::vector<BlockColumns> columns;
   std::vector<std::vector<std::uint32_t>> of_rule;  // blocks that a rule touches, by position
@@ -240,47 +282,59 @@ class MatrixBuilder {
     }
   }
 
-  // Rows differ from one another in few blocks: a block is judged once for each set of rules that
-  // matter in it.
+  // Most rules touch few blocks and few touch many, and rows that the same wide rules match are
+  // alike but for the blocks of their narrow rules: they start as copies of one row that has wide
+  // rules alone.
   void fill(const std::vector<Row>& rows, const Blocks& blocks, Matrix& matrix) {
-    using Cells = std::array<std::uint32_t, image::kBlockColumns>;
-    std::vector<std::unordered_map<std::vector<std::uint64_t>, std::uint32_t, Hash>> judged(
-        blocks.columns.size());
-    std::unordered_map<Cells, std::uint32_t, Hash> known;
-    std::vector<std::vector<Candidate>> candidates(blocks.columns.size());
+    const std::size_t wide = std::max<std::size_t>(16, blocks.columns.size() / 8);
+    BlockStore store{policy_, order_, blocks.columns, outcomes_, matrix.cells};
+    std::unordered_map<std::vector<Candidate>, std::vector<std::uint32_t>, Hash> bases;
+    std::vector<Candidate> of_many;
+    std::vector<std::pair<std::uint32_t, Candidate>> of_few;  // by block
+    std::vector<Candidate> candidates;
     matrix.row_blocks.reserve(rows.size() * blocks.columns.size());
     for (const Row& row : rows) {
-      for (auto& list : candidates) list.clear();
+      of_many.clear();
+      of_few.clear();
       for (const std::uint32_t k : row.rules) {
-        const NodeId node = order_.at(k).node;
-        const bool covers_source = row.node.is_some() && policy_.is_within(row.node, node);
+        const bool covers_source = row.node.is_some() &&
+                                   policy_.is_within(row.node, order_.at(k).node);
+        if (blocks.of_rule[k].size() >= wide) {
+          of_many.push_back({k, covers_source ? 1U : 0U});
+          continue;
+        }
         for (const std::uint32_t b : blocks.of_rule[k]) {
-          if (!covers_source && node != NodeId{0} && !blocks.columns[b].nodes.contains(node)) {
-            continue;
-          }
-          candidates[b].push_back({k, covers_source});
+          of_few.push_back({b, {k, covers_source ? 1U : 0U}});
         }
       }
-      for (std::size_t b = 0; b < blocks.columns.size(); ++b) {
-        std::vector<std::uint64_t> key;
-        for (const Candidate& c : candidates[b]) {
-          key.push_back(std::uint64_t{c.position} << 1 | (c.covers_source ? 1U : 0U));
+      const auto in_block = [&](std::size_t b,
+                                std::span<const std::pair<std::uint32_t, Candidate>> few) {
+        candidates.clear();
+        const auto add = [&](const Candidate& c) {
+          if (blocks.columns[b].may_meet(order_.at(c.position).node, c)) candidates.push_back(c);
+        };
+        for (const Candidate& c : of_many) add(c);
+        const auto middle = static_cast<std::ptrdiff_t>(candidates.size());
+        for (const auto& [block, c] : few) add(c);
+        std::ranges::inplace_merge(candidates, candidates.begin() + middle, {},
+                                   &Candidate::position);
+        return store.number_of(b, candidates);
+      };
+      auto [base, is_new] = bases.try_emplace(of_many);
+      if (is_new) {
+        for (std::size_t b = 0; b < blocks.columns.size(); ++b) {
+          base->second.push_back(in_block(b, {}));
         }
-        const auto [it, is_new] = judged[b].try_emplace(std::move(key), 0);
-        if (is_new) {
-          const auto outcomes = judge_block(policy_, order_, blocks.columns[b], candidates[b]);
-          Cells cells;
-          for (std::size_t i = 0; i < cells.size(); ++i) {
-            // Neighbours mostly say the same.
-            cells[i] = i > 0 && outcomes[i] == outcomes[i - 1] ? cells[i - 1]
-                                                               : outcomes_(outcomes[i]);
-          }
-          const auto number = static_cast<std::uint32_t>(known.size());
-          const auto [block, is_new_block] = known.try_emplace(cells, number);
-          if (is_new_block) matrix.cells.insert(matrix.cells.end(), cells.begin(), cells.end());
-          it->second = block->second;
-        }
-        matrix.row_blocks.push_back(it->second);
+      }
+      const std::size_t first = matrix.row_blocks.size();
+      matrix.row_blocks.insert(matrix.row_blocks.end(), base->second.begin(), base->second.end());
+      std::ranges::stable_sort(of_few, {}, [](const auto& entry) { return entry.first; });
+      for (std::size_t i = 0; i < of_few.size();) {
+        std::size_t end = i + 1;
+        while (end < of_few.size() && of_few[end].first == of_few[i].first) ++end;
+        matrix.row_blocks[first + of_few[i].first] =
+            in_block(of_few[i].first, std::span{of_few}.subspan(i, end - i));
+        i = end;
       }
     }
   }
