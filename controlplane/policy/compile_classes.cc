@@ -45,4 +45,14 @@ void Classes::finish() {
   for (const std::uint32_t c : class_) ++sizes_[c];
 }
 
+void Classes::replace_points(std::vector<std::uint32_t>& points) const {
+  // Classes are numbered in the order of their first points.
+  std::size_t kept = 0;
+  for (const std::uint32_t p : points) {
+    if (first_points_[class_[p]] == p) points[kept++] = class_[p];
+  }
+  points.resize(kept);
+  points.shrink_to_fit();
+}
+
 }  // namespace meiguan::policy

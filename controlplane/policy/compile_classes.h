@@ -25,6 +25,9 @@ class Classes {
 
   [[nodiscard]] std::uint32_t of(std::size_t point) const { return class_[point]; }
   [[nodiscard]] std::size_t count() const { return sizes_.size(); }
+  // After finish(): replaces points, a union of whole classes, by those classes, ascending where
+  // the points were.
+  void replace_points(std::vector<std::uint32_t>& points) const;
   // After finish(): the first point of each class.
   [[nodiscard]] const std::vector<std::size_t>& first_points() const { return first_points_; }
 

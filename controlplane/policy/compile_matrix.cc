@@ -5,60 +5,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
-#include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "controlplane/policy/compile_block.h"
+#include "controlplane/policy/compile_intern.h"
 #include "controlplane/policy/compile_scope.h"
 
 namespace meiguan::policy {
 namespace {
-
-struct Hash {
-  template <typename T, std::size_t N>
-  std::size_t operator()(const std::array<T, N>& a) const {
-    return XXH3_64bits(a.data(), sizeof a);
-  }
-  template <typename T>
-  std::size_t operator()(const std::vector<T>& v) const {
-    return XXH3_64bits(v.data(), v.size() * sizeof(T));
-  }
-  std::size_t operator()(const Outcome& o) const {
-    const std::array<std::uint64_t, 4> parts{std::uint64_t{o.rule[0]} << 32 | o.rule[1],
-                                             static_cast<std::uint64_t>(o.action[0]) << 8 |
-                                                 static_cast<std::uint64_t>(o.action[1]) << 1 |
-                                                 static_cast<std::uint64_t>(o.published),
-                                             (*this)(o.audits[0]), (*this)(o.audits[1])};
-    return XXH3_64bits(parts.data(), sizeof parts);
-  }
-  std::size_t operator()(const TargetNodes& n) const {
-    std::size_t hash = n.unit.value();
-    for (const NodeId service : n.services) hash = hash * 31 + service.value();
-    return hash;
-  }
-};
-
-// Numbers equal values alike.
-template <typename T>
-class Interner {
- public:
-  std::uint32_t operator()(const T& value) {
-    const auto [it, is_new] = numbers_.try_emplace(value,
-                                                   static_cast<std::uint32_t>(values_.size()));
-    if (is_new) values_.push_back(value);
-    return it->second;
-  }
-  [[nodiscard]] const std::vector<T>& values() const { return values_; }
-
- private:
-  std::unordered_map<T, std::uint32_t, Hash> numbers_;
-  std::vector<T> values_;
-};
 
 // A source class: the rules whose `from` it matches, ascending by position, and its ruling node.
 struct Row {
@@ -66,13 +22,20 @@ struct Row {
   NodeId node;
 };
 
-using Points = std::vector<std::uint32_t>;
+// Points of one side; once the classes stand, the classes that they are.
+using Places = std::vector<std::uint32_t>;
 
 // TargetMatch, as lists.
-struct TargetPointLists {
-  Points any;
-  Points service;
-  Points unpublished;
+struct TargetPlaces {
+  Places any;
+  Places service;
+  Places unpublished;
+};
+
+// What one target list matches of one block.
+struct BlockMask {
+  std::uint32_t block{0};
+  RuleMask mask;
 };
 
 // A text that is equal for selectors that mean the same.
@@ -190,29 +153,36 @@ class MatrixBuilder {
     matrix.rows.split_by([&](std::size_t p) { return source_node(p).value(); });
     matrix.columns.split_by([&](std::size_t p) { return nodes_of_target_[targets_.target_of(p)]; });
     // Many rules say the same on one side; each side is worked out once.
-    std::unordered_map<std::string, std::shared_ptr<const Points>> sources;
-    std::unordered_map<std::string, std::shared_ptr<const TargetPointLists>> targets;
+    std::unordered_map<std::string, std::uint32_t> sources;
+    std::unordered_map<std::string, std::uint32_t> targets;
     for (std::size_t k = 0; k < order_.size(); ++k) {
       const Rule& rule = order_.at(k);
-      auto& from = sources[source_text(rule)];
-      if (from == nullptr) {
-        from = std::make_shared<Points>(sources_.matching(rule.from, rule.except_from).list());
-        matrix.rows.split(*from);
+      const auto [from, new_from] = sources.try_emplace(source_text(rule),
+                                                        static_cast<std::uint32_t>(from_.size()));
+      if (new_from) {
+        from_.push_back(sources_.matching(rule.from, rule.except_from).list());
+        matrix.rows.split(from_.back());
       }
-      from_.push_back(from);
-      auto& to = targets[target_text(rule)];
-      if (to == nullptr) {
+      from_of_rule_.push_back(from->second);
+      const auto [to, new_to] = targets.try_emplace(target_text(rule),
+                                                    static_cast<std::uint32_t>(to_.size()));
+      if (new_to) {
         const TargetMatch match = targets_.matching(rule);
-        to = std::make_shared<TargetPointLists>(
-            TargetPointLists{match.any.list(), match.service.list(), match.unpublished.list()});
-        matrix.columns.split(to->any);
-        matrix.columns.split(to->service);
-        matrix.columns.split(to->unpublished);
+        to_.push_back({match.any.list(), match.service.list(), match.unpublished.list()});
+        matrix.columns.split(to_.back().any);
+        matrix.columns.split(to_.back().service);
+        matrix.columns.split(to_.back().unpublished);
       }
-      to_.push_back(to);
+      to_of_rule_.push_back(to->second);
     }
     matrix.rows.finish();
     matrix.columns.finish();
+    for (Places& from : from_) matrix.rows.replace_points(from);
+    for (TargetPlaces& to : to_) {
+      for (Places* const places : {&to.any, &to.service, &to.unpublished}) {
+        matrix.columns.replace_points(*places);
+      }
+    }
   }
 
   [[nodiscard]] std::vector<Row> describe_rows(const Classes& classes) {
@@ -221,10 +191,8 @@ class MatrixBuilder {
       rows[r].node = source_node(classes.first_points()[r]);
     }
     for (std::size_t k = 0; k < order_.size(); ++k) {
-      for (const std::uint32_t p : *from_[k]) {
-        if (classes.first_points()[classes.of(p)] == p) {
-          rows[classes.of(p)].rules.push_back(static_cast<std::uint32_t>(k));
-        }
+      for (const std::uint32_t row : from_[from_of_rule_[k]]) {
+        rows[row].rules.push_back(static_cast<std::uint32_t>(k));
       }
     }
     return rows;
@@ -234,25 +202,13 @@ class MatrixBuilder {
     Blocks blocks;
     blocks.columns.resize((classes.count() + image::kBlockColumns - 1) / image::kBlockColumns);
     blocks.of_rule.resize(order_.size());
-    const auto column_at = [&](std::size_t point) {
-      return classes.first_points()[classes.of(point)] == point ? std::size_t{classes.of(point)}
-                                                                : classes.count();
-    };
+    std::vector<std::vector<BlockMask>> masks;
+    for (const TargetPlaces& to : to_) masks.push_back(masks_of(to, blocks.columns.size()));
     for (std::size_t k = 0; k < order_.size(); ++k) {
-      const auto position = static_cast<std::uint32_t>(k);
-      const auto mark = [&](const Points& points, ColumnMask RuleMask::*field) {
-        for (const std::uint32_t p : points) {
-          const std::size_t column = column_at(p);
-          if (column == classes.count()) continue;
-          const std::size_t b = column / image::kBlockColumns;
-          const auto [it, is_new] = blocks.columns[b].rules.try_emplace(position);
-          if (is_new) blocks.of_rule[k].push_back(static_cast<std::uint32_t>(b));
-          it->second.*field |= ColumnMask{1} << column % image::kBlockColumns;
-        }
-      };
-      mark(to_[k]->any, &RuleMask::any);
-      mark(to_[k]->service, &RuleMask::service);
-      mark(to_[k]->unpublished, &RuleMask::unpublished);
+      for (const BlockMask& part : masks[to_of_rule_[k]]) {
+        blocks.columns[part.block].rules.emplace(static_cast<std::uint32_t>(k), part.mask);
+        blocks.of_rule[k].push_back(part.block);
+      }
     }
     for (std::size_t c = 0; c < classes.count(); ++c) {
       const std::size_t target = targets_.target_of(classes.first_points()[c]);
@@ -261,6 +217,26 @@ class MatrixBuilder {
                  blocks.columns[c / image::kBlockColumns]);
     }
     return blocks;
+  }
+
+  [[nodiscard]] static std::vector<BlockMask> masks_of(const TargetPlaces& to, std::size_t blocks) {
+    std::vector<RuleMask> dense(blocks);
+    const auto mark = [&](const Places& columns, ColumnMask RuleMask::*field) {
+      for (const std::uint32_t column : columns) {
+        dense[column / image::kBlockColumns].*field |= ColumnMask{1}
+                                                       << column % image::kBlockColumns;
+      }
+    };
+    mark(to.any, &RuleMask::any);
+    mark(to.service, &RuleMask::service);
+    mark(to.unpublished, &RuleMask::unpublished);
+    std::vector<BlockMask> masks;
+    for (std::size_t b = 0; b < blocks; ++b) {
+      if ((dense[b].any | dense[b].service | dense[b].unpublished) != 0) {
+        masks.push_back({static_cast<std::uint32_t>(b), dense[b]});
+      }
+    }
+    return masks;
   }
 
   void mark_nodes(const TargetNodes& nodes, ColumnMask column, BlockColumns& block) const {
@@ -367,8 +343,10 @@ class MatrixBuilder {
   RuleOrder order_;
   Interner<TargetNodes> target_nodes_;
   std::vector<std::uint32_t> nodes_of_target_;
-  std::vector<std::shared_ptr<const Points>> from_;  // by position
-  std::vector<std::shared_ptr<const TargetPointLists>> to_;
+  std::vector<Places> from_;  // distinct ones
+  std::vector<TargetPlaces> to_;
+  std::vector<std::uint32_t> from_of_rule_;  // by position, index into from_
+  std::vector<std::uint32_t> to_of_rule_;
   Interner<Outcome> outcomes_;
 };
 
