@@ -60,6 +60,23 @@ void check_depth(Checking& checking, const Group& group, const GroupFacts& facts
           "其中的组 `{0}` 已有 {1} 层:请在此直接写出 `{0}` 的成员", held, kMaxGroupDepth));
 }
 
+// Whether such a selector matches each unit whole or not at all; of a group that is its members'.
+bool names_whole_units(SelectorKind kind) {
+  switch (kind) {
+    case SelectorKind::kUnit:
+    case SelectorKind::kNode:
+    case SelectorKind::kTier:
+    case SelectorKind::kLabel:
+    case SelectorKind::kGroup: return true;
+    case SelectorKind::kAny:
+    case SelectorKind::kZone:
+    case SelectorKind::kNet:
+    case SelectorKind::kService:
+    case SelectorKind::kServices: return false;
+  }
+  return false;
+}
+
 // `is_open` says of a group that it is on the way down, that is in a cycle.
 template <typename IsOpen>
 GroupFacts facts_of(Checking& checking, const Group& group, const IsOpen& is_open) {
@@ -68,6 +85,7 @@ GroupFacts facts_of(Checking& checking, const Group& group, const IsOpen& is_ope
     const bool is_service = selector.kind == SelectorKind::kService ||
                             selector.kind == SelectorKind::kServices;
     facts.names_service = facts.names_service || is_service;
+    if (!facts.not_of_units && !names_whole_units(selector.kind)) facts.not_of_units = selector;
     if (selector.kind == SelectorKind::kGroup) {
       if (selector.group.is_none()) return;
       const GroupFacts& held = checking.group_facts[selector.group.index()];
@@ -77,6 +95,7 @@ GroupFacts facts_of(Checking& checking, const Group& group, const IsOpen& is_ope
         facts.depth = std::max(*facts.depth, *held.depth + 1);
       }
       facts.names_service = facts.names_service || held.names_service;
+      if (!facts.not_of_units) facts.not_of_units = held.not_of_units;
       if (is_member && !facts.not_grantable) facts.not_grantable = held.not_grantable;
       return;
     }
@@ -98,6 +117,21 @@ void check_sources(Checking& checking, const std::vector<Selector>& selectors) {
                             say("group `{}` names a service and may stand in `to` only",
                                 "组 `{}` 含有业务系统,只能出现在 `to` 中",
                                 checking.policy.groups[selector.group.index()].id));
+  }
+}
+
+// A service is offered to units; a group of addresses could match part of one.
+void check_offer(Checking& checking, const Service& service) {
+  for (const Selector& selector : service.offered_to) {
+    if (selector.kind != SelectorKind::kGroup || selector.group.is_none()) continue;
+    const auto& other = checking.group_facts[selector.group.index()].not_of_units;
+    if (!other) continue;
+    checking.reporter.error(
+        selector.place,
+        say("`{}` holds `{}`, which is no selector of units", "`{}` 含有 `{}`，不是单位的选择器",
+            selector_text(checking.policy, selector), selector_text(checking.policy, *other)),
+        say("`offered_to` takes unit:, node:, tier:, label: and groups of these",
+            "`offered_to` 可用 unit:、node:、tier:、label: 及仅含这些的组"));
   }
 }
 
@@ -145,6 +179,11 @@ void check_group_use(Checking& checking) {
     check_sources(checking, rule.from);
     check_sources(checking, rule.except_from);
   }
+  for (const Assertion& assertion : checking.policy.assertions) {
+    check_sources(checking, assertion.from);
+    check_sources(checking, assertion.except_from);
+  }
+  for (const Service& service : checking.policy.services) check_offer(checking, service);
 }
 
 }  // namespace meiguan::policy

@@ -36,7 +36,9 @@ CheckedPolicy check_policy(const PolicySource& source, Draft draft, Reporter& re
   resolve_terminals(checking);
   resolve_services(checking);
   resolve_groups(checking);
+  resolve_schedules(checking);
   resolve_rules(checking);
+  resolve_assertions(checking);
   check_unit_prefixes(checking);
   check_terminals(checking);
   check_services(checking);

@@ -32,6 +32,8 @@ using ZoneBits = std::bitset<image::kMaxZones + 1>;
 // What is known of a group once those in it are: it, and all groups that it holds.
 struct GroupFacts {
   bool names_service{false};
+  // A selector, member or exception, that may match a part of a unit, or no unit.
+  std::optional<Selector> not_of_units;
   // A member that an `allow` below the root may not use.
   std::optional<Selector> not_grantable;
   // How many groups the longest chain has that begins here; nothing where a cycle is in it.
@@ -56,6 +58,7 @@ struct Checking {
   NameTable units{Text{"unit", "单位"}};
   NameTable services{Text{"service", "业务系统"}};
   NameTable groups{Text{"group", "组"}};
+  NameTable schedules{Text{"schedule", "时段"}};
 
   // Nodes are numbered parents first, so that those at and below n are [n, subtree_end[n]).
   std::vector<std::uint32_t> subtree_end;
@@ -84,7 +87,9 @@ void resolve_units(Checking& checking);
 void resolve_terminals(Checking& checking);
 void resolve_services(Checking& checking);
 void resolve_groups(Checking& checking);
+void resolve_schedules(Checking& checking);
 void resolve_rules(Checking& checking);
+void resolve_assertions(Checking& checking);
 void check_unit_prefixes(Checking& checking);
 void check_terminals(Checking& checking);
 void check_services(Checking& checking);
@@ -93,6 +98,8 @@ void check_group_use(Checking& checking);
 void check_rights(Checking& checking);
 void check_isolation(Checking& checking);
 
+// The schedule and the dates of `rule`.
+void resolve_times(Checking& checking, const DraftRule& draft, Rule& rule);
 // Resolves the names in `selectors`, which stand at `node`.
 void resolve_selectors(Checking& checking, std::vector<Selector>& selectors, NodeId node);
 // The zone that `word` names; `intranet` is refused by its own sentence.

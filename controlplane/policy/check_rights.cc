@@ -19,7 +19,7 @@ void report_foreign(Checking& checking, const Rule& rule, const Selector& select
   Text hint;
   if (may_be_offered) {
     hint = say("`offered_to` at the service, which would permit this, is not supported yet",
-               "业务系统的 `offered_to` 可以授予此权限,但本版本尚不支持(not supported yet)");
+               "业务系统的 `offered_to` 可以授予此权限，但本版本尚不支持（not supported yet）");
   }
   checking.reporter.error(
       selector.place,

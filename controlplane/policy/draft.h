@@ -4,6 +4,7 @@
 // syntax and types are checked, names are still text. The objects are those of model.h with their
 // references unresolved; the names stand beside them.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,14 @@ struct DraftTerminal {
   std::vector<Place> address_places;  // one for each address
 };
 
+// A date or a date-time, before it is known what the policy's clock is.
+struct DraftMoment {
+  Place place;
+  bool is_date{false};
+  std::int64_t local{0};  // seconds since 1970-01-01T00:00 of the clock that it is written in
+  std::optional<std::int32_t> offset_seconds;  // of that clock; the policy's where there is none
+};
+
 struct DraftService {
   Service service;
   Place id_place;
@@ -58,8 +67,21 @@ struct DraftGroup {
   Place id_place;
 };
 
+struct DraftSchedule {
+  Schedule schedule;
+  Place id_place;
+};
+
 struct DraftRule {
   Rule rule;
+  Place id_place;
+  std::optional<Word> schedule;
+  std::optional<DraftMoment> not_before;
+  std::optional<DraftMoment> expires;
+};
+
+struct DraftAssertion {
+  Assertion assertion;
   Place id_place;
 };
 
@@ -72,7 +94,9 @@ struct Draft {
   std::vector<DraftTerminal> terminals;
   std::vector<DraftService> services;
   std::vector<DraftGroup> groups;
+  std::vector<DraftSchedule> schedules;
   std::vector<DraftRule> rules;  // by node, in the order in which they are tried
+  std::vector<DraftAssertion> assertions;
 };
 
 }  // namespace meiguan::policy

@@ -1,32 +1,13 @@
 // Readers of [node], [policy] and [[zone]].
 
-#include <algorithm>
-#include <filesystem>
-
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/read_policy.h"
+#include "controlplane/policy/wall_clock.h"
 
 namespace meiguan::policy {
 namespace {
 
 constexpr std::int64_t kSchema = 1;
-
-// Zone names of the tz database: letters, digits and "_+-" between slashes. Whether there is such a
-// zone is looked up where the machine has the database.
-bool is_timezone(std::string_view name) {
-  const bool well_formed = !name.empty() && name.size() <= 64 && name.front() != '/' &&
-                           name.back() != '/' && std::all_of(name.begin(), name.end(), [](char c) {
-                             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                                    (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' ||
-                                    c == '/';
-                           });
-  if (!well_formed) return false;
-  if (name == "Asia/Shanghai" || name == "UTC") return true;
-  const std::filesystem::path database = "/usr/share/zoneinfo";
-  std::error_code error;
-  if (!std::filesystem::is_directory(database, error)) return true;
-  return std::filesystem::is_regular_file(database / name, error);
-}
 
 }  // namespace
 
@@ -81,7 +62,7 @@ void read_policy_table(TableView& table, TableContext& context) {
                                "未知的 schema {},本版本支持 schema {}", schema->value, kSchema));
   }
   if (auto timezone = table.word("timezone")) {
-    if (is_timezone(timezone->text)) {
+    if (!utc_offsets(timezone->text).empty()) {
       draft.timezone = std::move(timezone->text);
     } else {
       context.reporter.error(timezone->place,

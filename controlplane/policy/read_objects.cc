@@ -34,6 +34,24 @@ Admission read_admission(TableView& table, Reporter& reporter) {
   return choose(word, "admission", kAdmissions, reporter).value_or(Admission::kOpen);
 }
 
+// A service is offered to units: a selector that holds addresses could match part of one.
+void check_offer(std::vector<Selector>& selectors, Reporter& reporter) {
+  std::erase_if(selectors, [&](const Selector& selector) {
+    switch (selector.kind) {
+      case SelectorKind::kUnit:
+      case SelectorKind::kNode:
+      case SelectorKind::kTier:
+      case SelectorKind::kLabel:
+      case SelectorKind::kGroup: return false;
+      default: break;
+    }
+    reporter.error(selector.place,
+                   say("`offered_to` names units: unit:, node:, tier:, label: or group: expected",
+                       "`offered_to` 指明单位，应为 unit:、node:、tier:、label: 或 group:"));
+    return true;
+  });
+}
+
 }  // namespace
 
 void read_unit(TableView& table, TableContext& context) {
@@ -89,11 +107,8 @@ void read_service(TableView& table, TableContext& context) {
   draft.service.labels = read_labels(table, reporter);
   draft.service.publish = table.boolean("publish").value_or(false);
   draft.publish_place = table.key_place("publish");
-  // An empty list offers nothing, which is what there is without it.
-  if (!table.words("offered_to").empty()) {
-    constexpr std::array kKinds{TomlKind::kArray};
-    table.refuse_later("offered_to", kKinds);
-  }
+  draft.service.offered_to = read_selectors(table.words("offered_to"), reporter);
+  check_offer(draft.service.offered_to, reporter);
   if (!id) return;
   draft.id_place = id->place;
   draft.service.id = id->text;

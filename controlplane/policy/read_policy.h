@@ -38,10 +38,10 @@ void read_unit(TableView& table, TableContext& context);
 void read_terminal(TableView& table, TableContext& context);
 void read_service(TableView& table, TableContext& context);
 void read_group(TableView& table, TableContext& context);
-void read_rule(TableView& table, TableContext& context);
-// Tables that later versions know: their keys and types are looked at, then they are refused.
 void read_schedule(TableView& table, TableContext& context);
+void read_rule(TableView& table, TableContext& context);
 void read_assert(TableView& table, TableContext& context);
+// Tables that later versions know: their keys and types are looked at, then they are refused.
 void read_publish(TableView& table, TableContext& context);
 void read_egress(TableView& table, TableContext& context);
 void read_translate(TableView& table, TableContext& context);
@@ -56,6 +56,17 @@ std::optional<Word> read_id(TableView& table, Reporter& reporter);
 std::vector<std::string> read_labels(TableView& table, Reporter& reporter);
 // Selectors of the list `words`; those that are none are reported and left out.
 std::vector<Selector> read_selectors(const std::vector<Word>& words, Reporter& reporter);
+// What a rule and an assertion have in common.
+struct Flow {
+  std::vector<Selector> from;
+  std::vector<Selector> except_from;
+  std::vector<Selector> to;
+  std::vector<Selector> except_to;
+  std::vector<PortMatch> ports;
+};
+Flow read_flow(TableView& table, Reporter& reporter);
+// A date or date-time in whole seconds; nothing, reported where it is there, where it is not one.
+std::optional<DraftMoment> read_moment(TableView& table, std::string_view key, Reporter& reporter);
 
 [[nodiscard]] Complaint no_choice(std::string_view key, std::string_view is,
                                   std::span<const std::string_view> choices);

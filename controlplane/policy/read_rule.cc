@@ -1,4 +1,4 @@
-// Reader of [[rule]].
+// Readers of [[rule]] and [[assert]].
 
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/read_policy.h"
@@ -34,7 +34,30 @@ std::string free_text(TableView& table, std::string_view key) {
   return word ? std::move(word->text) : std::string{};
 }
 
+// `into` is a rule or an assertion.
+template <typename Into>
+void put_flow(Flow flow, Into& into) {
+  into.from = std::move(flow.from);
+  into.except_from = std::move(flow.except_from);
+  into.to = std::move(flow.to);
+  into.except_to = std::move(flow.except_to);
+  into.ports = std::move(flow.ports);
+}
+
 }  // namespace
+
+Flow read_flow(TableView& table, Reporter& reporter) {
+  constexpr auto kRefused = TableView::Empty::kRefused;
+  Flow flow;
+  flow.from = read_selectors(table.required_words("from", kRefused), reporter);
+  flow.except_from = read_selectors(table.words("except_from"), reporter);
+  flow.to = read_selectors(table.required_words("to", kRefused), reporter);
+  flow.except_to = read_selectors(table.words("except_to"), reporter);
+  check_sources(flow.from, reporter);
+  check_sources(flow.except_from, reporter);
+  flow.ports = read_ports(table, reporter);
+  return flow;
+}
 
 void read_rule(TableView& table, TableContext& context) {
   Reporter& reporter = context.reporter;
@@ -52,21 +75,10 @@ void read_rule(TableView& table, TableContext& context) {
   rule.action =
       choose(table.required_word("action"), "action", kActions, reporter).value_or(Action::kDeny);
 
-  constexpr auto kRefused = TableView::Empty::kRefused;
-  rule.from = read_selectors(table.required_words("from", kRefused), reporter);
-  rule.except_from = read_selectors(table.words("except_from"), reporter);
-  rule.to = read_selectors(table.required_words("to", kRefused), reporter);
-  rule.except_to = read_selectors(table.words("except_to"), reporter);
-  check_sources(rule.from, reporter);
-  check_sources(rule.except_from, reporter);
-  rule.ports = read_ports(table, reporter);
-
-  constexpr std::array kText{TomlKind::kString};
-  constexpr std::array kInstant{TomlKind::kDate, TomlKind::kDateTime};
-  table.refuse_later("schedule", kText);
-  table.refuse_later("not_before", kInstant);
-  table.refuse_later("expires", kInstant);
-
+  put_flow(read_flow(table, reporter), rule);
+  draft.schedule = table.word("schedule");
+  draft.not_before = read_moment(table, "not_before", reporter);
+  draft.expires = read_moment(table, "expires", reporter);
   rule.log = table.boolean("log").value_or(false);
   rule.ticket = free_text(table, "ticket");
   rule.owner = free_text(table, "owner");
@@ -78,6 +90,36 @@ void read_rule(TableView& table, TableContext& context) {
     rule.name = name ? name->text : id->text;
   }
   context.draft.rules.push_back(std::move(draft));
+}
+
+void read_assert(TableView& table, TableContext& context) {
+  Reporter& reporter = context.reporter;
+  DraftAssertion draft;
+  Assertion& assertion = draft.assertion;
+  assertion.node = context.node;
+  assertion.place = table.place();
+  const auto id = read_id(table, reporter);
+  const auto name = table.word("name");
+  std::size_t flows = 0;
+  constexpr std::array kTable{TomlKind::kTable};
+  for (const std::string_view key : {"never", "always"}) {
+    const TomlValue* const value = table.value(key, kTable);
+    if (table.find(key) != nullptr) ++flows;
+    if (value == nullptr) continue;
+    TableView flow(fmt::format("`{}`", key), value->place, value->members, reporter);
+    assertion.always = key == "always";
+    put_flow(read_flow(flow, reporter), assertion);
+    flow.finish();
+  }
+  if (flows != 1) {
+    reporter.error(table.place(), say("exactly one of `never` and `always` expected",
+                                      "`never` 与 `always` 应有且只有其一"));
+  }
+  if (!id) return;
+  draft.id_place = id->place;
+  assertion.id = id->text;
+  assertion.name = name ? name->text : id->text;
+  context.draft.assertions.push_back(std::move(draft));
 }
 
 }  // namespace meiguan::policy

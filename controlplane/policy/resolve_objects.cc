@@ -44,6 +44,14 @@ void check_tier(Checking& checking, const DraftNode& draft) {
                               tier_name(parent.node.tier), printable(parent.node.code)));
 }
 
+// `flow` is a rule or an assertion.
+template <typename Flow>
+void resolve_flow(Checking& checking, Flow& flow) {
+  for (auto* const selectors : {&flow.from, &flow.except_from, &flow.to, &flow.except_to}) {
+    resolve_selectors(checking, *selectors, flow.node);
+  }
+}
+
 }  // namespace
 
 ZoneId resolve_zone(Checking& checking, std::string_view name, const Place& place) {
@@ -155,6 +163,19 @@ void resolve_groups(Checking& checking) {
     resolve_selectors(checking, group.members, group.node);
     resolve_selectors(checking, group.except, group.node);
   }
+  for (Service& service : checking.policy.services) {
+    resolve_selectors(checking, service.offered_to, service.node);
+  }
+}
+
+void resolve_schedules(Checking& checking) {
+  std::vector<DraftSchedule>& drafts = checking.draft.schedules;
+  enter_ids(checking, checking.schedules, drafts,
+            [](const DraftSchedule& draft) -> const std::string& { return draft.schedule.id; });
+  checking.policy.schedules.reserve(drafts.size());
+  for (DraftSchedule& draft : drafts) {
+    checking.policy.schedules.push_back(std::move(draft.schedule));
+  }
 }
 
 void resolve_rules(Checking& checking) {
@@ -175,11 +196,21 @@ void resolve_rules(Checking& checking) {
                          drafts[*first].id_place);
       }
     }
-    resolve_selectors(checking, rule.from, rule.node);
-    resolve_selectors(checking, rule.except_from, rule.node);
-    resolve_selectors(checking, rule.to, rule.node);
-    resolve_selectors(checking, rule.except_to, rule.node);
+    resolve_flow(checking, rule);
+    resolve_times(checking, drafts[i], rule);
     checking.policy.rules.push_back(std::move(rule));
+  }
+}
+
+void resolve_assertions(Checking& checking) {
+  std::vector<DraftAssertion>& drafts = checking.draft.assertions;
+  NameTable ids{Text{"assertion", "断言"}};
+  enter_ids(checking, ids, drafts,
+            [](const DraftAssertion& draft) -> const std::string& { return draft.assertion.id; });
+  checking.policy.assertions.reserve(drafts.size());
+  for (DraftAssertion& draft : drafts) {
+    resolve_flow(checking, draft.assertion);
+    checking.policy.assertions.push_back(std::move(draft.assertion));
   }
 }
 

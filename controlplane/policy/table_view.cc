@@ -1,6 +1,7 @@
 #include "controlplane/policy/table_view.h"
 
 #include <algorithm>
+#include <array>
 
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/suggest.h"
@@ -32,12 +33,15 @@ Place TableView::key_place(std::string_view key) const {
 
 bool TableView::expect(const TomlValue& value, TomlKind kind, std::string_view key) {
   if (value.kind == kind) return true;
+  refuse(value, kind_name(kind), key);
+  return false;
+}
+
+void TableView::refuse(const TomlValue& value, const Text& want, std::string_view key) {
   const Text& is = kind_name(value.kind);
-  const Text& want = kind_name(kind);
   reporter_.error(value.place,
                   Text{fmt::format("`{}` is {}, {} expected", key, is.english, want.english),
                        fmt::format("`{}` 是{},应为{}", key, is.chinese, want.chinese)});
-  return false;
 }
 
 bool TableView::require(std::string_view key) {
@@ -78,10 +82,7 @@ std::vector<Word> TableView::words(std::string_view key) {
     if (item.kind == TomlKind::kString) {
       words.push_back({item.text, item.place});
     } else {
-      const Text& is = kind_name(item.kind);
-      reporter_.error(item.place, Text{fmt::format("an element of `{}` is {}, a string expected",
-                                                   key, is.english),
-                                       fmt::format("`{}` 的元素是{},应为字符串", key, is.chinese)});
+      refuse_element(item, TomlKind::kString, key);
     }
   }
   return words;
@@ -90,20 +91,54 @@ std::vector<Word> TableView::words(std::string_view key) {
 std::vector<Word> TableView::required_words(std::string_view key, Empty empty) {
   if (!require(key)) return {};
   const TomlValue* value = find(key);
-  if (empty == Empty::kRefused && value->kind == TomlKind::kArray && value->items.empty()) {
-    reporter_.error(value->place, say("`{}` is empty, one element at least expected",
-                                      "`{}` 为空,至少应有一个元素", key));
-  }
+  if (empty == Empty::kRefused) refuse_empty(*value, key);
   return words(key);
 }
 
-void TableView::refuse_later(std::string_view key, std::span<const TomlKind> kinds) {
+void TableView::refuse_element(const TomlValue& item, TomlKind kind, std::string_view key) {
+  const Text& is = kind_name(item.kind);
+  const Text& want = kind_name(kind);
+  reporter_.error(item.place,
+                  Text{fmt::format("an element of `{}` is {}, {} expected", key, is.english,
+                                   want.english),
+                       fmt::format("`{}` 的元素是{},应为{}", key, is.chinese, want.chinese)});
+}
+
+void TableView::refuse_empty(const TomlValue& list, std::string_view key) {
+  if (list.kind != TomlKind::kArray || !list.items.empty()) return;
+  reporter_.error(list.place, say("`{}` is empty, one element at least expected",
+                                  "`{}` 为空,至少应有一个元素", key));
+}
+
+const TomlValue* TableView::value(std::string_view key, std::span<const TomlKind> kinds) {
   const TomlValue* value = find(key);
-  if (value == nullptr) return;
-  if (std::find(kinds.begin(), kinds.end(), value->kind) == kinds.end()) {
-    expect(*value, kinds.front(), key);
+  if (value == nullptr) return nullptr;
+  if (std::find(kinds.begin(), kinds.end(), value->kind) != kinds.end()) return value;
+  Text want;
+  for (const TomlKind kind : kinds) {
+    if (!want.english.empty()) want.english += " or ", want.chinese += "或";
+    want.english += kind_name(kind).english;
+    want.chinese += kind_name(kind).chinese;
   }
-  reporter_.error(key_place(key), not_supported_yet(fmt::format("`{}` in {}", key, title_)));
+  refuse(*value, want, key);
+  return nullptr;
+}
+
+std::optional<std::vector<const TomlValue*>> TableView::list_of(std::string_view key,
+                                                                TomlKind kind) {
+  constexpr std::array kList{TomlKind::kArray};
+  const TomlValue* list = value(key, kList);
+  if (list == nullptr) return std::nullopt;
+  refuse_empty(*list, key);
+  std::vector<const TomlValue*> values;
+  for (const TomlValue& item : list->items) {
+    if (item.kind == kind) {
+      values.push_back(&item);
+    } else {
+      refuse_element(item, kind, key);
+    }
+  }
+  return values;
 }
 
 void TableView::finish() {

@@ -51,8 +51,11 @@ class TableView {
   std::vector<Word> words(std::string_view key);
   enum class Empty { kAllowed, kRefused };
   std::vector<Word> required_words(std::string_view key, Empty empty);
-  // Refuses a key that is known and comes later, after a look at its type.
-  void refuse_later(std::string_view key, std::span<const TomlKind> kinds);
+  // The value of `key` where it is there and of one of `kinds`.
+  const TomlValue* value(std::string_view key, std::span<const TomlKind> kinds);
+  // A list whose elements are of `kind`, of which those that are not are reported and left out;
+  // nothing where it is not there or no list. An empty one is reported.
+  std::optional<std::vector<const TomlValue*>> list_of(std::string_view key, TomlKind kind);
 
   // Whether `key` is there; reported where not.
   bool require(std::string_view key);
@@ -60,6 +63,9 @@ class TableView {
 
  private:
   bool expect(const TomlValue& value, TomlKind kind, std::string_view key);
+  void refuse(const TomlValue& value, const Text& want, std::string_view key);
+  void refuse_element(const TomlValue& item, TomlKind kind, std::string_view key);
+  void refuse_empty(const TomlValue& list, std::string_view key);
 
   std::string title_;
   Place place_;

@@ -31,6 +31,7 @@ struct ParserLost {};
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 namespace meiguan::policy {
@@ -51,6 +52,23 @@ Place place_of(const toml::source_region& region, Origin origin) {
 
 std::vector<TomlMember> members_of(const toml::table& table, Origin origin);
 
+// Days since 1970-01-01; the parser lets no date by that is not in the calendar.
+std::int64_t days_of(const toml::date& date) {
+  const std::chrono::year_month_day day{std::chrono::year{date.year},
+                                        std::chrono::month{date.month}, std::chrono::day{date.day}};
+  return std::chrono::sys_days{day}.time_since_epoch().count();
+}
+
+std::int64_t seconds_of(const toml::time& time) {
+  return (time.hour * 60 + time.minute) * 60 + time.second;
+}
+
+void read_date_time(const toml::date_time& from, TomlValue& value) {
+  value.integer = days_of(from.date) * 86'400 + seconds_of(from.time);
+  value.has_fraction = from.time.nanosecond != 0;
+  if (from.offset) value.offset_seconds = from.offset->minutes * 60;
+}
+
 TomlValue value_of(const toml::node& node, Origin origin) {
   TomlValue value;
   value.place = place_of(node.source(), origin);
@@ -68,9 +86,19 @@ TomlValue value_of(const toml::node& node, Origin origin) {
       value.kind = TomlKind::kBoolean;
       value.boolean = node.as_boolean()->get();
       break;
-    case toml::node_type::date: value.kind = TomlKind::kDate; break;
-    case toml::node_type::time: value.kind = TomlKind::kTime; break;
-    case toml::node_type::date_time: value.kind = TomlKind::kDateTime; break;
+    case toml::node_type::date:
+      value.kind = TomlKind::kDate;
+      value.integer = days_of(node.as_date()->get());
+      break;
+    case toml::node_type::time:
+      value.kind = TomlKind::kTime;
+      value.integer = seconds_of(node.as_time()->get());
+      value.has_fraction = node.as_time()->get().nanosecond != 0;
+      break;
+    case toml::node_type::date_time:
+      value.kind = TomlKind::kDateTime;
+      read_date_time(node.as_date_time()->get(), value);
+      break;
     case toml::node_type::array:
       value.kind = TomlKind::kArray;
       value.items.reserve(node.as_array()->size());

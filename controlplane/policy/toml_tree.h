@@ -4,6 +4,7 @@
 // TOML library is known to one source file only.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,11 +34,15 @@ struct TomlMember;
 struct TomlValue {
   TomlKind kind{TomlKind::kTable};
   Place place;
-  std::string text;                 // kString
-  std::int64_t integer{0};          // kInteger
-  bool boolean{false};              // kBoolean
-  std::vector<TomlValue> items;     // kArray
-  std::vector<TomlMember> members;  // kTable
+  std::string text;  // kString
+  // kInteger; kDate: days since 1970-01-01; kTime: seconds of the day; kDateTime: seconds since
+  // 1970-01-01T00:00 of the clock that it is written in.
+  std::int64_t integer{0};
+  bool has_fraction{false};                    // kTime, kDateTime: of a second
+  std::optional<std::int32_t> offset_seconds;  // kDateTime: east of UTC, where it is written
+  bool boolean{false};                         // kBoolean
+  std::vector<TomlValue> items;                // kArray
+  std::vector<TomlMember> members;             // kTable
 };
 
 struct TomlMember {

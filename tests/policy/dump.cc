@@ -50,21 +50,27 @@ class Dump {
       for (const Endpoint& e : s.endpoints) {
         endpoints.push_back(net::to_string(e.prefix) + " " + match(e.match));
       }
-      line(s.place, "service {} {} at {} in {} {} labels {}{} owner {}", s.id, s.name, node(s.node),
-           zone(s.zone), endpoints, s.labels, s.publish ? " published" : "",
-           s.owner.is_some() ? policy_.units[s.owner.index()].id : "-");
+      line(s.place, "service {} {} at {} in {} {} labels {}{} owner {}{}", s.id, s.name,
+           node(s.node), zone(s.zone), endpoints, s.labels, s.publish ? " published" : "",
+           s.owner.is_some() ? policy_.units[s.owner.index()].id : "-",
+           s.offered_to.empty() ? "" : fmt::format(" offered to {}", selectors(s.offered_to)));
     }
     for (const Group& g : policy_.groups) {
       line(g.place, "group {} at {} {} except {}", g.id, node(g.node), selectors(g.members),
            selectors(g.except));
     }
+    for (const Schedule& s : policy_.schedules) {
+      line(s.place, "schedule {} {} at {} weekdays {:07b} dates {} from {} to {}", s.id, s.name,
+           node(s.node), s.weekdays, s.dates, s.start, s.end);
+    }
     for (const Rule& r : policy_.rules) {
-      std::vector<std::string> ports;
-      for (const PortMatch& m : r.ports) ports.push_back(match(m));
-      line(r.place, "rule {} {} {} {} from {} except {} to {} except {} ports {}{} {}/{}/{}",
-           policy_.full_name(r), r.name, name(kPhases, r.phase), name(kActions, r.action),
-           selectors(r.from), selectors(r.except_from), selectors(r.to), selectors(r.except_to),
-           ports, r.log ? " log" : "", r.ticket, r.owner, r.comment);
+      line(r.place, "rule {} {} {} {} {}{}{} {}/{}/{}", policy_.full_name(r), r.name,
+           name(kPhases, r.phase), name(kActions, r.action), flow(r), times(r), r.log ? " log" : "",
+           r.ticket, r.owner, r.comment);
+    }
+    for (const Assertion& a : policy_.assertions) {
+      line(a.place, "assert {} {} at {} {} {}", a.id, a.name, node(a.node),
+           a.always ? "always" : "never", flow(a));
     }
     return text_;
   }
@@ -89,6 +95,22 @@ class Dump {
     if (m.any_protocol) return "any";
     return m.whole ? fmt::format("proto {}", m.protocol)
                    : fmt::format("proto {} {}-{}", m.protocol, m.first, m.last);
+  }
+
+  template <typename Flow>
+  [[nodiscard]] std::string flow(const Flow& f) const {
+    std::vector<std::string> ports;
+    for (const PortMatch& m : f.ports) ports.push_back(match(m));
+    return fmt::format("from {} except {} to {} except {} ports {}", selectors(f.from),
+                       selectors(f.except_from), selectors(f.to), selectors(f.except_to), ports);
+  }
+
+  [[nodiscard]] std::string times(const Rule& r) const {
+    std::string text;
+    if (r.schedule.is_some()) text += " schedule " + policy_.schedules[r.schedule.index()].id;
+    if (r.not_before) text += fmt::format(" not before {}", *r.not_before);
+    if (r.expires) text += fmt::format(" expires {}", *r.expires);
+    return text;
   }
 
   [[nodiscard]] std::string selector(const Selector& s) const {

@@ -1,0 +1,49 @@
+// The schedule of a rule, and its dates as instants of the policy's clock.
+
+#include "controlplane/policy/check_policy.h"
+#include "controlplane/policy/message.h"
+#include "controlplane/policy/wall_clock.h"
+
+namespace meiguan::policy {
+namespace {
+
+void resolve_schedule(Checking& checking, const Word& word, Rule& rule) {
+  const auto index = checking.schedules.resolve(word.text, word.place, checking.reporter);
+  if (!index) return;
+  const Schedule& schedule = checking.policy.schedules[*index];
+  if (!checking.is_within(rule.node, schedule.node)) {
+    const auto& nodes = checking.policy.nodes;
+    checking.reporter.error(
+        word.place, say("schedule `{}` stands at node {}, which is neither node {} nor above it",
+                        "时段 `{}` 位于节点 {}，既不是节点 {} 也不是其上级", schedule.id,
+                        printable(nodes[schedule.node.index()].code),
+                        printable(nodes[rule.node.index()].code)));
+    return;
+  }
+  rule.schedule = ScheduleId{*index};
+}
+
+// Of a date the day's start, or its end.
+enum class Edge { kStart, kEnd };
+
+std::int64_t instant(const CheckedPolicy& policy, const DraftMoment& moment, Edge edge) {
+  if (moment.offset_seconds) return moment.local - *moment.offset_seconds;
+  const bool is_end_of_day = moment.is_date && edge == Edge::kEnd;
+  return instant_of(policy.utc_offsets, moment.local + (is_end_of_day ? image::kSecondsOfDay : 0));
+}
+
+}  // namespace
+
+void resolve_times(Checking& checking, const DraftRule& draft, Rule& rule) {
+  if (draft.schedule) resolve_schedule(checking, *draft.schedule, rule);
+  if (draft.not_before) {
+    rule.not_before = instant(checking.policy, *draft.not_before, Edge::kStart);
+  }
+  if (draft.expires) rule.expires = instant(checking.policy, *draft.expires, Edge::kEnd);
+  if (!rule.not_before || !rule.expires || *rule.expires >= *rule.not_before) return;
+  checking.reporter.error(draft.expires->place,
+                          say("`expires` is before `not_before`, the rule would never be there",
+                              "`expires` 早于 `not_before`，该规则永远不会生效"));
+}
+
+}  // namespace meiguan::policy
