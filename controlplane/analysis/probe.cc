@@ -4,41 +4,30 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <initializer_list>
 #include <optional>
 #include <span>
 #include <utility>
+
+#include "controlplane/policy/protocol_name.h"
+#include "controlplane/policy/syntax.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/wire.h"
 
 namespace meiguan::analysis {
 namespace {
 
 constexpr std::uint8_t kEchoRequest = 8;
 constexpr std::uint8_t kEchoRequest6 = 128;
-constexpr std::array<std::pair<std::string_view, std::uint8_t>, 5> kNames{
-    {{"tcp", kTcp}, {"udp", kUdp}, {"sctp", kSctp}, {"icmp", kIcmp}, {"icmp6", kIcmp6}}};
 
 // Extension headers of IPv6 (RFC 8200): a packet is never "of" one of these.
 constexpr std::array<std::uint8_t, 5> kExtensions{0, 43, 44, 51, 60};
 
-std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t last) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value <= last ? std::optional{value} : std::nullopt;
-}
-
 std::optional<std::uint8_t> parse_protocol(std::string_view text) {
-  for (const auto& [name, number] : kNames) {
-    if (text == name) return number;
-  }
+  if (const auto number = policy::protocol_named(text)) return number;
   if (!text.starts_with("proto-")) return std::nullopt;
-  const auto number = parse_number(text.substr(6), 255);
+  const auto number = policy::parse_number(text.substr(6), 255);
   return number ? std::optional{static_cast<std::uint8_t>(*number)} : std::nullopt;
-}
-
-bool has_ports(std::uint8_t protocol) {
-  return protocol == kTcp || protocol == kUdp || protocol == kSctp;
 }
 
 std::unexpected<Error> bad_address(std::string_view text) {
@@ -75,18 +64,6 @@ class Bytes {
   std::vector<std::uint8_t> bytes_;
 };
 
-// RFC 1071; `sum` is what came before.
-std::uint32_t add_words(std::span<const std::uint8_t> bytes, std::uint32_t sum) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    sum += i % 2 == 0 ? std::uint32_t{bytes[i]} << 8 : std::uint32_t{bytes[i]};
-  }
-  return sum;
-}
-std::uint16_t fold(std::uint32_t sum) {
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(~sum & 0xffff);
-}
-
 // RFC 9260 appendix A, bit by bit: one packet at a time is built.
 std::uint32_t crc32c(std::span<const std::uint8_t> bytes) {
   std::uint32_t crc = 0xffff'ffff;
@@ -102,12 +79,12 @@ std::vector<std::uint8_t> transport(const Probe& probe) {
   Bytes out;
   std::optional<std::size_t> checksum_at;
   bool pseudo_header = true;
-  if (has_ports(protocol)) {
+  if (policy::has_ports(protocol)) {
     out.u16(kProbePort);
     out.u16(value);
   }
   switch (protocol) {
-    case kTcp:
+    case net::protocol::kTcp:
       out.u32(1);       // sequence
       out.u32(0);       // acknowledgement
       out.u16(0x5002);  // five words, SYN
@@ -115,12 +92,12 @@ std::vector<std::uint8_t> transport(const Probe& probe) {
       out.u32(0);
       checksum_at = 16;
       break;
-    case kUdp:
+    case net::protocol::kUdp:
       out.u16(8);
       out.u16(0);
       checksum_at = 6;
       break;
-    case kSctp: {
+    case net::protocol::kSctp: {
       out.u32(0);       // verification tag: zero in an INIT (RFC 9260 8.5.1)
       out.u32(0);       // checksum
       out.u16(0x0100);  // INIT
@@ -135,13 +112,13 @@ std::vector<std::uint8_t> transport(const Probe& probe) {
       out.put16(10, (crc >> 16 & 0xff) << 8 | crc >> 24);
       break;
     }
-    case kIcmp:
-    case kIcmp6:
+    case net::protocol::kIcmp:
+    case net::protocol::kIcmp6:
       out.u16(std::uint32_t{value} << 8);
       out.u16(0);
       out.u32(0x0001'0001);  // identifier, sequence
       checksum_at = 2;
-      pseudo_header = protocol == kIcmp6;
+      pseudo_header = protocol == net::protocol::kIcmp6;
       break;
     default:
       out.u32(0);
@@ -149,18 +126,14 @@ std::vector<std::uint8_t> transport(const Probe& probe) {
       break;
   }
   if (checksum_at) {
-    std::uint32_t sum = add_words(out.from(0), 0);
+    std::uint64_t sum = 0;
     if (pseudo_header) {
-      Bytes pseudo;
-      pseudo.address(probe.source);
-      pseudo.address(probe.destination.address);
-      pseudo.u32(static_cast<std::uint32_t>(out.from(0).size()));
-      pseudo.u32(protocol);
-      sum = add_words(pseudo.from(0), sum);
+      sum = net::sum_pseudo_header(probe.source.family(), probe.source, probe.destination.address,
+                                   protocol, static_cast<std::uint32_t>(out.from(0).size()));
     }
-    const auto checksum = fold(sum);
+    const auto checksum = net::finish_checksum(net::sum_words(out.from(0), sum)).host();
     // A computed zero is sent as ones: zero says that there is none (RFC 768).
-    out.put16(*checksum_at, protocol == kUdp && checksum == 0 ? 0xffffU : checksum);
+    out.put16(*checksum_at, protocol == net::protocol::kUdp && checksum == 0 ? 0xffffU : checksum);
   }
   return out.take();
 }
@@ -205,7 +178,7 @@ Result<Destination> parse_destination(std::string_view text) {
   if (!parsed) return bad_address(address);
   Destination result{*parsed, {*protocol, 0}};
   const bool v6 = parsed->family() == net::Family::kIpv6;
-  if (*protocol == (v6 ? kIcmp : kIcmp6)) {
+  if (*protocol == (v6 ? net::protocol::kIcmp : net::protocol::kIcmp6)) {
     return fail(fmt::format("{} does not go with {}", v6 ? "icmp" : "icmp6", address),
                 fmt::format("{} 与 {} 不匹配", v6 ? "icmp" : "icmp6", address));
   }
@@ -213,8 +186,8 @@ Result<Destination> parse_destination(std::string_view text) {
     return fail(fmt::format("proto-{} is an extension header of IPv6, not a protocol", *protocol),
                 fmt::format("proto-{} 是 IPv6 扩展头，不是协议", *protocol));
   }
-  if (has_ports(*protocol)) {
-    const auto number = port ? parse_number(*port, 65535) : std::nullopt;
+  if (policy::has_ports(*protocol)) {
+    const auto number = port ? policy::parse_number(*port, 65535) : std::nullopt;
     if (!number || *number == 0) {
       return fail(fmt::format("{} needs a port from 1 to 65535, as in {}{}{}:443/tcp",
                               text.substr(slash + 1), v6 ? "[" : "", address, v6 ? "]" : ""),
@@ -226,19 +199,17 @@ Result<Destination> parse_destination(std::string_view text) {
     return fail(fmt::format("{} has no ports", text.substr(slash + 1)),
                 fmt::format("{} 没有端口", text.substr(slash + 1)));
   }
-  if (*protocol == kIcmp) result.protocol.value = kEchoRequest;
-  if (*protocol == kIcmp6) result.protocol.value = kEchoRequest6;
+  if (*protocol == net::protocol::kIcmp) result.protocol.value = kEchoRequest;
+  if (*protocol == net::protocol::kIcmp6) result.protocol.value = kEchoRequest6;
   return result;
 }
 
 std::string to_string(const Destination& destination) {
   const auto [number, value] = destination.protocol;
-  std::string name = fmt::format("proto-{}", number);
-  for (const auto& [text, protocol] : kNames) {
-    if (protocol == number) name = text;
-  }
+  std::string name{policy::protocol_name(number)};
+  if (name.empty()) name = fmt::format("proto-{}", number);
   const auto address = net::to_string(destination.address);
-  if (!has_ports(number)) return fmt::format("{}/{}", address, name);
+  if (!policy::has_ports(number)) return fmt::format("{}/{}", address, name);
   const bool v6 = destination.address.family() == net::Family::kIpv6;
   return fmt::format("{}{}{}:{}/{}", v6 ? "[" : "", address, v6 ? "]" : "", value, name);
 }
@@ -264,7 +235,7 @@ std::vector<std::uint8_t> build_frame(const Probe& probe) {
     out.u16(0);
     out.address(probe.source);
     out.address(probe.destination.address);
-    out.put16(ip + 10, fold(add_words(out.from(ip), 0)));
+    out.put16(ip + 10, net::checksum(out.from(ip)).host());
   } else {
     out.u16(0x86dd);
     out.u32(0x6000'0000);

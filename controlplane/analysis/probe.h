@@ -10,12 +10,6 @@
 
 namespace meiguan::analysis {
 
-inline constexpr std::uint8_t kIcmp = 1;
-inline constexpr std::uint8_t kTcp = 6;
-inline constexpr std::uint8_t kUdp = 17;
-inline constexpr std::uint8_t kIcmp6 = 58;
-inline constexpr std::uint8_t kSctp = 132;
-
 // Where a packet is asked to go.
 struct Destination {
   net::Address address;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "controlplane/policy/message.h"
+#include "controlplane/policy/protocol_name.h"
 #include "controlplane/policy/suggest.h"
 #include "controlplane/policy/utf8.h"
 
@@ -75,17 +76,13 @@ Complaint host_bits(std::string_view text, const AddressAndLength& parsed) {
 
 Parsed<PortMatch> parse_protocol(std::string_view text) {
   PortMatch match;
-  constexpr std::array<std::pair<std::string_view, std::uint8_t>, 5> kProtocols{
-      {{"tcp", 6}, {"udp", 17}, {"sctp", 132}, {"icmp", 1}, {"icmp6", 58}}};
   if (text == "any") {
     match.any_protocol = true;
     return match;
   }
-  for (const auto& [name, number] : kProtocols) {
-    if (text == name) {
-      match.protocol = number;
-      return match;
-    }
+  if (const auto number = protocol_named(text)) {
+    match.protocol = *number;
+    return match;
   }
   constexpr std::string_view kNumbered = "proto-";
   if (text.starts_with(kNumbered)) {
@@ -103,8 +100,10 @@ Parsed<PortMatch> parse_protocol(std::string_view text) {
       near_hint(text, kNames));
 }
 
-bool has_ports(std::string_view protocol) {
-  return protocol == "tcp" || protocol == "udp" || protocol == "sctp";
+// Ports stand with a name only, never with proto-6.
+bool has_ports(std::string_view name) {
+  const auto protocol = protocol_named(name);
+  return protocol && policy::has_ports(*protocol);
 }
 
 // `443` or `8000-8100`, into `match`.

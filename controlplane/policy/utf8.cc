@@ -1,5 +1,7 @@
 #include "controlplane/policy/utf8.h"
 
+#include <utf8proc.h>
+
 #include <cstdint>
 
 namespace meiguan::policy {
@@ -52,6 +54,25 @@ std::size_t character_offset(std::string_view text, std::size_t index) {
     offset += length == 0 ? 1 : length;
   }
   return offset;
+}
+
+std::size_t display_cells(std::string_view text) {
+  std::size_t width = 0;
+  while (!text.empty()) {
+    utf8proc_int32_t code = 0;
+    // reinterpret_cast: utf8proc names bytes `utf8proc_uint8_t`.
+    const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                    static_cast<utf8proc_ssize_t>(text.size()), &code);
+    if (n <= 0) {
+      ++width;
+      text.remove_prefix(1);
+      continue;
+    }
+    const int cells = utf8proc_charwidth(code);
+    if (cells > 0) width += static_cast<std::size_t>(cells);
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return width;
 }
 
 }  // namespace meiguan::policy

@@ -20,4 +20,7 @@ namespace meiguan::policy {
 // The offset in bytes of character number `index` (from 0); the size where there are fewer.
 [[nodiscard]] std::size_t character_offset(std::string_view text, std::size_t index);
 
+// Cells that `text` takes on a terminal; every invalid byte takes one.
+[[nodiscard]] std::size_t display_cells(std::string_view text);
+
 }  // namespace meiguan::policy

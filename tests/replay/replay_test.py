@@ -133,7 +133,7 @@ class Replay(unittest.TestCase):
         result = replay("--in", f"lan={path}", "-o", "jsonl")
         self.assertEqual(rows(result)[0]["reason"], "ip-truncated")
         self.assertEqual((result.returncode, result.stderr), (
-            0, "snap.pcap: 1 packets were cut short when captured and judged on what is there\n"))
+            0, "snap.pcap: judged 1 packet on what is there: cut short when captured\n"))
 
     def test_one_unreadable_file_among_several(self) -> None:
         bad = self.directory / "bad.pcap"
@@ -159,8 +159,8 @@ class Replay(unittest.TestCase):
         self.assertEqual([r["index"] for r in rows(result)], [1, 2, 4])
         self.assertEqual(result.returncode, 2)
         self.assertEqual(len(result.stderr.splitlines()), 2)
-        self.assertIn("2 packets of an interface that is not Ethernet", result.stderr)
-        self.assertIn("1 packets of an interface that the capture does not describe",
+        self.assertIn("passed over 2 packets of an interface that is not Ethernet", result.stderr)
+        self.assertIn("passed over 1 packet of an interface that the capture does not describe",
                       result.stderr)
 
     def test_capture_truncated_while_it_is_read(self) -> None:
@@ -209,8 +209,8 @@ class Replay(unittest.TestCase):
         self.assertEqual(result.returncode, 0)
         self.assertEqual([r["in"] for r in rows(result)],
                          ["lan", "wan", "wan", "dmz", "wan", "dmz", "dmz", "lan"])
-        self.assertEqual(result.stderr, "tap.pcap: the ports of 3 packets were guessed: no route "
-                                        "back to their source tells them\n")
+        self.assertEqual(result.stderr, "tap.pcap: guessed the port of 3 packets: no route back "
+                                        "to the source tells it\n")
         cap.write_pcap(path, [cap.Record(START + i * 10**6, f) for i, f in enumerate(frames[:5])])
         self.assertEqual(replay("--tap", path, "-o", "jsonl").stderr, "")
         whole = answer(443)

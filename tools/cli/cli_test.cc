@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "controlplane/lifecycle/files.h"
+#include "tools/cli/junit.h"
 #include "tools/cli/replay_expect.h"
 #include "tools/cli/replay_lines.h"
 #include "tools/cli/table.h"
@@ -82,6 +83,38 @@ BOOST_AUTO_TEST_CASE(tables) {
   BOOST_TEST(printed(context, Format::kTable) == "10\n");
   BOOST_TEST(printed(context, Format::kJson) ==
              "{\"schema\":\"meiguan.test/v1\",\"rows\":[{\"n\":10}]}\n");
+}
+
+std::string junit(const std::vector<JunitCase>& cases) {
+  std::array<int, 2> pipe{};
+  BOOST_REQUIRE(::pipe(pipe.data()) == 0);
+  {
+    Out out{pipe[1]};
+    print_junit("a<b", cases, out);
+  }
+  ::close(pipe[1]);
+  std::string text(4096, '\0');
+  text.resize(static_cast<std::size_t>(::read(pipe[0], text.data(), text.size())));
+  ::close(pipe[0]);
+  return text;
+}
+
+BOOST_AUTO_TEST_CASE(junit_text) {
+  BOOST_TEST(junit({{"f.toml", "one", {}},
+                    {"f.toml", "two & \"3\"", {"want 1\ngot 2", "\x01 \xff"}},
+                    {"f.toml", "four", {"cannot"}, true, 1.5}}) ==
+             R"(<?xml version="1.0" encoding="UTF-8"?>
+<testsuite name="a&lt;b" tests="3" failures="1" errors="1">
+  <testcase classname="f.toml" name="one" time="0.000"/>
+  <testcase classname="f.toml" name="two &amp; &quot;3&quot;" time="0.000">
+    <failure message="want 1">want 1&#10;got 2</failure>
+    <failure message="� �">� �</failure>
+  </testcase>
+  <testcase classname="f.toml" name="four" time="1.500">
+    <error message="cannot">cannot</error>
+  </testcase>
+</testsuite>
+)");
 }
 
 BOOST_AUTO_TEST_CASE(golden_text) {

@@ -8,10 +8,12 @@
 namespace meiguan::cli {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 4> kFormats{{{"table", Format::kTable},
+constexpr std::array<std::pair<std::string_view, Format>, 6> kFormats{{{"table", Format::kTable},
                                                                        {"json", Format::kJson},
                                                                        {"jsonl", Format::kJsonl},
-                                                                       {"csv", Format::kCsv}}};
+                                                                       {"csv", Format::kCsv},
+                                                                       {"junit", Format::kJunit},
+                                                                       {"sarif", Format::kSarif}}};
 
 }  // namespace
 

@@ -26,7 +26,7 @@ inline constexpr int kBadInput = 2;     // bad usage, a policy that does not par
 inline constexpr int kCouldNotAsk = 3;  // daemon down, refused
 inline constexpr int kInterrupted = 130;
 
-enum class Format { kTable, kJson, kJsonl, kCsv };
+enum class Format { kTable, kJson, kJsonl, kCsv, kJunit, kSarif };
 
 // What the command line and the environment say about how to speak.
 struct Context {

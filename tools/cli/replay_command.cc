@@ -72,6 +72,8 @@ int refuse(const Context& context, const Text& text) {
   return kBadInput;
 }
 
+std::string packets(std::uint64_t n) { return fmt::format("{} packet{}", n, n == 1 ? "" : "s"); }
+
 void open_input(const Context& context, const std::string& path, PortId port,
                 std::vector<ReplayInput>& inputs) {
   auto file = analysis::CaptureFile::open(path);
@@ -135,14 +137,13 @@ bool report_input(const Context& context, const ReplayInput& input) {
   };
   const auto& counts = input.file.counts();
   if (counts.other_link_type > 0) {
-    say(fmt::format("{} packets of an interface that is not Ethernet were passed over",
-                    counts.other_link_type),
+    say(fmt::format("passed over {} of an interface that is not Ethernet",
+                    packets(counts.other_link_type)),
         fmt::format("{} 个报文所属接口不是以太网，已略过", counts.other_link_type));
   }
   if (counts.unknown_interface > 0) {
-    say(fmt::format(
-            "{} packets of an interface that the capture does not describe were passed over",
-            counts.unknown_interface),
+    say(fmt::format("passed over {} of an interface that the capture does not describe",
+                    packets(counts.unknown_interface)),
         fmt::format("{} 个报文所属接口未在抓包中说明，已略过", counts.unknown_interface));
   }
   if (input.file.fault()) {
@@ -151,14 +152,12 @@ bool report_input(const Context& context, const ReplayInput& input) {
         message.chinese + "；此前的报文已判定");
   }
   if (counts.cut > 0) {
-    tell(fmt::format("{} packets were cut short when captured and judged on what is there",
-                     counts.cut),
+    tell(fmt::format("judged {} on what is there: cut short when captured", packets(counts.cut)),
          fmt::format("{} 个报文在抓包时被截短，按现有内容判定", counts.cut));
   }
   if (input.guessed > 0) {
-    tell(fmt::format(
-             "the ports of {} packets were guessed: no route back to their source tells them",
-             input.guessed),
+    tell(fmt::format("guessed the port of {}: no route back to the source tells it",
+                     packets(input.guessed)),
          fmt::format("{} 个报文的入端口为推测：没有返回源地址的路由可以确定", input.guessed));
   }
   return input.file.fault().has_value() || counts.passed_over() > 0;
