@@ -14,6 +14,7 @@
 #include "controlplane/policy/compile_matrix.h"
 #include "controlplane/policy/compile_selectors.h"
 #include "controlplane/policy/compile_targets.h"
+#include "controlplane/policy/compile_trace.h"
 #include "controlplane/policy/compile_uncompiled.h"
 #include "dataplane/image/format.h"
 #include "dataplane/image/isolation.h"
@@ -303,7 +304,7 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
 }  // namespace
 
 Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
-                         const Catalog* previous) {
+                         const Catalog* previous, CompileTrace* trace) {
   if (auto refusal = refuse_uncompiled(policy)) return std::unexpected{std::move(*refusal)};
   if (policy.zones.size() > image::kMaxZones) {
     return too_many("zones", "区域", policy.zones.size(), image::kMaxZones);
@@ -326,7 +327,8 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   const UnitSets units{policy};
   const SourcePoints sources{policy, addresses, columns, units};
   const TargetPoints target_points{policy, addresses, targets, columns, units};
-  const Matrix matrix = build_matrix(policy, sources, target_points, targets, ids.rules);
+  const Matrix matrix = build_matrix(policy, sources, target_points, targets, ids.rules, trace);
+  if (trace != nullptr) trace->conditions.assign(policy.rules.size(), image::kNone);
 
   image::Writer writer;
   ZoneSets zone_sets{policy};

@@ -13,6 +13,8 @@
 
 namespace meiguan::policy {
 
+struct CompileTrace;
+
 struct Compiled {
   image::AlignedBytes bytes;  // a complete, valid image: open it with image::Image::open
   Catalog catalog;
@@ -21,8 +23,9 @@ struct Compiled {
 // A pure function of its arguments: equal policies give equal bytes. `gateway` may be null: then
 // zones are judged by the objects alone and there are no ports and routes. Ids of units, services
 // and rules that `previous` knows by name are kept; null starts anew.
+// `trace` may be null; else it is filled in.
 // Errors: a limit of the format is exceeded (which, how many, how many there may be).
 [[nodiscard]] Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
-                                       const Catalog* previous);
+                                       const Catalog* previous, CompileTrace* trace = nullptr);
 
 }  // namespace meiguan::policy

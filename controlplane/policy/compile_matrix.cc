@@ -16,11 +16,7 @@
 namespace meiguan::policy {
 namespace {
 
-// A source class: the rules whose `from` it matches, ascending by position, and its ruling node.
-struct Row {
-  std::vector<std::uint32_t> rules;
-  NodeId node;
-};
+using Row = CompileTrace::Row;
 
 // Points of one side; once the classes stand, the classes that they are.
 using Places = std::vector<std::uint32_t>;
@@ -129,15 +125,20 @@ class MatrixBuilder {
     }
   }
 
-  Matrix build(const std::vector<RuleId>& rule_ids) {
+  Matrix build(const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
     Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, {}, 0};
     part(matrix);
-    const std::vector<Row> rows = describe_rows(matrix.rows);
-    const Blocks blocks = describe_columns(matrix.columns);
+    std::vector<Row> rows = describe_rows(matrix.rows);
+    Blocks blocks = describe_columns(matrix.columns);
     matrix.blocks_per_row = static_cast<std::uint32_t>(blocks.columns.size());
     fill(rows, blocks, matrix);
     for (const Outcome& outcome : outcomes_.values()) {
       matrix.outcomes.push_back(to_record(outcome, rule_ids, matrix.audit_rules));
+    }
+    if (trace != nullptr) {
+      trace->rows = std::move(rows);
+      trace->blocks = std::move(blocks.columns);
+      trace->blocks_of_rule = std::move(blocks.of_rule);
     }
     return matrix;
   }
@@ -354,8 +355,8 @@ class MatrixBuilder {
 
 Matrix build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
                     const TargetPoints& targets, const TargetPlan& target_plan,
-                    const std::vector<RuleId>& rule_ids) {
-  return MatrixBuilder{policy, sources, targets, target_plan}.build(rule_ids);
+                    const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
+  return MatrixBuilder{policy, sources, targets, target_plan}.build(rule_ids, trace);
 }
 
 }  // namespace meiguan::policy

@@ -7,6 +7,7 @@
 
 #include "controlplane/policy/compile_classes.h"
 #include "controlplane/policy/compile_selectors.h"
+#include "controlplane/policy/compile_trace.h"
 #include "controlplane/policy/model.h"
 #include "dataplane/image/format.h"
 
@@ -23,9 +24,10 @@ struct Matrix {
   std::uint32_t blocks_per_row{0};
 };
 
-// `rule_ids[i]` is the image's id of policy.rules[i].
+// `rule_ids[i]` is the image's id of policy.rules[i]. `trace` may be null; its rows and blocks are
+// filled in.
 [[nodiscard]] Matrix build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
                                   const TargetPoints& targets, const TargetPlan& target_plan,
-                                  const std::vector<RuleId>& rule_ids);
+                                  const std::vector<RuleId>& rule_ids, CompileTrace* trace);
 
 }  // namespace meiguan::policy

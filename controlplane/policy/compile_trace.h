@@ -1,0 +1,26 @@
+#pragma once
+
+// What the compiler knows of rules and classes and does not write into the image: which rules match
+// which rows and columns of the matrix. For lint and `explain --all`; costs nothing when not asked
+// for. Positions are those of RuleOrder{policy}.
+
+#include <cstdint>
+#include <vector>
+
+#include "controlplane/policy/compile_block.h"
+
+namespace meiguan::policy {
+
+struct CompileTrace {
+  struct Row {
+    std::vector<std::uint32_t> rules;  // positions whose `from` it matches, ascending
+    NodeId node;                       // ruling node of the source's unit; none without a unit
+  };
+  std::vector<Row> rows;                                   // by source class
+  std::vector<BlockColumns> blocks;                        // target class / kBlockColumns
+  std::vector<std::vector<std::uint32_t>> blocks_of_rule;  // by position
+  // By index into CheckedPolicy::rules: the image's condition, or image::kNone for always.
+  std::vector<std::uint32_t> conditions;
+};
+
+}  // namespace meiguan::policy
