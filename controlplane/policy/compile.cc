@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "controlplane/policy/compile_assertions.h"
 #include "controlplane/policy/compile_atoms.h"
 #include "controlplane/policy/compile_gateway.h"
 #include "controlplane/policy/compile_matrix.h"
@@ -381,7 +382,8 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   writer.put(Section::kRoutes, plan.routes);
   writer.put(Section::kNeighbours, plan.neighbours);
 
-  Compiled compiled{writer.finish(), make_catalog(policy, gateway, ids, previous)};
+  Compiled compiled{writer.finish(), make_catalog(policy, gateway, ids, previous),
+                    find_assertion_points(policy, targets, sources, target_points, columns)};
   if (compiled.bytes.size() > image::kMaxImageBytes) {
     return too_many("bytes in its image", "字节的映像", compiled.bytes.size(),
                     image::kMaxImageBytes);

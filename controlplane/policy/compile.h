@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "controlplane/policy/catalog.h"
+#include "controlplane/policy/compile_bits.h"
 #include "controlplane/policy/model.h"
 #include "dataplane/base/result.h"
 #include "dataplane/image/bytes.h"
@@ -15,9 +16,17 @@ namespace meiguan::policy {
 
 struct CompileTrace;
 
+// What an assertion speaks of, in terms of the image.
+struct AssertionPoints {
+  Bits sources;  // source group * zone_columns + zone that it comes in by
+  Bits targets;  // target * zone_columns + zone column
+};
+
 struct Compiled {
   image::AlignedBytes bytes;  // a complete, valid image: open it with image::Image::open
   Catalog catalog;
+  // By assertion of the policy. No address, port or zone of the image is partly inside one.
+  std::vector<AssertionPoints> assertions;
 };
 
 // A pure function of its arguments: equal policies give equal bytes. `gateway` may be null: then

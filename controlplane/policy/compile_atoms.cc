@@ -28,6 +28,12 @@ std::vector<NetSelector> all_nets(const CheckedPolicy& policy) {
       collect_nets(*list, nets);
     }
   }
+  for (const Assertion& assertion : policy.assertions) {
+    for (const auto* list :
+         {&assertion.from, &assertion.except_from, &assertion.to, &assertion.except_to}) {
+      collect_nets(*list, nets);
+    }
+  }
   for (const Group& group : policy.groups) {
     collect_nets(group.members, nets);
     collect_nets(group.except, nets);

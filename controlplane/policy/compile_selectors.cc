@@ -1,6 +1,7 @@
 #include "controlplane/policy/compile_selectors.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace meiguan::policy {
 namespace {
@@ -23,6 +24,12 @@ ZoneColumns::ZoneColumns(const CheckedPolicy& policy) : column_(policy.zones.siz
     visit(rule.except_from);
     visit(rule.to);
     visit(rule.except_to);
+  }
+  for (const Assertion& assertion : policy.assertions) {
+    visit(assertion.from);
+    visit(assertion.except_from);
+    visit(assertion.to);
+    visit(assertion.except_to);
   }
   for (const Group& group : policy.groups) {
     visit(group.members);
@@ -261,6 +268,12 @@ TargetMatch TargetPoints::matching(const Rule& rule) const {
   TargetMatch match = match_list(rule.to, rule.except_to, may_open_all ? NodeId{0} : rule.node);
   if (!rule.ports.empty()) narrow(rule.ports, match);
   return match;
+}
+
+Bits TargetPoints::matching(const Assertion& assertion) const {
+  TargetMatch match = match_list(assertion.to, assertion.except_to, NodeId{0});
+  if (!assertion.ports.empty()) narrow(assertion.ports, match);
+  return std::move(match.any);
 }
 
 }  // namespace meiguan::policy

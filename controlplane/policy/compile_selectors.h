@@ -116,6 +116,8 @@ class TargetPoints {
   // What `rule` matches on its destination side, ports and all; of an allow below the root only
   // what its node may open.
   [[nodiscard]] TargetMatch matching(const Rule& rule) const;
+  // What `assertion` speaks of on its destination side, ports and all, whoever owns it.
+  [[nodiscard]] Bits matching(const Assertion& assertion) const;
 
  private:
   [[nodiscard]] TargetMatch match_list(std::span<const Selector> selectors,

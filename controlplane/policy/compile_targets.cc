@@ -130,12 +130,13 @@ Narrowings find_narrowings(const CheckedPolicy& policy, const AddressPlan& plan)
     });
   };
   std::map<PortList, Bits, decltype(less)> lists{less};
-  for (const Rule& rule : policy.rules) {
-    if (rule.ports.empty()) continue;
-    const Bits atoms = reach.of(rule.to);
-    if (const auto [it, is_new] = lists.try_emplace(rule.ports, atoms); !is_new)
-      it->second |= atoms;
-  }
+  const auto add = [&](const PortList& ports, const std::vector<Selector>& to) {
+    if (ports.empty()) return;
+    const Bits atoms = reach.of(to);
+    if (const auto [it, is_new] = lists.try_emplace(ports, atoms); !is_new) it->second |= atoms;
+  };
+  for (const Rule& rule : policy.rules) add(rule.ports, rule.to);
+  for (const Assertion& assertion : policy.assertions) add(assertion.ports, assertion.to);
   for (const auto& [list, atoms] : lists) {
     const auto number = static_cast<std::uint32_t>(result.lists.size());
     result.lists.push_back(list);

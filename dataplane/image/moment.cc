@@ -75,6 +75,35 @@ bool is_within(const Image& image, const ScheduleRecord& schedule, std::int64_t 
   return in;
 }
 
+// The wall clock of an image at one instant.
+class Clock {
+ public:
+  // `span` is cut to where the wall clock keeps its distance to UTC.
+  Clock(const Image& image, std::int64_t seconds, Span& span) noexcept
+      : image_{image}, seconds_{seconds} {
+    const std::span<const UtcOffset> offsets = image.utc_offsets();
+    const UtcOffset& offset = offset_at(offsets, seconds);
+    offset_ = offset.seconds;
+    span.cut(offset.at, seconds);
+    if (&offset != &offsets.back()) span.cut((&offset + 1)->at, seconds);
+  }
+  [[nodiscard]] bool holds(const ConditionRecord& condition, Span& span) const noexcept {
+    bool in = condition.not_before <= seconds_ && seconds_ < condition.expires;
+    span.cut(condition.not_before, seconds_);
+    span.cut(condition.expires, seconds_);
+    if (condition.schedule != kNone) {
+      const ScheduleRecord& schedule = image_.schedules()[condition.schedule];
+      in = is_within(image_, schedule, seconds_ + offset_, offset_, seconds_, span) && in;
+    }
+    return in;
+  }
+
+ private:
+  const Image& image_;
+  std::int64_t seconds_;
+  std::int64_t offset_{0};
+};
+
 }  // namespace
 
 std::int64_t wall_clock(const Image& image, std::int64_t seconds) noexcept {
@@ -86,24 +115,22 @@ Moment::Moment(const Image& image, std::int64_t seconds) noexcept {
   if (image.conditions().empty()) return;
   seconds = std::clamp(seconds, kFirstInstant, kLastInstant);
   Span span;
-  const std::span<const UtcOffset> offsets = image.utc_offsets();
-  const UtcOffset& offset = offset_at(offsets, seconds);
-  span.cut(offset.at, seconds);
-  if (&offset != &offsets.back()) span.cut((&offset + 1)->at, seconds);
-  const std::int64_t local = seconds + offset.seconds;
+  const Clock clock{image, seconds, span};
   for (std::size_t i = 0; i < image.conditions().size(); ++i) {
-    const ConditionRecord& condition = image.conditions()[i];
-    bool in = condition.not_before <= seconds && seconds < condition.expires;
-    span.cut(condition.not_before, seconds);
-    span.cut(condition.expires, seconds);
-    if (condition.schedule != kNone) {
-      const ScheduleRecord& schedule = image.schedules()[condition.schedule];
-      in = is_within(image, schedule, local, offset.seconds, seconds, span) && in;
-    }
-    if (in) words_[i / 64] |= std::uint64_t{1} << i % 64;
+    if (clock.holds(image.conditions()[i], span)) words_[i / 64] |= std::uint64_t{1} << i % 64;
   }
   begins_ = seconds == kFirstInstant ? kEarliest : span.begins;
   ends_ = seconds == kLastInstant ? kLatest : span.ends;
+}
+
+ConditionState condition_at(const Image& image, std::uint32_t condition,
+                            std::int64_t seconds) noexcept {
+  seconds = std::clamp(seconds, kFirstInstant, kLastInstant);
+  Span span;
+  const Clock clock{image, seconds, span};
+  const bool holds = clock.holds(image.conditions()[condition], span);
+  return {holds, seconds == kFirstInstant ? kEarliest : span.begins,
+          seconds == kLastInstant ? kLatest : span.ends};
 }
 
 void Moment::suppose(std::uint32_t condition, bool holds) noexcept {

@@ -42,6 +42,16 @@ class Moment {
   std::int64_t ends_{std::numeric_limits<std::int64_t>::max()};
 };
 
+// Whether one condition holds at an instant. From `begins` on and until before `ends` it is so
+// without a break, though perhaps for longer; the ends of time where nothing bounds it.
+struct ConditionState {
+  bool holds{false};
+  std::int64_t begins{std::numeric_limits<std::int64_t>::min()};
+  std::int64_t ends{std::numeric_limits<std::int64_t>::max()};
+};
+[[nodiscard]] ConditionState condition_at(const Image& image, std::uint32_t condition,
+                                          std::int64_t seconds) noexcept;
+
 // Local time at an instant: seconds since 1970-01-01T00:00 of the policy's wall clock.
 [[nodiscard]] std::int64_t wall_clock(const Image& image, std::int64_t seconds) noexcept;
 

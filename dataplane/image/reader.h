@@ -25,6 +25,8 @@ class Image {
   [[nodiscard]] std::span<const ZoneRecord> zones() const noexcept { return zones_; }
   [[nodiscard]] std::span<const SpaceRecord> spaces() const noexcept { return spaces_; }
   [[nodiscard]] std::span<const ZoneSet> zone_sets() const noexcept { return zone_sets_; }
+  [[nodiscard]] std::span<const TrieNode> trie_nodes() const noexcept { return trie_nodes_; }
+  [[nodiscard]] std::span<const TrieEntry> trie_entries() const noexcept { return trie_entries_; }
   [[nodiscard]] std::span<const Atom> atoms() const noexcept { return atoms_; }
   [[nodiscard]] std::span<const UnitRecord> units() const noexcept { return units_; }
   [[nodiscard]] std::span<const ServiceRecord> services() const noexcept { return services_; }

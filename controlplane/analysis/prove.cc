@@ -1,0 +1,131 @@
+#include "controlplane/analysis/prove.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+namespace meiguan::analysis {
+namespace {
+
+using image::Image;
+using image::Isolation;
+
+// Sources for which isolation says the same, by row.
+struct SourceCase {
+  ZoneId zone;
+  Families families{0};
+  std::map<std::uint32_t, std::vector<const SourcePoint*>> rows;
+};
+
+// Targets of one column for which isolation says the same.
+struct TargetCase {
+  std::uint8_t bit{0};  // of the block
+  Families families{0};
+  std::vector<const TargetPoint*> points;
+};
+
+using Blocks = std::map<std::uint32_t, std::vector<TargetCase>>;
+
+std::vector<SourceCase> group_sources(const Reach& reach, const policy::AssertionPoints& points) {
+  const std::size_t width = reach.image().meta().zone_columns;
+  std::map<std::pair<ZoneId, Families>, std::size_t> numbers;
+  std::vector<SourceCase> cases;
+  for (const SourcePoint& source : reach.sources()) {
+    const std::size_t group = reach.image().atoms()[source.atom].source_group;
+    if (!points.sources.test(group * width + source.zone.index())) continue;
+    const auto [it, is_new] = numbers.try_emplace({source.zone, source.families}, cases.size());
+    if (is_new) cases.push_back({source.zone, source.families, {}});
+    cases[it->second].rows[source.row].push_back(&source);
+  }
+  return cases;
+}
+
+Blocks group_targets(const Reach& reach, const policy::AssertionPoints& points) {
+  const std::size_t width = reach.image().meta().zone_columns;
+  std::map<std::array<std::uint32_t, 3>, std::size_t> numbers;
+  Blocks blocks;
+  for (const TargetPoint& target : reach.targets()) {
+    const std::size_t zone = target.zone.is_some() ? target.zone.index() : width - 1;
+    if (!points.targets.test(target.target * width + zone)) continue;
+    auto& cases = blocks[target.column / image::kBlockColumns];
+    const auto [it, is_new] = numbers.try_emplace({target.column, reach.isolation_key(target),
+                                                   target.families},
+                                                  cases.size());
+    if (is_new) {
+      cases.push_back(
+          {static_cast<std::uint8_t>(target.column % image::kBlockColumns), target.families, {}});
+    }
+    cases[it->second].points.push_back(&target);
+  }
+  return blocks;
+}
+
+// Of one block, as seen from a source case: the targets under each answer of isolation.
+struct View {
+  Isolation isolation;
+  std::uint64_t columns{0};
+  std::vector<const TargetCase*> targets;
+};
+
+std::vector<View> views_of(const Reach& reach, const SourceCase& from,
+                           const std::vector<TargetCase>& targets) {
+  std::vector<View> views;
+  for (const TargetCase& target : targets) {
+    if ((target.families & from.families) == 0) continue;
+    const Isolation isolation = reach.isolation(from.zone, *target.points.front());
+    auto view = std::ranges::find(views, isolation, &View::isolation);
+    if (view == views.end()) view = views.insert(views.end(), {isolation, 0, {}});
+    view->columns |= std::uint64_t{1} << target.bit;
+    view->targets.push_back(&target);
+  }
+  return views;
+}
+
+}  // namespace
+
+Prover::Prover(const Reach& reach, std::int64_t from)
+    : reach_{reach}, blocks_{reach.image(), from} {}
+
+bool Prover::find(const policy::AssertionPoints& points, bool let_by,
+                  const std::function<bool(const Packets&)>& visit) {
+  const Image& image = reach_.image();
+  const std::size_t blocks_per_row = image.meta().blocks_per_row;
+  const Blocks blocks = group_targets(reach_, points);
+  std::vector<std::uint32_t> seen(image.cells().size() / image::kBlockColumns, 0);
+  std::uint32_t turn = 0;
+  for (const SourceCase& from : group_sources(reach_, points)) {
+    for (const auto& [b, targets] : blocks) {
+      const std::vector<View> views = views_of(reach_, from, targets);
+      if (views.empty()) continue;
+      ++turn;
+      for (const auto& [row, unused] : from.rows) {
+        const std::uint32_t block = image.row_blocks()[row * blocks_per_row + b];
+        if (seen[block] == turn) continue;
+        seen[block] = turn;
+        for (const View& view : views) {
+          const auto masks = blocks_.of(block, view.isolation);
+          const std::uint64_t hits = (let_by ? masks.allowed : masks.denied) & view.columns;
+          if (hits == 0) continue;
+          std::vector<const SourcePoint*> sources;
+          for (const auto& [other, same] : from.rows) {
+            if (image.row_blocks()[other * blocks_per_row + b] != block) continue;
+            sources.insert(sources.end(), same.begin(), same.end());
+          }
+          for (const TargetCase* target : view.targets) {
+            if ((hits >> target->bit & 1) == 0) continue;
+            const image::Cell cell =
+                image.cells()[std::size_t{block} * image::kBlockColumns + target->bit];
+            const WhenLetBy when = blocks_.cells().of(cell, view.isolation);
+            if (visit({sources, target->points, *(let_by ? when.allowed : when.denied)})) {
+              return true;
+            }
+          }
+        }
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace meiguan::analysis
