@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "controlplane/policy/message.h"
-#include "controlplane/policy/wall_clock.h"
 
 namespace meiguan::policy {
 namespace {
@@ -24,7 +23,7 @@ void check_root(const PolicySource& source, Checking& checking) {
 CheckedPolicy check_policy(const PolicySource& source, Draft draft, Reporter& reporter) {
   CheckedPolicy policy = PolicyChecker::empty();
   policy.timezone = draft.timezone;
-  policy.utc_offsets = utc_offsets(draft.timezone);
+  policy.utc_offsets = draft.clock.offsets;
   policy.files.reserve(source.files.size());
   for (const SourceFile& file : source.files) policy.files.push_back(file.path);
 

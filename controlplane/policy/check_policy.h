@@ -100,6 +100,8 @@ void check_isolation(Checking& checking);
 
 // The schedule and the dates of `rule`.
 void resolve_times(Checking& checking, const DraftRule& draft, Rule& rule);
+// Reports `instant`, which stands at `place`, where the policy's clock is not known so far ahead.
+void check_known(Checking& checking, std::int64_t instant, const Place& place);
 // Resolves the names in `selectors`, which stand at `node`.
 void resolve_selectors(Checking& checking, std::vector<Selector>& selectors, NodeId node);
 // The zone that `word` names; `intranet` is refused by its own sentence.

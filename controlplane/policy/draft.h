@@ -11,6 +11,7 @@
 
 #include "controlplane/policy/model.h"
 #include "controlplane/policy/table_view.h"
+#include "controlplane/policy/tz_file.h"
 
 namespace meiguan::policy {
 
@@ -88,6 +89,7 @@ struct DraftAssertion {
 struct Draft {
   std::optional<Place> policy_place;  // of the root's [policy]
   std::string timezone{"Asia/Shanghai"};
+  WallClock clock;               // of `timezone`
   std::vector<DraftNode> nodes;  // by NodeId, as in PolicySource
   std::vector<DraftZone> zones;
   std::vector<DraftUnit> units;

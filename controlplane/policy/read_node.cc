@@ -62,13 +62,15 @@ void read_policy_table(TableView& table, TableContext& context) {
                                "未知的 schema {},本版本支持 schema {}", schema->value, kSchema));
   }
   if (auto timezone = table.word("timezone")) {
-    if (!utc_offsets(timezone->text).empty()) {
+    if (auto clock = wall_clock_of(timezone->text)) {
       draft.timezone = std::move(timezone->text);
+      draft.clock = std::move(*clock);
     } else {
+      const std::string shown = printable(timezone->text);
+      const Text& why = clock.error().message;
       context.reporter.error(timezone->place,
-                             say("unknown time zone `{}`, a name such as Asia/Shanghai expected",
-                                 "未知时区 `{}`,应为 Asia/Shanghai 之类的名称",
-                                 printable(timezone->text)));
+                             Text{fmt::format("unknown time zone `{}`: {}", shown, why.english),
+                                  fmt::format("未知时区 `{}`：{}", shown, why.chinese)});
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/suggest.h"
+#include "controlplane/policy/wall_clock.h"
 
 namespace meiguan::policy {
 namespace {
@@ -142,6 +143,7 @@ Complaint no_choice(std::string_view key, std::string_view is,
 
 Draft read_policy(const PolicySource& source, Reporter& reporter) {
   Draft draft;
+  draft.clock = *wall_clock_of(draft.timezone);
   draft.nodes.resize(source.nodes.size());
   for (std::size_t i = 0; i < source.nodes.size(); ++i) {
     const SourceNode& source_node = source.nodes[i];

@@ -174,6 +174,11 @@ void resolve_schedules(Checking& checking) {
             [](const DraftSchedule& draft) -> const std::string& { return draft.schedule.id; });
   checking.policy.schedules.reserve(drafts.size());
   for (DraftSchedule& draft : drafts) {
+    const Schedule& schedule = draft.schedule;
+    if (!schedule.dates.empty()) {
+      check_known(checking, schedule.dates.back() * std::int64_t{image::kSecondsOfDay},
+                  schedule.place);
+    }
     checking.policy.schedules.push_back(std::move(draft.schedule));
   }
 }
