@@ -15,6 +15,7 @@
 #include "controlplane/policy/compile_matrix.h"
 #include "controlplane/policy/compile_selectors.h"
 #include "controlplane/policy/compile_targets.h"
+#include "controlplane/policy/compile_times.h"
 #include "controlplane/policy/compile_trace.h"
 #include "controlplane/policy/compile_uncompiled.h"
 #include "dataplane/image/format.h"
@@ -328,8 +329,13 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   const UnitSets units{policy};
   const SourcePoints sources{policy, addresses, columns, units};
   const TargetPoints target_points{policy, addresses, targets, columns, units};
-  const Matrix matrix = build_matrix(policy, sources, target_points, targets, ids.rules, trace);
-  if (trace != nullptr) trace->conditions.assign(policy.rules.size(), image::kNone);
+  const Result<TimePlan> times = plan_times(policy);
+  if (!times) return std::unexpected{times.error()};
+  const Result<Matrix> built = build_matrix(policy, sources, target_points, targets, *times,
+                                            ids.rules, trace);
+  if (!built) return std::unexpected{built.error()};
+  const Matrix& matrix = *built;
+  if (trace != nullptr) trace->conditions = times->of_rule;
 
   image::Writer writer;
   ZoneSets zone_sets{policy};
@@ -342,6 +348,7 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
                     image::kNoZoneSet - 1);
   }
   put_zones(policy, zone_sets, writer);
+  put_times(policy, *times, writer);
 
   image::TrieBuilder tries;
   std::vector<image::SpaceRecord> spaces(policy.space_count);
@@ -369,10 +376,6 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
     meta.has_gateway = 1;
     meta.workers = gateway->workers;
   }
-  writer.put(Section::kUtcOffsets, policy.utc_offsets);
-  writer.put(Section::kSchedules, std::vector<image::ScheduleRecord>{});
-  writer.put(Section::kScheduleDates, std::vector<std::int32_t>{});
-  writer.put(Section::kConditions, std::vector<image::ConditionRecord>{});
   writer.put(Section::kMeta, std::span<const image::Meta>{&meta, 1});
   writer.put(Section::kSpaces, spaces);
   writer.put(Section::kTrieNodes, tries.nodes());

@@ -63,9 +63,42 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-// `candidates` ascend by position; each may meet a column of the block.
-[[nodiscard]] std::array<Outcome, image::kBlockColumns> judge_block(
-    const CheckedPolicy& policy, const RuleOrder& order, const BlockColumns& columns,
-    std::span<const Candidate> candidates);
+// What the search comes past in one cell: rules, and the ends of its parts.
+enum class StepKind : std::uint8_t { kAudit, kAllow, kDeny, kEndOfNode, kEndOfLocal, kEndOfMode };
+
+struct Step {
+  StepKind kind{};
+  bool local{false};          // of a rule: in the local phase, where each node has its own match
+  bool published{false};      // of an allow: every service that it names here is published
+  std::uint32_t position{0};  // of a rule
+
+  [[nodiscard]] bool is_rule() const { return kind <= StepKind::kDeny; }
+  [[nodiscard]] std::uint64_t word() const {
+    return static_cast<std::uint64_t>(kind) | (local ? 8U : 0U) | (published ? 16U : 0U) |
+           std::uint64_t{position} << 8;
+  }
+  [[nodiscard]] static Step from(std::uint64_t word) {
+    return {static_cast<StepKind>(word & 7), (word & 8) != 0, (word & 16) != 0,
+            static_cast<std::uint32_t>(word >> 8)};
+  }
+};
+
+// Steps as words, first those of mode 0 and then those of mode 1, each mode with its end. What no
+// combination of conditions comes to is left out.
+using Program = std::vector<std::uint64_t>;
+
+// What a block says: of its columns in `conditional` the programs, of the others the outcomes.
+struct BlockAnswer {
+  std::array<Outcome, image::kBlockColumns> outcomes;
+  ColumnMask conditional{0};      // a rule with a condition matches there
+  std::vector<Program> programs;  // by column; empty where none is conditional
+};
+
+// `candidates` ascend by position, and each may meet a column of the block; `condition_at` is as in
+// BranchBuilder.
+[[nodiscard]] BlockAnswer judge_block(const CheckedPolicy& policy, const RuleOrder& order,
+                                      std::span<const std::uint32_t> condition_at,
+                                      const BlockColumns& columns,
+                                      std::span<const Candidate> candidates);
 
 }  // namespace meiguan::policy

@@ -1,6 +1,6 @@
 #pragma once
 
-// Numbers for equal values, as the matrix needs them.
+// Numbers for values: equal values get the same one, in the order in which they come.
 
 #include <array>
 #include <cstddef>
@@ -41,7 +41,7 @@ struct Hash {
 };
 
 // Numbers equal values alike.
-template <typename T>
+template <typename T, typename Hasher = Hash>
 class Interner {
  public:
   std::uint32_t operator()(const T& value) {
@@ -51,9 +51,13 @@ class Interner {
     return it->second;
   }
   [[nodiscard]] const std::vector<T>& values() const { return values_; }
+  void clear() {
+    numbers_.clear();
+    values_.clear();
+  }
 
  private:
-  std::unordered_map<T, std::uint32_t, Hash> numbers_;
+  std::unordered_map<T, std::uint32_t, Hasher> numbers_;
   std::vector<T> values_;
 };
 

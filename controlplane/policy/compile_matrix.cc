@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "controlplane/policy/compile_block.h"
+#include "controlplane/policy/compile_block_store.h"
 #include "controlplane/policy/compile_intern.h"
 #include "controlplane/policy/compile_scope.h"
 
@@ -64,47 +65,8 @@ std::string target_text(const Rule& rule) {
   return text;
 }
 
-// The blocks of the matrix that were judged so far: each once for each list of candidates, and
-// equal ones stored once.
-class BlockStore {
- public:
-  BlockStore(const CheckedPolicy& policy, const RuleOrder& order,
-             const std::vector<BlockColumns>& columns, Interner<Outcome>& outcomes,
-             std::vector<image::Cell>& cells)
-      : policy_{policy},
-        order_{order},
-        columns_{columns},
-        outcomes_{outcomes},
-        cells_{cells},
-        judged_(columns.size()) {}
-
-  std::uint32_t number_of(std::size_t block, const std::vector<Candidate>& candidates) {
-    if (const auto it = judged_[block].find(candidates); it != judged_[block].end()) {
-      return it->second;
-    }
-    const auto outcomes = judge_block(policy_, order_, columns_[block], candidates);
-    Cells cells;
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      // Neighbours mostly say the same.
-      cells[i] = i > 0 && outcomes[i] == outcomes[i - 1] ? cells[i - 1] : outcomes_(outcomes[i]);
-    }
-    const auto [it, is_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
-    if (is_new) cells_.insert(cells_.end(), cells.begin(), cells.end());
-    judged_[block].emplace(candidates, it->second);
-    return it->second;
-  }
-
- private:
-  using Cells = std::array<image::Cell, image::kBlockColumns>;
-
-  const CheckedPolicy& policy_;
-  const RuleOrder& order_;
-  const std::vector<BlockColumns>& columns_;
-  Interner<Outcome>& outcomes_;
-  std::vector<image::Cell>& cells_;
-  std::vector<std::unordered_map<std::vector<Candidate>, std::uint32_t, Hash>> judged_;
-  std::unordered_map<Cells, std::uint32_t, Hash> known_;
-};
+// Of one outcome and mode: OutcomeRecord::audits.
+constexpr std::size_t kMaxAudits = 0xffff;
 
 struct Blocks {
   std::vector<BlockColumns> columns;
@@ -114,25 +76,31 @@ struct Blocks {
 class MatrixBuilder {
  public:
   MatrixBuilder(const CheckedPolicy& policy, const SourcePoints& sources,
-                const TargetPoints& targets, const TargetPlan& target_plan)
+                const TargetPoints& targets, const TargetPlan& target_plan, const TimePlan& times)
       : policy_{policy},
         sources_{sources},
         targets_{targets},
         target_plan_{target_plan},
         order_{policy} {
+    for (std::size_t k = 0; k < order_.size(); ++k) {
+      condition_at_.push_back(times.of_rule[order_.index(k)]);
+    }
     for (const PlannedTarget& target : target_plan.targets) {
       nodes_of_target_.push_back(target_nodes_(nodes_of(policy, order_, target)));
     }
   }
 
-  Matrix build(const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
+  Result<Matrix> build(const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
     Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, {}, 0};
     part(matrix);
     std::vector<Row> rows = describe_rows(matrix.rows);
     Blocks blocks = describe_columns(matrix.columns);
     matrix.blocks_per_row = static_cast<std::uint32_t>(blocks.columns.size());
-    fill(rows, blocks, matrix);
+    if (auto filled = fill(rows, blocks, matrix); !filled) return std::unexpected{filled.error()};
     for (const Outcome& outcome : outcomes_.values()) {
+      for (const auto& audits : outcome.audits) {
+        if (audits.size() > kMaxAudits) return too_many_audits(audits.back());
+      }
       matrix.outcomes.push_back(to_record(outcome, rule_ids, matrix.audit_rules));
     }
     if (trace != nullptr) {
@@ -262,9 +230,9 @@ class MatrixBuilder {
   // Most rules touch few blocks and few touch many, and rows that the same wide rules match are
   // alike but for the blocks of their narrow rules: they start as copies of one row that has wide
   // rules alone.
-  void fill(const std::vector<Row>& rows, const Blocks& blocks, Matrix& matrix) {
+  Result<void> fill(const std::vector<Row>& rows, const Blocks& blocks, Matrix& matrix) {
     const std::size_t wide = std::max<std::size_t>(16, blocks.columns.size() / 8);
-    BlockStore store{policy_, order_, blocks.columns, outcomes_, matrix.cells};
+    BlockStore store{policy_, order_, condition_at_, blocks.columns, outcomes_};
     std::unordered_map<std::vector<Candidate>, std::vector<std::uint32_t>, Hash> bases;
     std::vector<Candidate> of_many;
     std::vector<std::pair<std::uint32_t, Candidate>> of_few;  // by block
@@ -313,7 +281,11 @@ class MatrixBuilder {
             in_block(of_few[i].first, std::span{of_few}.subspan(i, end - i));
         i = end;
       }
+      if (store.excess()) return std::unexpected{*store.excess()};
     }
+    matrix.cells = store.take_cells();
+    matrix.branches = store.branches();
+    return {};
   }
 
   [[nodiscard]] image::OutcomeRecord to_record(const Outcome& outcome,
@@ -330,11 +302,19 @@ class MatrixBuilder {
       record.first_audit[mode] = static_cast<std::uint32_t>(audit_rules.size());
       record.audits[mode] = static_cast<std::uint16_t>(outcome.audits[mode].size());
       for (const std::uint32_t position : outcome.audits[mode]) {
-        audit_rules.push_back({id_at(position), image::kNone});
+        audit_rules.push_back({id_at(position), condition_at_[position]});
       }
     }
     record.published = outcome.published ? 1 : 0;
     return record;
+  }
+
+  [[nodiscard]] std::unexpected<Error> too_many_audits(std::uint32_t position) const {
+    const Rule& rule = order_.at(position);
+    return fail(fmt::format("with rule {} ({}) more than {} audit rules match the same traffic",
+                            policy_.full_name(rule), policy_.where(rule.place), kMaxAudits),
+                fmt::format("加上规则 {}（{}）后，匹配同一流量的 audit 规则超过 {} 条",
+                            policy_.full_name(rule), policy_.where(rule.place), kMaxAudits));
   }
 
   const CheckedPolicy& policy_;
@@ -348,15 +328,17 @@ class MatrixBuilder {
   std::vector<TargetPlaces> to_;
   std::vector<std::uint32_t> from_of_rule_;  // by position, index into from_
   std::vector<std::uint32_t> to_of_rule_;
+  std::vector<std::uint32_t> condition_at_;  // by position
   Interner<Outcome> outcomes_;
 };
 
 }  // namespace
 
-Matrix build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
-                    const TargetPoints& targets, const TargetPlan& target_plan,
-                    const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
-  return MatrixBuilder{policy, sources, targets, target_plan}.build(rule_ids, trace);
+Result<Matrix> build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
+                            const TargetPoints& targets, const TargetPlan& target_plan,
+                            const TimePlan& times, const std::vector<RuleId>& rule_ids,
+                            CompileTrace* trace) {
+  return MatrixBuilder{policy, sources, targets, target_plan, times}.build(rule_ids, trace);
 }
 
 }  // namespace meiguan::policy

@@ -7,8 +7,10 @@
 
 #include "controlplane/policy/compile_classes.h"
 #include "controlplane/policy/compile_selectors.h"
+#include "controlplane/policy/compile_times.h"
 #include "controlplane/policy/compile_trace.h"
 #include "controlplane/policy/model.h"
+#include "dataplane/base/result.h"
 #include "dataplane/image/format.h"
 
 namespace meiguan::policy {
@@ -26,8 +28,12 @@ struct Matrix {
 
 // `rule_ids[i]` is the image's id of policy.rules[i]. `trace` may be null; its rows and blocks are
 // filled in.
-[[nodiscard]] Matrix build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
-                                  const TargetPoints& targets, const TargetPlan& target_plan,
-                                  const std::vector<RuleId>& rule_ids, CompileTrace* trace);
+// Errors: so many rules with different schedules and dates meet that a limit of
+// compile_branches.h is exceeded; it names one of them.
+[[nodiscard]] Result<Matrix> build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
+                                          const TargetPoints& targets,
+                                          const TargetPlan& target_plan, const TimePlan& times,
+                                          const std::vector<RuleId>& rule_ids,
+                                          CompileTrace* trace);
 
 }  // namespace meiguan::policy

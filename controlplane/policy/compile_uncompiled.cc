@@ -12,11 +12,6 @@ std::optional<Error> refuse_uncompiled(const CheckedPolicy& policy) {
                       fmt::format("{}：本版本尚不支持{}（not supported yet）", policy.where(place),
                                   chinese)}};
   };
-  for (const Rule& rule : policy.rules) {
-    if (rule.schedule.is_some() || rule.not_before || rule.expires) {
-      return refuse(rule.place, "schedules and dates of rules are", "规则的时段和日期");
-    }
-  }
   for (const Assertion& assertion : policy.assertions) {
     return refuse(assertion.place, "[[assert]] is", " [[assert]]");
   }

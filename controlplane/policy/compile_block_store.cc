@@ -1,0 +1,64 @@
+#include "controlplane/policy/compile_block_store.h"
+
+#include <fmt/core.h>
+
+#include <string>
+
+namespace meiguan::policy {
+
+std::uint32_t BlockStore::number_of(std::size_t block, const std::vector<Candidate>& candidates) {
+  if (const auto it = judged_[block].find(candidates); it != judged_[block].end()) {
+    return it->second;
+  }
+  const Cells cells = cells_of(
+      judge_block(policy_, order_, condition_at_, columns_[block], candidates));
+  const auto [it, is_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
+  if (is_new) cells_.insert(cells_.end(), cells.begin(), cells.end());
+  judged_[block].emplace(candidates, it->second);
+  return it->second;
+}
+
+BlockStore::Cells BlockStore::cells_of(const BlockAnswer& answer) {
+  const auto is_conditional = [&](std::size_t c) { return (answer.conditional >> c & 1) != 0; };
+  const auto& outcomes = answer.outcomes;
+  const auto& programs = answer.programs;
+  Cells cells;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    // Neighbours mostly say the same.
+    const bool alike = i > 0 && is_conditional(i) == is_conditional(i - 1);
+    if (is_conditional(i)) {
+      cells[i] = alike && programs[i] == programs[i - 1] ? cells[i - 1]
+                                                         : branches_.cell_of(programs[i]);
+    } else {
+      cells[i] = alike && outcomes[i] == outcomes[i - 1] ? cells[i - 1] : outcomes_(outcomes[i]);
+    }
+  }
+  return cells;
+}
+
+std::optional<Error> BlockStore::excess() const {
+  if (branches_.excess() == BranchBuilder::Excess::kNone) return std::nullopt;
+  const Rule& rule = order_.at(branches_.beyond());
+  const std::string name = policy_.full_name(rule);
+  const std::string where = policy_.where(rule.place);
+  if (branches_.excess() == BranchBuilder::Excess::kPolicy) {
+    return Error{
+        {fmt::format("the policy's schedules and dates meet in more combinations than can "
+                     "be worked out; rule {} ({}) is where it was given up: give rules "
+                     "the same schedules and dates where they may have them",
+                     name, where),
+         fmt::format("策略中时间表与日期的组合过多，无法全部算出；算到规则 {}（{}）时放弃："
+                     "请让各规则尽量使用相同的时间表和日期",
+                     name, where)}};
+  }
+  return Error{
+      {fmt::format("with rule {} ({}) too many rules of different schedules and dates "
+                   "match the same traffic: there may be {} combinations; let fewer of "
+                   "them meet, or give them the same times",
+                   name, where, kMaxBranchesOfCell),
+       fmt::format("加上规则 {}（{}）后，匹配同一流量而时间表、日期各不相同的规则过多：组合"
+                   "最多 {} 种；请减少重叠的规则，或让它们使用相同的时间",
+                   name, where, kMaxBranchesOfCell)}};
+}
+
+}  // namespace meiguan::policy
