@@ -44,9 +44,9 @@ std::filesystem::path scratch() {
   return path;
 }
 
-std::string show(const Packet& packet) {
-  return fmt::format("{} -> {} protocol {} value {}", net::to_string(packet.source),
-                     net::to_string(packet.destination), packet.protocol, packet.value);
+std::string show(const Packet& packet, std::int64_t at) {
+  return fmt::format("{} -> {} protocol {} value {} at {}", net::to_string(packet.source),
+                     net::to_string(packet.destination), packet.protocol, packet.value, at);
 }
 
 std::string show(const Answer& answer) {
@@ -78,7 +78,7 @@ Answer by_image(const Subject& s, const Packet& packet, const Ends& ends) {
   if (ends.by_objects && s.image.targets()[target.number].zone_set == image::kNoZoneSet) {
     target.assumed_zone = ends.to_zone;
   }
-  const image::Moment moment{s.image, 0};
+  const image::Moment moment{s.image, ends.at};
   const auto access = fastpath::decide(s.image, moment, subject, target);
   Answer answer;
   answer.reason = access.decision.reason;
@@ -103,21 +103,22 @@ std::string compare_decision(const Subject& s, const Packet& packet, const Ends&
   const auto got = by_image(s, packet, ends);
   if (same(got, want)) return {};
   return fmt::format("{}\n  spaces {} -> {}, zones {} -> {}{}\n  image: {}\n  naive: {}\n",
-                     show(packet), ends.from_space.value(), ends.to_space.value(),
+                     show(packet, ends.at), ends.from_space.value(), ends.to_space.value(),
                      s.policy.zones[ends.from_zone.index()].id,
                      s.policy.zones[ends.to_zone.index()].id,
                      ends.by_objects ? " (by the objects)" : "", show(got), show(want));
 }
 
 // The whole judgement of a gateway, by explain: that is a Pipeline's own answer.
-std::string compare_judgement(const Subject& s, const Packet& packet, PortId in) {
-  const auto want = judge(s.policy, *s.gateway, in, packet);
+std::string compare_judgement(const Subject& s, const Packet& packet, PortId in, std::int64_t at) {
+  const auto want = judge(s.policy, *s.gateway, in, packet, at);
   analysis::Question question;
   question.from = packet.source;
   question.to = {packet.destination, {packet.protocol, packet.value}};
   question.in = in;
+  question.at = at;
   const auto explained = analysis::explain(s.image, s.compiled.catalog, question);
-  if (!explained) return show(packet) + "\n  explain: " + explained.error().message.english;
+  if (!explained) return show(packet, at) + "\n  explain: " + explained.error().message.english;
   const analysis::Names names{s.compiled.catalog};
   Answer got;
   got.reason = explained->decision.reason;
@@ -127,7 +128,7 @@ std::string compare_judgement(const Subject& s, const Packet& packet, PortId in)
   got.service = names.service_id(explained->service);
   got.audits = want.audits;  // compared by compare_decision
   if (same(got, want)) return {};
-  return fmt::format("{}\n  in by {}\n  pipeline: {}\n  naive:    {}\n", show(packet),
+  return fmt::format("{}\n  in by {}\n  pipeline: {}\n  naive:    {}\n", show(packet, at),
                      s.gateway->ports[in.index()].name, show(got), show(want));
 }
 
@@ -179,6 +180,7 @@ struct Totals {
   std::size_t policies{0};
   std::size_t gateways{0};
   std::size_t questions{0};
+  std::size_t branches{0};  // of the images' matrices
   std::map<std::string_view, std::size_t> reasons;
   std::map<std::string_view, std::size_t> judged;  // by a whole gateway
   std::size_t mismatches{0};
@@ -205,6 +207,7 @@ void run_without_gateway(std::uint64_t seed, Random& random, PolicyText& text, T
   const auto image = image::Image::open(compiled->bytes.span());
   BOOST_REQUIRE_MESSAGE(image, "seed " << seed << ": " << image.error().message.english);
   ++totals.policies;
+  totals.branches += image->branches().size();
   const Subject subject{*policy, nullptr, *compiled, *image};
   for (int i = 0; i < 400; ++i) {
     const auto packet = random_packet(random, *policy);
@@ -214,6 +217,7 @@ void run_without_gateway(std::uint64_t seed, Random& random, PolicyText& text, T
     ends.to_zone = chance(random, 50) ? ends.from_zone : random_zone(random, *policy);
     ends.from_space = policy->zones[ends.from_zone.index()].space;
     ends.to_space = policy->zones[ends.to_zone.index()].space;
+    ends.at = random_instant(random, *policy);
     const Question question = [packet, ends](const Subject& s) {
       return compare_decision(s, packet, ends);
     };
@@ -252,6 +256,7 @@ void run_with_gateway(std::uint64_t seed, Random& random, const PolicyText& text
     ends.to_zone = chance(random, 40) ? ends.from_zone : random_zone(random, *policy);
     ends.from_space = policy->zones[ends.from_zone.index()].space;
     ends.to_space = policy->zones[ends.to_zone.index()].space;
+    ends.at = random_instant(random, *policy);
     const Question question = [packet, ends](const Subject& s) {
       return compare_decision(s, packet, ends);
     };
@@ -275,12 +280,13 @@ void run_with_gateway(std::uint64_t seed, Random& random, const PolicyText& text
       }
     }
     const PortId in{static_cast<PortId::rep>(below(random, gateway->ports.size()))};
-    const Question question = [packet, in](const Subject& s) {
-      return compare_judgement(s, packet, in);
+    const auto at = random_instant(random, *policy);
+    const Question question = [packet, in, at](const Subject& s) {
+      return compare_judgement(s, packet, in, at);
     };
     ++totals.questions;
     const auto difference = question(subject);
-    count(totals.judged, judge(*policy, *gateway, in, packet).reason);
+    count(totals.judged, judge(*policy, *gateway, in, packet, at).reason);
     if (!difference.empty()) report(seed, text, gateway_text, question, difference, totals);
   }
 }
@@ -296,9 +302,10 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
     run_with_gateway(seed, random, text, totals);
   }
   std::filesystem::remove_all(scratch());
-  BOOST_TEST_MESSAGE(fmt::format("{} policies, {} with a gateway, {} questions, {} mismatches",
-                                 totals.policies, totals.gateways, totals.questions,
-                                 totals.mismatches));
+  BOOST_TEST_MESSAGE(
+      fmt::format("{} policies, {} with a gateway, {} branches, {} questions, {} mismatches",
+                  totals.policies, totals.gateways, totals.branches, totals.questions,
+                  totals.mismatches));
   for (const auto& [name, n] : totals.reasons) BOOST_TEST_MESSAGE(fmt::format("  {} {}", name, n));
   for (const auto& [name, n] : totals.judged) {
     BOOST_TEST_MESSAGE(fmt::format("  at a gateway {} {}", name, n));
@@ -308,6 +315,7 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
   // A generator whose policies are all refused tests nothing.
   BOOST_TEST(totals.policies > count / 2);
   BOOST_TEST(totals.gateways > count / 4);
+  BOOST_TEST(totals.branches > 10 * count);
   BOOST_TEST(totals.reasons["allowed"] > totals.questions / 50);
   BOOST_TEST(totals.reasons["denied"] > totals.questions / 50);
   BOOST_TEST(totals.judged["allowed"] > 0U);

@@ -79,6 +79,7 @@ struct Search {
   Found first_of(NodeId node, Phase phase) {
     for (const auto& rule : c.policy.rules) {
       if (rule.node != node || rule.phase != phase) continue;
+      if (!is_there(c.policy, rule, c.ends.at)) continue;
       auto match = rule_matches(c, rule);
       if (!match.matches) continue;
       if (rule.action == Action::kAudit) {

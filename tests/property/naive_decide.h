@@ -28,6 +28,7 @@ struct Ends {
   ZoneId from_zone;
   ZoneId to_zone;
   bool by_objects{false};
+  std::int64_t at{0};  // when: seconds since 1970-01-01T00:00Z
 };
 
 struct Answer {
@@ -48,13 +49,18 @@ struct Answer {
 [[nodiscard]] std::vector<ServiceId> services_at(const policy::CheckedPolicy& policy, SpaceId space,
                                                  const Packet& packet);
 
+// Whether a rule is there at an instant: its dates and its schedule (naive_time.cc).
+[[nodiscard]] bool is_there(const policy::CheckedPolicy& policy, const policy::Rule& rule,
+                            std::int64_t at);
+
 // Isolation and rules: policy.md sections 3 and 4.
 [[nodiscard]] Answer decide(const policy::CheckedPolicy& policy, const Packet& packet,
                             const Ends& ends);
 
 // Everything from the source's kind on: policy.md section 5, for a first packet that is
-// well-formed, carries the registered MAC, and came in by `in`.
+// well-formed, carries the registered MAC, and came in by `in` at an instant.
 [[nodiscard]] Answer judge(const policy::CheckedPolicy& policy,
-                           const policy::CheckedGateway& gateway, PortId in, const Packet& packet);
+                           const policy::CheckedGateway& gateway, PortId in, const Packet& packet,
+                           std::int64_t at);
 
 }  // namespace meiguan::property

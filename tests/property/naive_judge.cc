@@ -115,7 +115,7 @@ bool is_private(const Address& address) {
 }  // namespace
 
 Answer judge(const CheckedPolicy& policy, const CheckedGateway& gateway, PortId in,
-             const Packet& packet) {
+             const Packet& packet, std::int64_t at) {
   const Table table{policy, gateway};
   const auto& port = gateway.ports[in.index()];
   const auto space = table.space_of(in);
@@ -175,7 +175,8 @@ Answer judge(const CheckedPolicy& policy, const CheckedGateway& gateway, PortId 
                 {.from_space = space,
                  .to_space = policy.zones[out_zone.index()].space,
                  .from_zone = port.zone,
-                 .to_zone = out_zone});
+                 .to_zone = out_zone,
+                 .at = at});
 }
 
 }  // namespace meiguan::property

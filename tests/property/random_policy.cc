@@ -276,6 +276,7 @@ void add_rules(Random& random, World& world, PolicyText& text) {
       if (chance(random, 30)) ports.emplace_back(pick(random, kNarrow));
       block += "ports = " + list(ports) + "\n";
     }
+    block += random_times(random);
     const auto* const file = chance(random, 50) ? "rules-1.toml" : "rules-2.toml";
     text.blocks.push_back({directory + file, block});
   }
@@ -291,7 +292,9 @@ PolicyText random_policy(Random& random) {
   add_units(random, world, text);
   add_services(random, world, text);
   add_groups(random, world, text);
+  add_schedules(random, text);
   add_rules(random, world, text);
+  add_crowd(random, text);
   return text;
 }
 

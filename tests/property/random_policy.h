@@ -49,6 +49,15 @@ class PolicyText {
 };
 
 [[nodiscard]] PolicyText random_policy(Random& random);
+// Schedules for the root of a random policy, and the lines of a rule that hang it on times; with
+// few schedules and dates, so that rules share them (random_times.cc).
+void add_schedules(Random& random, PolicyText& text);
+[[nodiscard]] std::string random_times(Random& random);
+// In half of the policies, rules of many nodes that meet in the same traffic at different times.
+void add_crowd(Random& random, PolicyText& text);
+// An instant of the weeks of which the dates are, often at a border of some rule, and sometimes far
+// away.
+[[nodiscard]] std::int64_t random_instant(Random& random, const policy::CheckedPolicy& policy);
 // The text of a gateway file that fits the zones of a policy.
 [[nodiscard]] std::string random_gateway(Random& random, const policy::CheckedPolicy& policy);
 // A packet between addresses of the small world, often at the edges of the policy's prefixes.
