@@ -48,7 +48,8 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) noexcept {
 
 }  // namespace
 
-Result<void> write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+Result<void> write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes,
+                              unsigned mode) {
   const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
   std::string temporary = (directory / ("." + path.filename().string() + ".XXXXXX")).string();
   const Descriptor file{::mkostemp(temporary.data(), O_CLOEXEC)};
@@ -58,7 +59,7 @@ Result<void> write_atomically(const std::filesystem::path& path, std::span<const
     ::unlink(temporary.c_str());
     return error;
   };
-  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), 0644) != 0 ||
+  if (!write_all(file.get(), bytes) || ::fchmod(file.get(), mode) != 0 ||
       ::fsync(file.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
     return give_up();
   }
@@ -68,8 +69,9 @@ Result<void> write_atomically(const std::filesystem::path& path, std::span<const
   return {};
 }
 
-Result<void> write_atomically(const std::filesystem::path& path, std::string_view text) {
-  return write_atomically(path, std::as_bytes(std::span{text}));
+Result<void> write_atomically(const std::filesystem::path& path, std::string_view text,
+                              unsigned mode) {
+  return write_atomically(path, std::as_bytes(std::span{text}), mode);
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit) {

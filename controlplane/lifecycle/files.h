@@ -12,9 +12,9 @@ namespace meiguan::lifecycle {
 
 // Puts `bytes` at `path` whole or not at all: written beside it, synced, renamed over it.
 [[nodiscard]] Result<void> write_atomically(const std::filesystem::path& path,
-                                            std::span<const std::byte> bytes);
+                                            std::span<const std::byte> bytes, unsigned mode = 0644);
 [[nodiscard]] Result<void> write_atomically(const std::filesystem::path& path,
-                                            std::string_view text);
+                                            std::string_view text, unsigned mode = 0644);
 
 // The whole file; errors where it cannot be read or has more than `limit` bytes.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit);

@@ -9,6 +9,7 @@
 #include "controlplane/policy/load.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
+#include "tools/cli/policy_commands.h"
 
 namespace meiguan::cli {
 namespace {
@@ -158,6 +159,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
   compile_command->callback([&context, &chosen, compile_options] {
     chosen = [&context, compile_options] { return compile(context, *compile_options); };
   });
+  add_fmt_command(*policy, context, chosen);
 }
 
 }  // namespace meiguan::cli

@@ -1,0 +1,14 @@
+#pragma once
+
+// The commands below `meiguan policy` that have a file of their own.
+
+#include "tools/cli/context.h"
+
+namespace meiguan::cli {
+
+void add_fmt_command(CLI::App& policy, Context& context, Action& chosen);
+void add_grep_command(CLI::App& policy, Context& context, Action& chosen);
+void add_policy_test_command(CLI::App& policy, Context& context, Action& chosen);
+void add_import_command(CLI::App& policy, Context& context, Action& chosen);
+
+}  // namespace meiguan::cli
