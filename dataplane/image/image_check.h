@@ -1,0 +1,61 @@
+#pragma once
+
+// What the validator checks, in groups of sections. Every method answers the name of what is wrong,
+// or null; zones() comes first, and the others rely on it.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/image/format.h"
+#include "dataplane/image/reader.h"
+
+namespace meiguan::image {
+
+// The sections that an Image keeps to itself.
+struct HiddenSections {
+  std::span<const TrieNode> trie_nodes;
+  std::span<const TrieEntry> trie_entries;
+  std::span<const std::uint8_t> port_isolation;
+  std::span<const std::uint8_t> object_isolation;
+  std::size_t port_addresses{0};  // how many
+};
+
+class ImageCheck {
+ public:
+  ImageCheck(const Image& image, const HiddenSections& hidden)
+      : image_{image},
+        nodes_{hidden.trie_nodes},
+        entries_{hidden.trie_entries},
+        port_isolation_{hidden.port_isolation},
+        object_isolation_{hidden.object_isolation},
+        port_addresses_{hidden.port_addresses} {}
+
+  // image_check_objects.cc
+  [[nodiscard]] const char* zones() const;
+  [[nodiscard]] const char* isolation_tables() const;
+  [[nodiscard]] const char* objects() const;
+  [[nodiscard]] const char* terminals() const;
+  // image_check_tries.cc
+  [[nodiscard]] const char* tries() const;
+  // image_check_matrix.cc
+  [[nodiscard]] const char* times() const;
+  [[nodiscard]] const char* matrix() const;
+  // image_check_gateway.cc
+  [[nodiscard]] const char* gateway() const;
+
+ private:
+  [[nodiscard]] bool walk(TrieEntry entry, std::uint8_t key_bytes, std::size_t values,
+                          bool may_be_none, std::vector<std::uint8_t>& seen) const;
+  [[nodiscard]] static bool is_value(TrieEntry leaf, std::size_t values, bool may_be_none);
+
+  const Image& image_;
+  std::span<const TrieNode> nodes_;
+  std::span<const TrieEntry> entries_;
+  std::span<const std::uint8_t> port_isolation_;
+  std::span<const std::uint8_t> object_isolation_;
+  std::size_t port_addresses_;
+};
+
+}  // namespace meiguan::image
