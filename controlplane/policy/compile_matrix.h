@@ -33,7 +33,6 @@ struct Matrix {
 [[nodiscard]] Result<Matrix> build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
                                           const TargetPoints& targets,
                                           const TargetPlan& target_plan, const TimePlan& times,
-                                          const std::vector<RuleId>& rule_ids,
-                                          CompileTrace* trace);
+                                          const std::vector<RuleId>& rule_ids, CompileTrace* trace);
 
 }  // namespace meiguan::policy

@@ -341,7 +341,8 @@ class Explain(unittest.TestCase):
                           ("--from", FINANCE, "--from-zone", "nowhere", "--to", f"{BUDGET}:443/tcp"),
                           ("--from", FINANCE, "--to", f"{BUDGET}:443/tcp", "--to-zone", "dmz"),
                           ("--from", FINANCE, "--to", f"{BUDGET}:443/tcp", "--in", "lan"),
-                          ("--from", FINANCE, "--to", f"{BUDGET}:443/tcp", "--at", "2026-01-01")):
+                          ("--from", FINANCE, "--to", f"{BUDGET}:443/tcp", "--at", "1969-01-01"),
+                          ("--from", FINANCE, "--to", f"{BUDGET}:443/tcp", "--at", "tomorrow")):
             self.assertEqual(self.ask(*arguments), (2, {}), arguments)
 
     def test_expect(self) -> None:

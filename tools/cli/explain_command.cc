@@ -1,6 +1,7 @@
 // meiguan explain
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
 
@@ -8,6 +9,7 @@
 #include "controlplane/analysis/names.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
+#include "tools/cli/question.h"
 #include "tools/cli/width.h"
 
 namespace meiguan::cli {
@@ -18,12 +20,7 @@ namespace json = boost::json;
 struct Options {
   std::string policy;
   std::string gateway;
-  std::string from;
-  std::string to;
-  std::string from_zone;
-  std::string to_zone;
-  std::string in;
-  std::string at;
+  QuestionText question;
   std::string expect;
 };
 
@@ -95,58 +92,24 @@ void print_text(const Context& context, const analysis::Names& names,
 int run(const Context& context, const Options& options) {
   const auto format = context.format({Format::kTable, Format::kJson});
   if (!format) return kBadInput;
-  if (!options.at.empty()) {
-    return refuse(context, {"--at: not supported yet, rules have no times in this version",
-                            "--at：尚不支持，本版本的规则没有时间"});
-  }
-  if (!options.in.empty() && options.gateway.empty()) {
-    return refuse(context, {"--in needs --gateway: ports are the gateway's",
-                            "--in 需要 --gateway：端口属于网关"});
-  }
-  analysis::Question question;
-  const auto source = net::parse_address(
-      options.from.starts_with('[') && options.from.ends_with(']')
-          ? std::string_view{options.from}.substr(1, options.from.size() - 2)
-          : std::string_view{options.from});
-  if (!source) {
-    return refuse(context, {fmt::format("--from: `{}` is not an address", options.from),
-                            fmt::format("--from：`{}` 不是地址", options.from)});
-  }
-  question.from = *source;
-  const auto destination = analysis::parse_destination(options.to);
-  if (!destination) {
-    const auto& message = destination.error().message;
-    return refuse(context, {"--to: " + message.english, "--to：" + message.chinese});
-  }
-  question.to = *destination;
   const auto bundle = load(context, options.policy, options.gateway);
   if (!bundle) return kBadInput;
   const auto& catalog = bundle->compiled.catalog;
   const analysis::Names names{catalog};
-  for (const auto& [option, text, zone] :
-       {std::tuple{"--from-zone", &options.from_zone, &question.from_zone},
-        std::tuple{"--to-zone", &options.to_zone, &question.to_zone}}) {
-    if (text->empty()) continue;
-    *zone = names.find_zone(*text);
-    if (!*zone) {
-      return refuse(context, {fmt::format("{}: the policy has no zone `{}`", option, *text),
-                              fmt::format("{}：策略中没有区域 `{}`", option, *text)});
-    }
+  const auto question = read_question(options.question, *bundle);
+  if (!question) {
+    auto option = "--" + question.error().key;
+    std::ranges::replace(option, '_', '-');
+    const auto& message = question.error().message;
+    return refuse(context, {option + ": " + message.english, option + "：" + message.chinese});
   }
-  if (!options.in.empty()) {
-    question.in = names.find_port(options.in);
-    if (!question.in) {
-      return refuse(context, {fmt::format("--in: the gateway has no port `{}`", options.in),
-                              fmt::format("--in：网关没有端口 `{}`", options.in)});
-    }
-  }
-  const auto answer = analysis::explain(bundle->image, catalog, question);
+  const auto answer = analysis::explain(bundle->image, catalog, *question);
   if (!answer) return refuse(context, answer.error().message);
   Out out;
   if (*format == Format::kJson) {
     print_json(context, names, *answer, out);
   } else {
-    print_text(context, names, question, *answer, out);
+    print_text(context, names, *question, *answer, out);
   }
   if (options.expect.empty()) return kYes;
   return answer->decision.forwards() == (options.expect == "allow") ? kYes : kNo;
@@ -164,18 +127,23 @@ void add_explain_command(CLI::App& app, Context& context, Action& chosen) {
                    context.tr("the policy: a directory or one file", "策略目录或单个文件"))
       ->required();
   command->add_option("--gateway", options->gateway, context.tr("the gateway file", "网关文件"));
-  command->add_option("--from", options->from, context.tr("source address", "源地址"))->required();
+  command->add_option("--from", options->question.from, context.tr("source address", "源地址"))
+      ->required();
   command
-      ->add_option("--to", options->to,
+      ->add_option("--to", options->question.to,
                    context.tr("ADDR[:PORT]/PROTO, IPv6 with a port as [ADDR]:PORT/PROTO",
                               "ADDR[:PORT]/PROTO，IPv6 带端口写作 [ADDR]:PORT/PROTO"))
       ->required();
-  command->add_option("--from-zone", options->from_zone,
+  command->add_option("--from-zone", options->question.from_zone,
                       context.tr("zone of a source of no unit", "源地址无单位时的区域"));
-  command->add_option("--to-zone", options->to_zone,
+  command->add_option("--to-zone", options->question.to_zone,
                       context.tr("zone of a destination of no object", "目的地址无对象时的区域"));
-  command->add_option("--in", options->in, context.tr("port that it comes in by", "入端口"));
-  command->add_option("--at", options->at, context.tr("not supported yet", "尚不支持"));
+  command->add_option("--in", options->question.in,
+                      context.tr("port that it comes in by", "入端口"));
+  command->add_option(
+      "--at", options->question.at,
+      context.tr("when: 2026-10-01T08:30 in the policy's time zone; now if not given",
+                 "时刻：如 2026-10-01T08:30（策略时区），缺省为现在"));
   command
       ->add_option("--expect", options->expect,
                    context.tr("exit 1 unless the answer is allow or deny",
