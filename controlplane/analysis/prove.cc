@@ -90,7 +90,6 @@ Prover::Prover(const Reach& reach, std::int64_t from)
 bool Prover::find(const policy::AssertionPoints& points, bool let_by,
                   const std::function<bool(const Packets&)>& visit) {
   const Image& image = reach_.image();
-  const std::size_t blocks_per_row = image.meta().blocks_per_row;
   const Blocks blocks = group_targets(reach_, points);
   std::vector<std::uint32_t> seen(image.cells().size() / image::kBlockColumns, 0);
   std::uint32_t turn = 0;
@@ -100,7 +99,7 @@ bool Prover::find(const policy::AssertionPoints& points, bool let_by,
       if (views.empty()) continue;
       ++turn;
       for (const auto& [row, unused] : from.rows) {
-        const std::uint32_t block = image.row_blocks()[row * blocks_per_row + b];
+        const std::uint32_t block = image.block(row, b);
         if (seen[block] == turn) continue;
         seen[block] = turn;
         for (const View& view : views) {
@@ -109,7 +108,7 @@ bool Prover::find(const policy::AssertionPoints& points, bool let_by,
           if (hits == 0) continue;
           std::vector<const SourcePoint*> sources;
           for (const auto& [other, same] : from.rows) {
-            if (image.row_blocks()[other * blocks_per_row + b] != block) continue;
+            if (image.block(other, b) != block) continue;
             sources.insert(sources.end(), same.begin(), same.end());
           }
           for (const TargetCase* target : view.targets) {

@@ -60,7 +60,8 @@ std::optional<policy::Catalog> Service::previous_catalog() const {
 std::expected<bool, policy::Diagnostics> Service::load(const std::filesystem::path& policy,
                                                        const std::filesystem::path& gateway) {
   const auto previous = previous_catalog();
-  auto loaded = lifecycle::load_bundle(policy, gateway, previous ? &*previous : nullptr);
+  auto loaded = lifecycle::load_bundle(policy, gateway, previous ? &*previous : nullptr,
+                                       &loader_);
   if (!loaded) return std::unexpected{std::move(loaded.error())};
   const std::shared_ptr<const lifecycle::Bundle> bundle = std::move(*loaded);
   const auto published = link_.publish(bundle);

@@ -55,6 +55,7 @@ class Service {
   report::Collector collector_;
   Link link_;
   std::mutex loading_;  // one reload at a time
+  policy::PolicyLoader loader_;  // of whoever holds loading_
   mutable std::mutex mutex_;
   InForce in_force_;
 };

@@ -18,8 +18,8 @@ std::unexpected<policy::Diagnostics> whole_file(const std::filesystem::path& pat
 
 std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
     const std::filesystem::path& policy, const std::filesystem::path& gateway,
-    const policy::Catalog* previous) {
-  auto checked = policy::load_policy(policy);
+    const policy::Catalog* previous, policy::PolicyLoader* loader) {
+  auto checked = loader != nullptr ? loader->load(policy) : policy::load_policy(policy);
   if (!checked) return std::unexpected{std::move(checked.error())};
   std::optional<policy::CheckedGateway> port_side;
   if (!gateway.empty()) {

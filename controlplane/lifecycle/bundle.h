@@ -8,6 +8,7 @@
 #include "controlplane/policy/catalog.h"
 #include "controlplane/policy/compile.h"
 #include "controlplane/policy/diagnostic.h"
+#include "controlplane/policy/load.h"
 #include "controlplane/policy/model.h"
 #include "dataplane/image/reader.h"
 
@@ -23,9 +24,10 @@ struct Bundle {
 
 // From files to a policy that packets can be judged by. `gateway` may be empty: then none is
 // loaded. Ids that `previous` (may be null) knows are kept. Errors: all that are wrong with the
-// policy; if it is right, all that are wrong with the gateway file; a limit of the format.
+// policy; if it is right, all that are wrong with the gateway file; a limit of the format. Who
+// loads again and again gives a `loader`.
 [[nodiscard]] std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
     const std::filesystem::path& policy, const std::filesystem::path& gateway,
-    const policy::Catalog* previous);
+    const policy::Catalog* previous, policy::PolicyLoader* loader = nullptr);
 
 }  // namespace meiguan::lifecycle

@@ -232,7 +232,8 @@ void put_objects(const CheckedPolicy& policy, const Ids& ids, image::Writer& wri
 void put_terminals(const CheckedPolicy& policy, const Ids& ids, image::Writer& writer) {
   std::size_t count = 0;
   for (const Terminal& terminal : policy.terminals) count += terminal.addresses.size();
-  std::vector<image::TerminalSlot> slots(count == 0 ? 0 : std::bit_ceil(count * 2));
+  // At most three quarters full: a miss is found after a few slots.
+  std::vector<image::TerminalSlot> slots(count == 0 ? 0 : std::bit_ceil(count + count / 3 + 1));
   for (image::TerminalSlot& slot : slots) slot.unit = image::kNone;
   for (const Terminal& terminal : policy.terminals) {
     const SpaceId space = policy.zones[policy.units[terminal.unit.index()].zone.index()].space;
@@ -296,7 +297,8 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
   }
   writer.put(Section::kSourceClasses, source_classes);
   writer.put(Section::kTargetClasses, target_classes);
-  writer.put(Section::kRowBlocks, matrix.row_blocks);
+  writer.put(Section::kRows, matrix.row_stripes);
+  writer.put(Section::kStripes, matrix.stripes);
   writer.put(Section::kCells, matrix.cells);
   writer.put(Section::kOutcomes, matrix.outcomes);
   writer.put(Section::kBranches, matrix.branches);
@@ -361,7 +363,7 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   meta.zone_columns = static_cast<std::uint32_t>(policy.zones.size() + 1);
   meta.source_classes = static_cast<std::uint32_t>(matrix.rows.count());
   meta.target_classes = static_cast<std::uint32_t>(matrix.columns.count());
-  meta.blocks_per_row = matrix.blocks_per_row;
+  meta.stripes_per_row = matrix.stripes_per_row;
   meta.policy_digest = writer.digest();
 
   const GatewayPlan plan =

@@ -12,6 +12,7 @@
 #include "controlplane/policy/compile_block.h"
 #include "controlplane/policy/compile_block_store.h"
 #include "controlplane/policy/compile_intern.h"
+#include "controlplane/policy/compile_rows.h"
 #include "controlplane/policy/compile_scope.h"
 
 namespace meiguan::policy {
@@ -68,11 +69,6 @@ std::string target_text(const Rule& rule) {
 // Of one outcome and mode: OutcomeRecord::audits.
 constexpr std::size_t kMaxAudits = 0xffff;
 
-struct Blocks {
-  std::vector<BlockColumns> columns;
-  std::vector<std::vector<std::uint32_t>> of_rule;  // blocks that a rule touches, by position
-};
-
 class MatrixBuilder {
  public:
   MatrixBuilder(const CheckedPolicy& policy, const SourcePoints& sources,
@@ -91,11 +87,10 @@ class MatrixBuilder {
   }
 
   Result<Matrix> build(const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
-    Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, {}, 0};
+    Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, {}, {}, 0};
     part(matrix);
     std::vector<Row> rows = describe_rows(matrix.rows);
     Blocks blocks = describe_columns(matrix.columns);
-    matrix.blocks_per_row = static_cast<std::uint32_t>(blocks.columns.size());
     if (auto filled = fill(rows, blocks, matrix); !filled) return std::unexpected{filled.error()};
     for (const Outcome& outcome : outcomes_.values()) {
       for (const auto& audits : outcome.audits) {
@@ -227,62 +222,16 @@ class MatrixBuilder {
     }
   }
 
-  // Most rules touch few blocks and few touch many, and rows that the same wide rules match are
-  // alike but for the blocks of their narrow rules: they start as copies of one row that has wide
-  // rules alone.
   Result<void> fill(const std::vector<Row>& rows, const Blocks& blocks, Matrix& matrix) {
-    const std::size_t wide = std::max<std::size_t>(16, blocks.columns.size() / 8);
     BlockStore store{policy_, order_, condition_at_, blocks.columns, outcomes_};
-    std::unordered_map<std::vector<Candidate>, std::vector<std::uint32_t>, Hash> bases;
-    std::vector<Candidate> of_many;
-    std::vector<std::pair<std::uint32_t, Candidate>> of_few;  // by block
-    std::vector<Candidate> candidates;
-    matrix.row_blocks.reserve(rows.size() * blocks.columns.size());
+    RowFiller filler{policy_, order_, blocks, store};
     for (const Row& row : rows) {
-      of_many.clear();
-      of_few.clear();
-      for (const std::uint32_t k : row.rules) {
-        const bool covers_source = row.node.is_some() &&
-                                   policy_.is_within(row.node, order_.at(k).node);
-        if (blocks.of_rule[k].size() >= wide) {
-          of_many.push_back({k, covers_source ? 1U : 0U});
-          continue;
-        }
-        for (const std::uint32_t b : blocks.of_rule[k]) {
-          of_few.push_back({b, {k, covers_source ? 1U : 0U}});
-        }
-      }
-      const auto in_block = [&](std::size_t b,
-                                std::span<const std::pair<std::uint32_t, Candidate>> few) {
-        candidates.clear();
-        const auto add = [&](const Candidate& c) {
-          if (blocks.columns[b].may_meet(order_.at(c.position).node, c)) candidates.push_back(c);
-        };
-        for (const Candidate& c : of_many) add(c);
-        const auto middle = static_cast<std::ptrdiff_t>(candidates.size());
-        for (const auto& [block, c] : few) add(c);
-        std::ranges::inplace_merge(candidates, candidates.begin() + middle, {},
-                                   &Candidate::position);
-        return store.number_of(b, candidates);
-      };
-      auto [base, is_new] = bases.try_emplace(of_many);
-      if (is_new) {
-        for (std::size_t b = 0; b < blocks.columns.size(); ++b) {
-          base->second.push_back(in_block(b, {}));
-        }
-      }
-      const std::size_t first = matrix.row_blocks.size();
-      matrix.row_blocks.insert(matrix.row_blocks.end(), base->second.begin(), base->second.end());
-      std::ranges::stable_sort(of_few, {}, [](const auto& entry) { return entry.first; });
-      for (std::size_t i = 0; i < of_few.size();) {
-        std::size_t end = i + 1;
-        while (end < of_few.size() && of_few[end].first == of_few[i].first) ++end;
-        matrix.row_blocks[first + of_few[i].first] =
-            in_block(of_few[i].first, std::span{of_few}.subspan(i, end - i));
-        i = end;
-      }
-      if (store.excess()) return std::unexpected{*store.excess()};
+      filler.add(row);
+      if (auto excess = store.excess()) return std::unexpected{std::move(*excess)};
     }
+    matrix.stripes_per_row = filler.stripes_per_row();
+    matrix.row_stripes = filler.take_rows();
+    matrix.stripes = filler.stripes();
     matrix.cells = store.take_cells();
     matrix.branches = store.branches();
     return {};

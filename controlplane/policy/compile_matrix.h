@@ -18,12 +18,13 @@ namespace meiguan::policy {
 struct Matrix {
   Classes rows;     // of source points
   Classes columns;  // of target points
-  std::vector<std::uint32_t> row_blocks;
+  std::vector<std::uint32_t> row_stripes;
+  std::vector<std::uint32_t> stripes;
   std::vector<image::Cell> cells;
   std::vector<image::OutcomeRecord> outcomes;
   std::vector<image::Branch> branches;
   std::vector<image::AuditRecord> audit_rules;
-  std::uint32_t blocks_per_row{0};
+  std::uint32_t stripes_per_row{0};
 };
 
 // `rule_ids[i]` is the image's id of policy.rules[i]. `trace` may be null; its rows and blocks are

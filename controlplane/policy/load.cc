@@ -11,8 +11,9 @@
 namespace meiguan::policy {
 namespace {
 
-std::expected<CheckedPolicy, Diagnostics> load(const PolicySource& source, Reporter& reporter) {
-  CheckedPolicy policy = check_policy(source, read_policy(source, reporter), reporter);
+std::expected<CheckedPolicy, Diagnostics> load(const PolicySource& source, Reporter& reporter,
+                                               ReadCache* cache = nullptr) {
+  CheckedPolicy policy = check_policy(source, read_policy(source, reporter, cache), reporter);
   if (reporter.has_errors()) return std::unexpected(reporter.take());
   return policy;
 }
@@ -32,6 +33,18 @@ std::expected<CheckedPolicy, Diagnostics> load_policy(const std::filesystem::pat
   Reporter reporter(source.files);
   read_source(path, source, reporter);
   return load(source, reporter);
+}
+
+PolicyLoader::PolicyLoader() : cache_{std::make_unique<ReadCache>()} {}
+PolicyLoader::~PolicyLoader() = default;
+PolicyLoader::PolicyLoader(PolicyLoader&&) noexcept = default;
+PolicyLoader& PolicyLoader::operator=(PolicyLoader&&) noexcept = default;
+
+std::expected<CheckedPolicy, Diagnostics> PolicyLoader::load(const std::filesystem::path& path) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source(path, source, reporter);
+  return policy::load(source, reporter, cache_.get());
 }
 
 std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,

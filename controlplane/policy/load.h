@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <filesystem>
+#include <memory>
 #include <string_view>
 
 #include "controlplane/policy/diagnostic.h"
@@ -15,6 +16,24 @@ namespace meiguan::policy {
 // Errors: all of them in one run, ordered by file (byte order), line, column. Never throws.
 [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy(
     const std::filesystem::path& path);
+
+class ReadCache;
+
+// Loads a policy that is loaded again and again: files whose text is the same as the last time are
+// not parsed again. It keeps their text and what they said in memory.
+class PolicyLoader {
+ public:
+  PolicyLoader();
+  ~PolicyLoader();
+  PolicyLoader(PolicyLoader&&) noexcept;
+  PolicyLoader& operator=(PolicyLoader&&) noexcept;
+
+  // As load_policy.
+  [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load(const std::filesystem::path& path);
+
+ private:
+  std::unique_ptr<ReadCache> cache_;
+};
 
 // The same for the text of a policy of one file; `name` is what messages call it.
 [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,

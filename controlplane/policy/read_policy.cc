@@ -77,6 +77,11 @@ void read_table(const TomlTable& table, TableContext& context) {
   view.finish();
 }
 
+void read_file(std::uint32_t file, std::string_view text, TableContext& context) {
+  for_each_table(file, text, context.reporter,
+                 [&](const TomlTable& table) { read_table(table, context); });
+}
+
 void check_node_found(const DraftNode& node, const SourceNode& source, Reporter& reporter) {
   if (node.found || reporter.may_have_table(source.node_file, "node")) return;
   reporter.error(Place{source.node_file, 1, 1},
@@ -141,9 +146,10 @@ Complaint no_choice(std::string_view key, std::string_view is,
           near_hint(is, choices)};
 }
 
-Draft read_policy(const PolicySource& source, Reporter& reporter) {
+Draft read_policy(const PolicySource& source, Reporter& reporter, ReadCache* cache) {
   Draft draft;
   draft.clock = *wall_clock_of(draft.timezone);
+  if (cache != nullptr) cache->prepare(source);
   draft.nodes.resize(source.nodes.size());
   for (std::size_t i = 0; i < source.nodes.size(); ++i) {
     const SourceNode& source_node = source.nodes[i];
@@ -154,11 +160,35 @@ Draft read_policy(const PolicySource& source, Reporter& reporter) {
     TableContext context{draft, reporter, NodeId{static_cast<std::uint32_t>(i)}, i == 0, false};
     for (const std::uint32_t file : source_node.files) {
       context.is_node_file = source.single_file || file == source_node.node_file;
-      for_each_table(file, source.files[file].text, reporter,
-                     [&](const TomlTable& table) { read_table(table, context); });
+      const std::string_view text = source.files[file].text;
+      const bool may_be_kept = cache != nullptr && !context.is_node_file;
+      if (const Draft* said = may_be_kept ? cache->find(file, text) : nullptr; said != nullptr) {
+        append(*said, draft);
+      } else if (!may_be_kept) {
+        read_file(file, text, context);
+      } else {
+        Draft said_now;
+        said_now.nodes.swap(draft.nodes);
+        said_now.policy_place = draft.policy_place;
+        said_now.timezone = draft.timezone;
+        said_now.clock = draft.clock;
+        TableContext apart{said_now, reporter, context.node, context.is_root, false};
+        read_file(file, text, apart);
+        said_now.nodes.swap(draft.nodes);
+        append(said_now, draft);
+        if (said_now.policy_place && !draft.policy_place) {
+          draft.policy_place = said_now.policy_place;
+          draft.timezone = said_now.timezone;
+          draft.clock = said_now.clock;
+        } else {
+          cache->keep(file, text, said_now);
+        }
+      }
     }
     check_node_found(draft.nodes[i], source_node, reporter);
   }
+  // Errors are told anew each time: nothing is known of a tree that has one.
+  if (cache != nullptr && reporter.has_errors()) cache->clear();
   return draft;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "controlplane/policy/draft.h"
+#include "controlplane/policy/read_cache.h"
 #include "controlplane/policy/reporter.h"
 #include "controlplane/policy/source.h"
 #include "controlplane/policy/syntax.h"
@@ -18,7 +19,8 @@ namespace meiguan::policy {
 
 // Reads every table of every file of `source`. Everything that can be seen in one file alone is
 // checked here: syntax, known keys, types, missing keys, tables in a place where they may not be.
-[[nodiscard]] Draft read_policy(const PolicySource& source, Reporter& reporter);
+// `cache` may be null: then every file is parsed.
+[[nodiscard]] Draft read_policy(const PolicySource& source, Reporter& reporter, ReadCache* cache);
 
 // The parts below read one table each; read_policy.cc has the list.
 

@@ -229,7 +229,7 @@ AlignedBytes build(const WorldOptions& options) {
   meta.zone_columns = kColumns;
   meta.source_classes = 1;
   meta.target_classes = static_cast<std::uint32_t>(outcomes.size());
-  meta.blocks_per_row = 1;
+  meta.stripes_per_row = 1;
   meta.has_gateway = 1;
   meta.workers = 1;
 
@@ -252,7 +252,8 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kPortBreaks, breaks);
   writer.put(Section::kTargets, b.targets);
   writer.put(Section::kTargetClasses, b.target_classes);
-  writer.put(Section::kRowBlocks, std::vector<std::uint32_t>{0});
+  writer.put(Section::kRows, std::vector<std::uint32_t>{0});
+  writer.put(Section::kStripes, std::vector<std::uint32_t>(kStripeBlocks, 0));
   writer.put(Section::kCells, cells);
   writer.put(Section::kOutcomes, outcomes);
   writer.put(Section::kAuditRules, std::vector<AuditRecord>{{2, none}});

@@ -11,12 +11,13 @@
 //   address --object trie of the space--> Atom: unit, source group, port map, first target
 //   source group x ingress zone   --source_classes-->  source class (a row of the matrix)
 //   atom's port map (protocol, port) --> target;  target x egress zone --target_classes--> column
-//   row x column --row_blocks, cells--> Outcome: what the rules say, in the two ways in which
+//   row x column --rows, stripes, cells--> Outcome: what the rules say, in the two ways in which
 //                                       isolation may let them be asked; or, where rules have
 //                                       schedules or dates, a Branch that asks a condition
 //
 // So the cost of an answer does not depend on the number of rules. Columns are grouped in blocks
-// of kBlockColumns, and equal blocks are stored once.
+// of kBlockColumns and blocks in stripes of kStripeBlocks; equal blocks and equal stripes are
+// stored once.
 
 #include <array>
 #include <cstddef>
@@ -33,6 +34,7 @@ inline constexpr std::uint32_t kFormatVersion = 2;
 inline constexpr std::size_t kSectionAlignment = 64;
 inline constexpr std::size_t kMaxImageBytes = std::size_t{1} << 30;
 inline constexpr std::uint32_t kBlockColumns = 64;
+inline constexpr std::uint32_t kStripeBlocks = 16;
 inline constexpr std::uint32_t kNone = 0xffff'ffff;
 
 // Limits that make every index of an image fit the fast path's fields.
@@ -60,7 +62,8 @@ enum class Section : std::uint32_t {
   kPortBreaks,       // PortBreak
   kTargets,          // TargetRecord
   kTargetClasses,    // std::uint32_t, [target][zone column]
-  kRowBlocks,        // std::uint32_t block number, [source class][column / kBlockColumns]
+  kRows,             // std::uint32_t stripe number, [source class][column / columns of a stripe]
+  kStripes,          // std::uint32_t block number, [stripe][kStripeBlocks]
   kCells,            // Cell, [block][kBlockColumns]
   kBranches,         // Branch
   kOutcomes,         // OutcomeRecord
@@ -97,7 +100,7 @@ struct Meta {
   std::uint32_t zone_columns;    // zones + 1: the last column is "by the objects", for no gateway
   std::uint32_t source_classes;  // rows of the matrix
   std::uint32_t target_classes;  // columns of the matrix
-  std::uint32_t blocks_per_row;
+  std::uint32_t stripes_per_row;
   std::uint32_t has_gateway;  // 0 or 1
   std::uint32_t workers;
   std::uint64_t policy_digest;  // of the policy's content, equal for equal policies

@@ -17,6 +17,8 @@ namespace meiguan::image {
 struct HiddenSections {
   std::span<const TrieNode> trie_nodes;
   std::span<const TrieEntry> trie_entries;
+  std::span<const std::uint32_t> rows;
+  std::span<const std::uint32_t> stripes;
   std::span<const std::uint8_t> port_isolation;
   std::span<const std::uint8_t> object_isolation;
   std::size_t port_addresses{0};  // how many
@@ -28,6 +30,8 @@ class ImageCheck {
       : image_{image},
         nodes_{hidden.trie_nodes},
         entries_{hidden.trie_entries},
+        rows_{hidden.rows},
+        stripes_{hidden.stripes},
         port_isolation_{hidden.port_isolation},
         object_isolation_{hidden.object_isolation},
         port_addresses_{hidden.port_addresses} {}
@@ -53,6 +57,8 @@ class ImageCheck {
   const Image& image_;
   std::span<const TrieNode> nodes_;
   std::span<const TrieEntry> entries_;
+  std::span<const std::uint32_t> rows_;
+  std::span<const std::uint32_t> stripes_;
   std::span<const std::uint8_t> port_isolation_;
   std::span<const std::uint8_t> object_isolation_;
   std::size_t port_addresses_;

@@ -16,16 +16,22 @@ bool is_flag(std::uint8_t value) { return value <= 1; }
 const char* ImageCheck::matrix() const {
   const Meta& meta = image_.meta();
   if (meta.source_classes == 0 || meta.target_classes == 0) return "an empty matrix";
-  if (meta.blocks_per_row !=
-      (std::uint64_t{meta.target_classes} + kBlockColumns - 1) / kBlockColumns) {
-    return "blocks of a row";
+  constexpr std::uint64_t kStripeColumns = std::uint64_t{kBlockColumns} * kStripeBlocks;
+  if (meta.stripes_per_row !=
+      (std::uint64_t{meta.target_classes} + kStripeColumns - 1) / kStripeColumns) {
+    return "stripes of a row";
   }
-  if (image_.row_blocks().size() != std::size_t{meta.source_classes} * meta.blocks_per_row) {
+  if (rows_.size() != std::size_t{meta.source_classes} * meta.stripes_per_row) {
     return "number of rows";
+  }
+  if (stripes_.size() % kStripeBlocks != 0) return "number of stripes";
+  const std::size_t stripes = stripes_.size() / kStripeBlocks;
+  for (const std::uint32_t stripe : rows_) {
+    if (stripe >= stripes) return "a stripe number";
   }
   if (image_.cells().size() % kBlockColumns != 0) return "number of cells";
   const std::size_t blocks = image_.cells().size() / kBlockColumns;
-  for (const std::uint32_t block : image_.row_blocks()) {
+  for (const std::uint32_t block : stripes_) {
     if (block >= blocks) return "a block number";
   }
   const std::size_t branches = image_.branches().size();

@@ -60,9 +60,8 @@ std::uint32_t Image::target_at(const Atom& atom, std::uint8_t protocol,
 }
 
 Cell Image::cell(std::uint32_t source_class, std::uint32_t target_class) const noexcept {
-  const std::uint32_t block =
-      row_blocks_[std::size_t{source_class} * meta_->blocks_per_row + target_class / kBlockColumns];
-  return cells_[std::size_t{block} * kBlockColumns + target_class % kBlockColumns];
+  return cells_[std::size_t{block(source_class, target_class / kBlockColumns)} * kBlockColumns +
+                target_class % kBlockColumns];
 }
 
 Isolation Image::port_isolation(ZoneId from, ZoneId to) const noexcept {

@@ -44,7 +44,6 @@ class Image {
   [[nodiscard]] std::span<const OutcomeRecord> outcomes() const noexcept { return outcomes_; }
   [[nodiscard]] std::span<const AuditRecord> audit_rules() const noexcept { return audit_rules_; }
   [[nodiscard]] std::span<const Branch> branches() const noexcept { return branches_; }
-  [[nodiscard]] std::span<const std::uint32_t> row_blocks() const noexcept { return row_blocks_; }
   [[nodiscard]] std::span<const Cell> cells() const noexcept { return cells_; }
   [[nodiscard]] std::span<const UtcOffset> utc_offsets() const noexcept { return utc_offsets_; }
   [[nodiscard]] std::span<const ScheduleRecord> schedules() const noexcept { return schedules_; }
@@ -70,6 +69,17 @@ class Image {
   // The number of the target that `atom` has for a key of its port map.
   [[nodiscard]] std::uint32_t target_at(const Atom& atom, std::uint8_t protocol,
                                         std::uint16_t value) const noexcept;
+  [[nodiscard]] std::uint32_t blocks_per_row() const noexcept {
+    return (meta_->target_classes + kBlockColumns - 1) / kBlockColumns;
+  }
+  // The number of a block of the matrix: columns [64 x `block`, 64 x (`block` + 1)) of a row. Equal
+  // numbers, equal cells.
+  [[nodiscard]] std::uint32_t block(std::uint32_t source_class,
+                                    std::uint32_t block) const noexcept {
+    const std::uint32_t stripe =
+        rows_[std::size_t{source_class} * meta_->stripes_per_row + block / kStripeBlocks];
+    return stripes_[std::size_t{stripe} * kStripeBlocks + block % kStripeBlocks];
+  }
   // The cell of the matrix.
   [[nodiscard]] Cell cell(std::uint32_t source_class, std::uint32_t target_class) const noexcept;
   // What a cell says at a moment of this image.
@@ -111,7 +121,8 @@ class Image {
   std::span<const PortBreak> port_breaks_;
   std::span<const TargetRecord> targets_;
   std::span<const std::uint32_t> target_classes_;
-  std::span<const std::uint32_t> row_blocks_;
+  std::span<const std::uint32_t> rows_;
+  std::span<const std::uint32_t> stripes_;
   std::span<const Cell> cells_;
   std::span<const Branch> branches_;
   std::span<const OutcomeRecord> outcomes_;

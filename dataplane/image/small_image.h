@@ -60,7 +60,8 @@ struct SmallImage {
     writer.put(Section::kPortBreaks, std::vector<PortBreak>{{0, 0}});
     writer.put(Section::kTargets, std::vector<TargetRecord>{{kNone, kNoZoneSet, 1}});
     writer.put(Section::kTargetClasses, std::vector<std::uint32_t>{0, 0});
-    writer.put(Section::kRowBlocks, std::vector<std::uint32_t>{0});
+    writer.put(Section::kRows, std::vector<std::uint32_t>{0});
+    writer.put(Section::kStripes, std::vector<std::uint32_t>(kStripeBlocks, 0));
     writer.put(Section::kCells, cells);
     writer.put(Section::kBranches, branches);
     writer.put(Section::kOutcomes, outcomes);

@@ -86,7 +86,8 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   take(Section::kPortBreaks, image.port_breaks_);
   take(Section::kTargets, image.targets_);
   take(Section::kTargetClasses, image.target_classes_);
-  take(Section::kRowBlocks, image.row_blocks_);
+  take(Section::kRows, image.rows_);
+  take(Section::kStripes, image.stripes_);
   take(Section::kCells, image.cells_);
   take(Section::kBranches, image.branches_);
   take(Section::kOutcomes, image.outcomes_);
@@ -103,8 +104,9 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   image.meta_ = meta.data();
 
   const ImageCheck check{image,
-                         {image.trie_nodes_, image.trie_entries_, image.port_isolation_,
-                          image.object_isolation_, image.port_addresses_.size()}};
+                         {image.trie_nodes_, image.trie_entries_, image.rows_, image.stripes_,
+                          image.port_isolation_, image.object_isolation_,
+                          image.port_addresses_.size()}};
   if (const char* wrong = check.zones()) return damaged(wrong);
   for (const char* wrong : {check.isolation_tables(), check.objects(), check.times(),
                             check.terminals(), check.gateway(), check.matrix(), check.tries()}) {

@@ -1,0 +1,111 @@
+#include "controlplane/policy/compile_rows.h"
+
+#include <algorithm>
+
+namespace meiguan::policy {
+namespace {
+
+// A rule that touches a share of the blocks: worked out for all rows that match it alike.
+constexpr std::size_t kWideShare = 8;
+constexpr std::size_t kLeastWide = 16;
+
+}  // namespace
+
+RowFiller::RowFiller(const CheckedPolicy& policy, const RuleOrder& order, const Blocks& blocks,
+                     BlockStore& store)
+    : policy_{policy}, order_{order}, blocks_{blocks}, store_{store} {
+  const std::size_t wide = std::max(kLeastWide, blocks.columns.size() / kWideShare);
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    node_of_rule_.push_back(order.at(k).node);
+    rule_is_wide_.push_back(blocks.of_rule[k].size() >= wide ? 1 : 0);
+  }
+}
+
+std::uint32_t RowFiller::stripes_per_row() const {
+  return static_cast<std::uint32_t>((blocks_.columns.size() + image::kStripeBlocks - 1) /
+                                    image::kStripeBlocks);
+}
+
+std::vector<std::uint32_t> RowFiller::stripes() const {
+  std::vector<std::uint32_t> blocks;
+  blocks.reserve(stripes_.values().size() * image::kStripeBlocks);
+  for (const Stripe& stripe : stripes_.values()) {
+    blocks.insert(blocks.end(), stripe.begin(), stripe.end());
+  }
+  return blocks;
+}
+
+// Most rules touch few blocks and few touch many, and rows that the same wide rules match are alike
+// but for the blocks of their narrow rules: they start as copies of the row of the wide rules.
+void RowFiller::add(const CompileTrace::Row& row) {
+  sort_rules(row);
+  const auto known = bases_.find(wide_);
+  const Base& base = known != bases_.end() ? known->second
+                                           : bases_.emplace(wide_, make_base()).first->second;
+  const std::size_t first = rows_.size();
+  rows_.insert(rows_.end(), base.stripes.begin(), base.stripes.end());
+  for (std::size_t i = 0; i < narrow_.size();) {
+    const std::size_t stripe = narrow_[i].block / image::kStripeBlocks;
+    Stripe blocks;
+    std::copy_n(base.blocks.begin() + static_cast<std::ptrdiff_t>(stripe * image::kStripeBlocks),
+                image::kStripeBlocks, blocks.begin());
+    while (i < narrow_.size() && narrow_[i].block / image::kStripeBlocks == stripe) {
+      std::size_t end = i + 1;
+      while (end < narrow_.size() && narrow_[end].block == narrow_[i].block) ++end;
+      blocks[narrow_[i].block % image::kStripeBlocks] =
+          block_number(narrow_[i].block, std::span{narrow_}.subspan(i, end - i));
+      i = end;
+    }
+    rows_[first + stripe] = stripe_number(blocks);
+  }
+}
+
+void RowFiller::sort_rules(const CompileTrace::Row& row) {
+  wide_.clear();
+  narrow_.clear();
+  std::vector<NodeId> above;  // the source's node and those above it: a handful
+  for (NodeId n = row.node; n.is_some(); n = policy_.nodes[n.index()].parent) above.push_back(n);
+  for (const std::uint32_t k : row.rules) {
+    const bool covers = std::ranges::find(above, node_of_rule_[k]) != above.end();
+    const Candidate candidate{k, covers ? 1U : 0U};
+    if (rule_is_wide_[k] != 0) {
+      wide_.push_back(candidate);
+    } else {
+      for (const std::uint32_t b : blocks_.of_rule[k]) narrow_.push_back({b, candidate});
+    }
+  }
+  // Within a block they stay in order: they ascend by position.
+  std::ranges::stable_sort(narrow_, {}, &InBlock::block);
+}
+
+std::uint32_t RowFiller::block_number(std::uint32_t block, std::span<const InBlock> narrow) {
+  candidates_.clear();
+  const auto add = [&](const Candidate& c) {
+    if (blocks_.columns[block].may_meet(node_of_rule_[c.position], c)) candidates_.push_back(c);
+  };
+  for (const Candidate& c : wide_) add(c);
+  const auto middle = static_cast<std::ptrdiff_t>(candidates_.size());
+  for (const InBlock& entry : narrow) add(entry.candidate);
+  std::ranges::inplace_merge(candidates_, candidates_.begin() + middle, {}, &Candidate::position);
+  return store_.number_of(block, candidates_);
+}
+
+RowFiller::Base RowFiller::make_base() {
+  Base base;
+  for (std::uint32_t b = 0; b < blocks_.columns.size(); ++b) {
+    base.blocks.push_back(block_number(b, {}));
+  }
+  base.blocks.resize(std::size_t{stripes_per_row()} * image::kStripeBlocks, 0);
+  for (std::size_t b = 0; b < base.blocks.size(); b += image::kStripeBlocks) {
+    base.stripes.push_back(stripe_number(std::span{base.blocks}.subspan(b, image::kStripeBlocks)));
+  }
+  return base;
+}
+
+std::uint32_t RowFiller::stripe_number(std::span<const std::uint32_t> blocks) {
+  Stripe stripe;
+  std::ranges::copy(blocks, stripe.begin());
+  return stripes_(stripe);
+}
+
+}  // namespace meiguan::policy

@@ -1,0 +1,68 @@
+#pragma once
+
+// The rows of the matrix: which block every source class has for every kBlockColumns target
+// classes, and the stripes of blocks in which an image keeps them.
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "controlplane/policy/compile_block_store.h"
+#include "controlplane/policy/compile_trace.h"
+
+namespace meiguan::policy {
+
+struct Blocks {
+  std::vector<BlockColumns> columns;
+  std::vector<std::vector<std::uint32_t>> of_rule;  // blocks that a rule touches, by position
+};
+
+class RowFiller {
+ public:
+  // Everything referred to outlives it.
+  RowFiller(const CheckedPolicy& policy, const RuleOrder& order, const Blocks& blocks,
+            BlockStore& store);
+
+  // Adds the row of one source class.
+  void add(const CompileTrace::Row& row);
+
+  // The stripes of each row in turn, and the blocks of each stripe; a row's last stripe is filled
+  // up with block 0.
+  [[nodiscard]] std::uint32_t stripes_per_row() const;
+  [[nodiscard]] std::vector<std::uint32_t> take_rows() { return std::move(rows_); }
+  [[nodiscard]] std::vector<std::uint32_t> stripes() const;
+
+ private:
+  using Stripe = std::array<std::uint32_t, image::kStripeBlocks>;
+  struct InBlock {
+    std::uint32_t block{0};
+    Candidate candidate;
+  };
+  // The row of wide rules alone.
+  struct Base {
+    std::vector<std::uint32_t> blocks;  // with those that fill the last stripe up
+    std::vector<std::uint32_t> stripes;
+  };
+
+  void sort_rules(const CompileTrace::Row& row);
+  [[nodiscard]] std::uint32_t block_number(std::uint32_t block, std::span<const InBlock> narrow);
+  [[nodiscard]] Base make_base();
+  [[nodiscard]] std::uint32_t stripe_number(std::span<const std::uint32_t> blocks);
+
+  const CheckedPolicy& policy_;
+  const RuleOrder& order_;
+  const Blocks& blocks_;
+  BlockStore& store_;
+  std::vector<NodeId> node_of_rule_;                              // by position
+  std::vector<std::uint8_t> rule_is_wide_;                        // by position
+  std::unordered_map<std::vector<Candidate>, Base, Hash> bases_;  // by the wide rules of a row
+  Interner<Stripe> stripes_;
+  std::vector<std::uint32_t> rows_;
+  // Of the row in hand.
+  std::vector<Candidate> wide_;
+  std::vector<InBlock> narrow_;  // by block
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace meiguan::policy
