@@ -48,6 +48,10 @@ using Parsed = std::expected<T, Complaint>;
 // ADDRESS[/LENGTH][:PORT[-PORT]]/PROTOCOL, an IPv6 address in brackets
 [[nodiscard]] Parsed<Endpoint> parse_endpoint(std::string_view text);
 
+// As parse_ports and parse_endpoint read them.
+[[nodiscard]] std::string ports_text(const PortMatch& match);
+[[nodiscard]] std::string endpoint_text(const Endpoint& endpoint);
+
 // The name that it holds stays in `text`, unresolved; of `net:PREFIX@ZONE` the zone's.
 [[nodiscard]] Parsed<Selector> parse_selector(std::string_view text);
 

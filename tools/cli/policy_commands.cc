@@ -160,6 +160,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
     chosen = [&context, compile_options] { return compile(context, *compile_options); };
   });
   add_fmt_command(*policy, context, chosen);
+  add_grep_command(*policy, context, chosen);
   add_policy_test_command(*policy, context, chosen);
 }
 
