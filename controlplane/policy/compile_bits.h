@@ -46,6 +46,9 @@ class Bits {
   // The members, ascending.
   [[nodiscard]] std::vector<std::uint32_t> list() const {
     std::vector<std::uint32_t> members;
+    std::size_t count = 0;
+    for (const std::uint64_t word : words_) count += static_cast<std::size_t>(std::popcount(word));
+    members.reserve(count);
     for_each([&](std::size_t i) { members.push_back(static_cast<std::uint32_t>(i)); });
     return members;
   }

@@ -46,12 +46,6 @@ struct Candidate {
 struct BlockColumns {
   std::unordered_map<std::uint32_t, RuleMask> rules;  // by position in RuleOrder
   std::map<NodeId, NodeMask> nodes;
-
-  // Whether a rule of `node` matches some column, and its scope covers one with it.
-  [[nodiscard]] bool may_meet(NodeId node, const Candidate& candidate) const {
-    return rules.contains(candidate.position) &&
-           (candidate.covers_source != 0 || node == NodeId{0} || nodes.contains(node));
-  }
 };
 
 // What one cell says.

@@ -15,9 +15,21 @@ RowFiller::RowFiller(const CheckedPolicy& policy, const RuleOrder& order, const 
                      BlockStore& store)
     : policy_{policy}, order_{order}, blocks_{blocks}, store_{store} {
   const std::size_t wide = std::max(kLeastWide, blocks.columns.size() / kWideShare);
+  touches_.resize(order.size());
   for (std::size_t k = 0; k < order.size(); ++k) {
-    node_of_rule_.push_back(order.at(k).node);
+    const NodeId node = order.at(k).node;
+    node_of_rule_.push_back(node);
+    const auto touch_in = [&](std::uint32_t b) {
+      return node == NodeId{0} || blocks.columns[b].nodes.contains(node) ? Touch::kAlways
+                                                                         : Touch::kByTheSource;
+    };
     rule_is_wide_.push_back(blocks.of_rule[k].size() >= wide ? 1 : 0);
+    if (rule_is_wide_[k] != 0) {
+      touches_[k].resize(blocks.columns.size(), Touch::kNever);
+      for (const std::uint32_t b : blocks.of_rule[k]) touches_[k][b] = touch_in(b);
+    } else {
+      for (const std::uint32_t b : blocks.of_rule[k]) touches_[k].push_back(touch_in(b));
+    }
   }
 }
 
@@ -71,7 +83,10 @@ void RowFiller::sort_rules(const CompileTrace::Row& row) {
     if (rule_is_wide_[k] != 0) {
       wide_.push_back(candidate);
     } else {
-      for (const std::uint32_t b : blocks_.of_rule[k]) narrow_.push_back({b, candidate});
+      const auto& of_rule = blocks_.of_rule[k];
+      for (std::size_t i = 0; i < of_rule.size(); ++i) {
+        if (meets(touches_[k][i], candidate)) narrow_.push_back({of_rule[i], candidate});
+      }
     }
   }
   // Within a block they stay in order: they ascend by position.
@@ -80,12 +95,11 @@ void RowFiller::sort_rules(const CompileTrace::Row& row) {
 
 std::uint32_t RowFiller::block_number(std::uint32_t block, std::span<const InBlock> narrow) {
   candidates_.clear();
-  const auto add = [&](const Candidate& c) {
-    if (blocks_.columns[block].may_meet(node_of_rule_[c.position], c)) candidates_.push_back(c);
-  };
-  for (const Candidate& c : wide_) add(c);
+  for (const Candidate& c : wide_) {
+    if (meets(touches_[c.position][block], c)) candidates_.push_back(c);
+  }
   const auto middle = static_cast<std::ptrdiff_t>(candidates_.size());
-  for (const InBlock& entry : narrow) add(entry.candidate);
+  for (const InBlock& entry : narrow) candidates_.push_back(entry.candidate);
   std::ranges::inplace_merge(candidates_, candidates_.begin() + middle, {}, &Candidate::position);
   return store_.number_of(block, candidates_);
 }

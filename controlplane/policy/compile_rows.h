@@ -34,6 +34,12 @@ class RowFiller {
   [[nodiscard]] std::vector<std::uint32_t> stripes() const;
 
  private:
+  // Whether a rule matches some column of a block and its scope covers one with it.
+  enum class Touch : std::uint8_t { kNever, kByTheSource, kAlways };
+  [[nodiscard]] static bool meets(Touch touch, const Candidate& candidate) {
+    return touch == Touch::kAlways ||
+           (touch == Touch::kByTheSource && candidate.covers_source != 0);
+  }
   using Stripe = std::array<std::uint32_t, image::kStripeBlocks>;
   struct InBlock {
     std::uint32_t block{0};
@@ -54,8 +60,10 @@ class RowFiller {
   const RuleOrder& order_;
   const Blocks& blocks_;
   BlockStore& store_;
-  std::vector<NodeId> node_of_rule_;                              // by position
-  std::vector<std::uint8_t> rule_is_wide_;                        // by position
+  std::vector<NodeId> node_of_rule_;        // by position
+  std::vector<std::uint8_t> rule_is_wide_;  // by position
+  // By position: of a wide rule by block, of another in the order of its blocks.
+  std::vector<std::vector<Touch>> touches_;
   std::unordered_map<std::vector<Candidate>, Base, Hash> bases_;  // by the wide rules of a row
   Interner<Stripe> stripes_;
   std::vector<std::uint32_t> rows_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "controlplane/policy/compile_bits.h"
+#include "controlplane/policy/compile_selectors.h"
 
 namespace meiguan::policy {
 namespace {
@@ -35,10 +36,11 @@ std::uint32_t width(const PortMatch& match) {
 // Atoms at which a rule's `to` could match, for whatever port; a superset is harmless.
 class AtomReach {
  public:
-  AtomReach(const CheckedPolicy& policy, const AddressPlan& plan) : policy_{policy}, plan_{plan} {
+  AtomReach(const CheckedPolicy& policy, const AddressPlan& plan)
+      : policy_{policy}, plan_{plan}, units_{policy}, by_unit_(policy.units.size()) {
     for (std::size_t a = 0; a < plan.atoms.size(); ++a) {
       const PlannedAtom& atom = plan.atoms[a];
-      if (atom.unit.is_some()) with_unit_.push_back(a);
+      if (atom.unit.is_some()) by_unit_[atom.unit.index()].push_back(a);
       for (const std::uint32_t net : atom.nets) by_net_[net].push_back(a);
       for (const EndpointRef& e : atom.endpoints) by_service_[e.service].insert(a);
     }
@@ -59,18 +61,8 @@ class AtomReach {
       case SelectorKind::kNode:
       case SelectorKind::kTier:
       case SelectorKind::kLabel:
-        for (const std::size_t a : with_unit_) {
-          const Unit& unit = policy_.units[plan_.atoms[a].unit.index()];
-          if (s.kind == SelectorKind::kUnit && plan_.atoms[a].unit != s.unit) continue;
-          if (s.kind == SelectorKind::kNode && !policy_.is_within(unit.node, s.node)) continue;
-          if (s.kind == SelectorKind::kTier && policy_.nodes[unit.node.index()].tier != s.tier) {
-            continue;
-          }
-          if (s.kind == SelectorKind::kLabel &&
-              std::ranges::find(unit.labels, s.text) == unit.labels.end()) {
-            continue;
-          }
-          reach.set(a);
+        for (const UnitId unit : units_.of(s)) {
+          for (const std::size_t a : by_unit_[unit.index()]) reach.set(a);
         }
         return;
       case SelectorKind::kGroup: reach |= of_group(s.group); return;
@@ -102,7 +94,8 @@ class AtomReach {
 
   const CheckedPolicy& policy_;
   const AddressPlan& plan_;
-  std::vector<std::size_t> with_unit_;
+  UnitSets units_;
+  std::vector<std::vector<std::size_t>> by_unit_;
   std::map<std::uint32_t, std::vector<std::size_t>> by_net_;
   std::map<ServiceId, std::set<std::size_t>> by_service_;
   mutable std::map<GroupId, Bits> found_;  // as in SourcePoints
