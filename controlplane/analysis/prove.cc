@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace meiguan::analysis {
@@ -11,11 +13,22 @@ namespace {
 using image::Image;
 using image::Isolation;
 
-// Sources for which isolation says the same, by row.
+// Sources for which isolation says the same, by row; the rows in the order of their first points.
 struct SourceCase {
+  struct Row {
+    std::uint32_t number{0};
+    std::vector<const SourcePoint*> points;
+  };
   ZoneId zone;
   Families families{0};
-  std::map<std::uint32_t, std::vector<const SourcePoint*>> rows;
+  std::vector<Row> rows;
+  std::unordered_map<std::uint32_t, std::size_t> row_at;
+
+  void add(const SourcePoint& point) {
+    const auto [it, is_new] = row_at.try_emplace(point.row, rows.size());
+    if (is_new) rows.push_back({point.row, {}});
+    rows[it->second].points.push_back(&point);
+  }
 };
 
 // Targets of one column for which isolation says the same.
@@ -35,8 +48,8 @@ std::vector<SourceCase> group_sources(const Reach& reach, const policy::Assertio
     const std::size_t group = reach.image().atoms()[source.atom].source_group;
     if (!points.sources.test(group * width + source.zone.index())) continue;
     const auto [it, is_new] = numbers.try_emplace({source.zone, source.families}, cases.size());
-    if (is_new) cases.push_back({source.zone, source.families, {}});
-    cases[it->second].rows[source.row].push_back(&source);
+    if (is_new) cases.push_back({source.zone, source.families, {}, {}});
+    cases[it->second].add(source);
   }
   return cases;
 }
@@ -98,8 +111,8 @@ bool Prover::find(const policy::AssertionPoints& points, bool let_by,
       const std::vector<View> views = views_of(reach_, from, targets);
       if (views.empty()) continue;
       ++turn;
-      for (const auto& [row, unused] : from.rows) {
-        const std::uint32_t block = image.block(row, b);
+      for (const SourceCase::Row& row : from.rows) {
+        const std::uint32_t block = image.block(row.number, b);
         if (seen[block] == turn) continue;
         seen[block] = turn;
         for (const View& view : views) {
@@ -107,16 +120,17 @@ bool Prover::find(const policy::AssertionPoints& points, bool let_by,
           const std::uint64_t hits = (let_by ? masks.allowed : masks.denied) & view.columns;
           if (hits == 0) continue;
           std::vector<const SourcePoint*> sources;
-          for (const auto& [other, same] : from.rows) {
-            if (image.block(other, b) != block) continue;
-            sources.insert(sources.end(), same.begin(), same.end());
+          for (const SourceCase::Row& other : from.rows) {
+            if (image.block(other.number, b) != block) continue;
+            sources.insert(sources.end(), other.points.begin(), other.points.end());
           }
           for (const TargetCase* target : view.targets) {
             if ((hits >> target->bit & 1) == 0) continue;
             const image::Cell cell =
                 image.cells()[std::size_t{block} * image::kBlockColumns + target->bit];
             const WhenLetBy when = blocks_.cells().of(cell, view.isolation);
-            if (visit({sources, target->points, *(let_by ? when.allowed : when.denied)})) {
+            if (visit({sources, target->points, *(let_by ? when.allowed : when.denied),
+                       when.allowed && when.denied})) {
               return true;
             }
           }

@@ -22,6 +22,7 @@ struct Packets {
   std::span<const SourcePoint* const> sources;
   std::span<const TargetPoint* const> targets;
   std::int64_t at{0};  // the first instant at which it is their fate
+  bool timed{false};   // at another instant it is not
 };
 
 class Prover {

@@ -33,6 +33,12 @@ std::vector<ZoneId> service_zones(const Image& image, const image::Atom& atom) {
 }  // namespace
 
 Reach::Reach(const Image& image) : image_{image} {
+  for (const image::TerminalSlot& slot : image.terminals()) {
+    if (slot.unit == image::kNone) continue;
+    if (image.units()[slot.unit].admission == image::Admission::kOpen) continue;
+    terminals_[UnitId{slot.unit}].push_back(slot.address);
+  }
+  for (auto& [unit, addresses] : terminals_) std::ranges::sort(addresses);
   for (std::size_t s = 0; s < image.spaces().size(); ++s) {
     const SpaceId space{static_cast<SpaceId::rep>(s)};
     std::map<std::uint32_t, Families> atoms;
@@ -52,6 +58,12 @@ Reach::Reach(const Image& image) : image_{image} {
       }
     }
   }
+}
+
+std::span<const net::Address> Reach::terminals(UnitId unit) const {
+  const auto it = terminals_.find(unit);
+  if (it == terminals_.end()) return {};
+  return it->second;
 }
 
 std::vector<ZoneId> Reach::zones_of(SpaceId space) const {

@@ -67,6 +67,8 @@ class Reach {
   // The addresses of an atom; empty where it has none of that family in that space.
   [[nodiscard]] std::span<const AtomRange> ranges(SpaceId space, net::Family family,
                                                   std::uint32_t atom) const;
+  // The registered terminals of a unit that admits no other addresses.
+  [[nodiscard]] std::span<const net::Address> terminals(UnitId unit) const;
   // A key with which a first packet of that family reaches the target point.
   [[nodiscard]] std::optional<std::uint32_t> key(const TargetPoint& to, net::Family family) const;
 
@@ -80,6 +82,7 @@ class Reach {
   std::vector<TargetPoint> targets_;
   // By space and family: all ranges by atom.
   std::map<std::pair<SpaceId, net::Family>, std::vector<AtomRange>> ranges_;
+  std::map<UnitId, std::vector<net::Address>> terminals_;
   // By port map and family, then slot: a key, or none.
   std::map<std::pair<std::uint32_t, net::Family>, std::vector<std::optional<std::uint32_t>>> keys_;
   [[nodiscard]] const std::vector<std::optional<std::uint32_t>>& slot_keys(std::uint32_t port_map,

@@ -1,7 +1,9 @@
 #include "controlplane/lifecycle/bundle.h"
 
+#include <chrono>
 #include <utility>
 
+#include "controlplane/analysis/assertions.h"
 #include "controlplane/policy/load.h"
 
 namespace meiguan::lifecycle {
@@ -16,9 +18,14 @@ std::unexpected<policy::Diagnostics> whole_file(const std::filesystem::path& pat
 
 }  // namespace
 
+DecideAssertions decide_from_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::seconds>(now).count()};
+}
+
 std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
     const std::filesystem::path& policy, const std::filesystem::path& gateway,
-    const policy::Catalog* previous, policy::PolicyLoader* loader) {
+    const policy::Catalog* previous, DecideAssertions assertions, policy::PolicyLoader* loader) {
   auto checked = loader != nullptr ? loader->load(policy) : policy::load_policy(policy);
   if (!checked) return std::unexpected{std::move(checked.error())};
   std::optional<policy::CheckedGateway> port_side;
@@ -32,6 +39,13 @@ std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
   // The bytes keep their address when their owner moves.
   auto opened = image::Image::open(compiled->bytes.span());
   if (!opened) return whole_file(policy, std::move(opened.error()));
+  if (assertions.from) {
+    auto failed = analysis::failed_assertions(*checked, *compiled, *opened, *assertions.from,
+                                              policy);
+    if (!failed.empty()) return std::unexpected{std::move(failed)};
+  }
+  // Packets are never asked for them: what was worked out for them need not stay in memory.
+  compiled->assertions = {};
   return std::make_unique<const Bundle>(std::move(*checked), std::move(port_side),
                                         std::move(*compiled), *opened);
 }

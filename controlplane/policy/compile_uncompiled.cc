@@ -12,9 +12,6 @@ std::optional<Error> refuse_uncompiled(const CheckedPolicy& policy) {
                       fmt::format("{}：本版本尚不支持{}（not supported yet）", policy.where(place),
                                   chinese)}};
   };
-  for (const Assertion& assertion : policy.assertions) {
-    return refuse(assertion.place, "[[assert]] is", " [[assert]]");
-  }
   for (const Service& service : policy.services) {
     if (!service.offered_to.empty()) {
       return refuse(service.place, "`offered_to` is", " `offered_to`");

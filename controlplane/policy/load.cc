@@ -1,5 +1,8 @@
 #include "controlplane/policy/load.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 #include "controlplane/policy/check_gateway.h"
@@ -45,6 +48,26 @@ std::expected<CheckedPolicy, Diagnostics> PolicyLoader::load(const std::filesyst
   Reporter reporter(source.files);
   read_source(path, source, reporter);
   return policy::load(source, reporter, cache_.get());
+}
+
+std::expected<AskedPolicy, Diagnostics> load_policy_with(const std::filesystem::path& path,
+                                                         std::string_view name,
+                                                         std::string_view question) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source(path, source, reporter);
+  const auto file = static_cast<std::uint32_t>(source.files.size());
+  source.files.push_back({std::string{name}, std::string{question}});
+  source.nodes.front().files.push_back(file);
+  auto policy = load(source, reporter);
+  if (!policy) return std::unexpected(std::move(policy.error()));
+  AskedPolicy asked{std::move(*policy)};
+  const auto& assertions = asked.policy.assertions;
+  const auto is_asked = [&](const Assertion& a) { return a.place.file == file; };
+  const auto first = std::ranges::find_if(assertions, is_asked);
+  asked.first_asked = static_cast<std::size_t>(first - assertions.begin());
+  asked.asked = static_cast<std::size_t>(std::ranges::count_if(assertions, is_asked));
+  return asked;
 }
 
 std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,

@@ -2,6 +2,7 @@
 
 // The front of the policy compiler: from files to a checked policy. Pure but for reading files.
 
+#include <cstddef>
 #include <expected>
 #include <filesystem>
 #include <memory>
@@ -34,6 +35,17 @@ class PolicyLoader {
  private:
   std::unique_ptr<ReadCache> cache_;
 };
+
+// A policy with one more assertion, which a person asks about: `[[assert]]` tables at the root.
+struct AskedPolicy {
+  CheckedPolicy policy;
+  std::size_t first_asked{0};  // index into policy.assertions
+  std::size_t asked{0};        // how many
+};
+
+// The same with `question`, the text of one more file at the root that messages call `name`.
+[[nodiscard]] std::expected<AskedPolicy, Diagnostics> load_policy_with(
+    const std::filesystem::path& path, std::string_view name, std::string_view question);
 
 // The same for the text of a policy of one file; `name` is what messages call it.
 [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,

@@ -59,6 +59,7 @@ using Action = std::function<int()>;
 // Each adds its commands to `app`; the one that was given puts its action into `chosen`.
 void add_policy_commands(CLI::App& app, Context& context, Action& chosen);
 void add_explain_command(CLI::App& app, Context& context, Action& chosen);
+void add_prove_command(CLI::App& app, Context& context, Action& chosen);
 void add_replay_command(CLI::App& app, Context& context, Action& chosen);
 void add_reference_commands(CLI::App& app, Context& context, Action& chosen);
 void add_live_commands(CLI::App& app, Context& context, Action& chosen);

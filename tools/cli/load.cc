@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "controlplane/policy/instant_text.h"
+
 namespace meiguan::cli {
 
 void report(const Context& context, const policy::Diagnostics& diagnostics) {
@@ -22,13 +24,30 @@ void report_refusal(const Context& context, const policy::Diagnostics& diagnosti
 
 std::unique_ptr<const lifecycle::Bundle> load(const Context& context,
                                               const std::filesystem::path& policy,
-                                              const std::filesystem::path& gateway) {
-  auto bundle = lifecycle::load_bundle(policy, gateway, nullptr);
+                                              const std::filesystem::path& gateway,
+                                              lifecycle::DecideAssertions assertions) {
+  auto bundle = lifecycle::load_bundle(policy, gateway, nullptr, assertions);
   if (!bundle) {
     report(context, bundle.error());
     return nullptr;
   }
   return std::move(*bundle);
+}
+
+std::optional<std::int64_t> instant_of(const Context& context,
+                                       std::span<const image::UtcOffset> offsets,
+                                       std::string_view at) {
+  if (at.empty()) return *lifecycle::decide_from_now().from;
+  const auto instant = policy::parse_instant(offsets, at);
+  if (!instant) {
+    complain(context, {fmt::format("--at: `{}` is no instant: 2026-10-01, 2026-10-01T08:30 or "
+                                   "2026-10-01T08:30:00+08:00 is expected",
+                                   at),
+                       fmt::format("--at：`{}` 不是时刻，应写作 2026-10-01、2026-10-01T08:30 或 "
+                                   "2026-10-01T08:30:00+08:00",
+                                   at)});
+  }
+  return instant;
 }
 
 }  // namespace meiguan::cli

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
 
 #include "controlplane/lifecycle/bundle.h"
 #include "tools/cli/context.h"
@@ -16,8 +20,16 @@ void report_refusal(const Context& context, const policy::Diagnostics& diagnosti
                     const Text& outcome);
 
 // Loads, checks and compiles; null, with everything that is wrong on stderr, where that fails.
-[[nodiscard]] std::unique_ptr<const lifecycle::Bundle> load(const Context& context,
-                                                            const std::filesystem::path& policy,
-                                                            const std::filesystem::path& gateway);
+// Assertions are left undecided unless it is said how.
+[[nodiscard]] std::unique_ptr<const lifecycle::Bundle> load(
+    const Context& context, const std::filesystem::path& policy,
+    const std::filesystem::path& gateway,
+    lifecycle::DecideAssertions assertions = lifecycle::kLeaveUndecided);
+
+// The instant that --at names, now where it is empty; nothing, told of on stderr, where it is none.
+// `offsets` are the policy's wall clock.
+[[nodiscard]] std::optional<std::int64_t> instant_of(const Context& context,
+                                                     std::span<const image::UtcOffset> offsets,
+                                                     std::string_view at);
 
 }  // namespace meiguan::cli

@@ -106,6 +106,7 @@ int run(int argc, const char* const* argv) {
   Action chosen;
   add_policy_commands(app, context, chosen);
   add_explain_command(app, context, chosen);
+  add_prove_command(app, context, chosen);
   add_replay_command(app, context, chosen);
   add_reference_commands(app, context, chosen);
   add_live_commands(app, context, chosen);

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <memory>
 
+#include "controlplane/analysis/assertions.h"
 #include "controlplane/analysis/lint.h"
 #include "controlplane/lifecycle/files.h"
 #include "controlplane/policy/load.h"
@@ -19,6 +20,7 @@ namespace json = boost::json;
 struct CheckOptions {
   std::string path;
   std::string gateway;
+  std::string at;
   bool strict{false};
 };
 
@@ -43,6 +45,24 @@ json::array to_json(const Context& context, const policy::Diagnostics& diagnosti
   return array;
 }
 
+// What keeps a policy without error from being loaded all the same: a limit of the image, an
+// assertion that does not hold.
+policy::Diagnostics check_compiled(const policy::CheckedPolicy& checked,
+                                   const policy::CheckedGateway* gateway, std::int64_t at,
+                                   const std::string& path) {
+  const auto whole = [&](Text message) {
+    policy::Diagnostic diagnostic;
+    diagnostic.file = path;
+    diagnostic.message = std::move(message);
+    return policy::Diagnostics{std::move(diagnostic)};
+  };
+  const auto compiled = policy::compile(checked, gateway, nullptr);
+  if (!compiled) return whole(compiled.error().message);
+  const auto image = image::Image::open(compiled->bytes.span());
+  if (!image) return whole(image.error().message);
+  return analysis::failed_assertions(checked, *compiled, *image, at, path);
+}
+
 int check(const Context& context, const CheckOptions& options) {
   const auto format = context.format({Format::kTable, Format::kJson});
   if (!format) return kBadInput;
@@ -60,15 +80,10 @@ int check(const Context& context, const CheckOptions& options) {
         gateway.emplace(std::move(*loaded));
       }
     }
-    // A policy that exceeds a limit of the image cannot be loaded either.
     if (errors.empty()) {
-      if (auto compiled = policy::compile(*checked, gateway ? &*gateway : nullptr, nullptr);
-          !compiled) {
-        policy::Diagnostic too_large;
-        too_large.file = options.path;
-        too_large.message = std::move(compiled.error().message);
-        errors.push_back(std::move(too_large));
-      }
+      const auto at = instant_of(context, checked->utc_offsets, options.at);
+      if (!at) return kBadInput;
+      errors = check_compiled(*checked, gateway ? &*gateway : nullptr, *at, options.path);
     }
   }
   if (*format == Format::kJson) {
@@ -94,7 +109,7 @@ int check(const Context& context, const CheckOptions& options) {
 }
 
 int compile(const Context& context, const CompileOptions& options) {
-  const auto bundle = load(context, options.policy, options.gateway);
+  const auto bundle = load(context, options.policy, options.gateway, lifecycle::decide_from_now());
   if (!bundle) return kBadInput;
   if (auto written = lifecycle::write_atomically(options.out, bundle->compiled.bytes.span());
       !written) {
@@ -134,6 +149,9 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
       ->required();
   check_command->add_option("--gateway", check_options->gateway,
                             context.tr("also check this gateway file", "同时检查该网关文件"));
+  check_command->add_option("--at", check_options->at,
+                            context.tr("decide assertions from this instant on, not from now",
+                                       "从该时刻起（而非此刻）判定断言"));
   check_command->add_flag("--strict", check_options->strict,
                           context.tr("exit 1 where there are lints", "有提示时退出码为 1"));
   check_command->callback([&context, &chosen, check_options] {
