@@ -75,6 +75,18 @@ Text describe_rules(const Names& names, const image::Moment& moment,
                                                              : "本级";
   text.chinese += fmt::format("{}规则 {}（{}）{}", phase, rule->full_name, rule->where,
                               allowed ? "放行" : "拒绝");
+  if (!rule->schedule.empty()) {
+    text.english += fmt::format("; it is there by schedule {}", rule->schedule);
+    text.chinese += fmt::format("；按时间表 {} 生效", rule->schedule);
+  }
+  if (!rule->not_before.empty()) {
+    text.english += fmt::format("; it is there from {} on", rule->not_before);
+    text.chinese += fmt::format("；自 {} 起生效", rule->not_before);
+  }
+  if (!rule->expires.empty()) {
+    text.english += fmt::format("; it expires at {}", rule->expires);
+    text.chinese += fmt::format("；至 {} 失效", rule->expires);
+  }
   for (const std::string* const note : {&rule->comment, &rule->ticket}) {
     if (note->empty()) continue;
     text.english += fmt::format("; {}", *note);

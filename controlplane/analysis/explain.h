@@ -42,6 +42,9 @@ struct Explanation {
   ServiceId service;
   PortId in;   // with a gateway
   PortId out;  // with a gateway, where it is forwarded
+  // The first instant after the asked one at which reason or rule differ because of schedules or
+  // dates; nothing where they never do.
+  std::optional<std::int64_t> until;
   std::vector<Stage> stages;
   std::vector<Text> assumptions;
 };

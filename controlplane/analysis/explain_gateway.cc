@@ -256,6 +256,7 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
         break;
       }
       case Step::kRules:
+        result.until = changes_at(image, subject, target, question.at);
         stage.detail = describe_rules(names, moment,
                                       fastpath::decide(image, moment, subject, target));
         break;

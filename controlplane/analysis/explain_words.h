@@ -25,6 +25,13 @@ inline constexpr std::string_view kNotAsked = "not-asked";
 [[nodiscard]] Text describe_rules(const Names& names, const image::Moment& moment,
                                   const fastpath::Access& access);
 
+// When what the rules say of a packet changes for the first time after `at`: see
+// Explanation::until.
+[[nodiscard]] std::optional<std::int64_t> changes_at(const image::Image& image,
+                                                     const fastpath::Subject& subject,
+                                                     const fastpath::Target& target,
+                                                     std::int64_t at);
+
 // Explain without a gateway (explain_objects.cc) and with one (explain_gateway.cc).
 [[nodiscard]] Result<Explanation> explain_by_objects(const image::Image& image, const Names& names,
                                                      const Question& question);

@@ -27,6 +27,10 @@ class FieldReader {
     if (s == nullptr) return bad<std::string>();
     return std::string{*s};
   }
+  // Nothing where the key is not there: catalogs of earlier versions do not have it.
+  [[nodiscard]] std::string later_text(std::string_view key) {
+    return find(key) == nullptr ? std::string{} : text(key);
+  }
   [[nodiscard]] bool flag(std::string_view key) {
     const json::value* v = find(key);
     const bool* b = v == nullptr ? nullptr : v->if_bool();
@@ -110,7 +114,10 @@ std::string to_json(const Catalog& catalog) {
                                  {"ticket", rule.ticket},
                                  {"owner", rule.owner},
                                  {"comment", rule.comment},
-                                 {"log", rule.log}});
+                                 {"log", rule.log},
+                                 {"schedule", rule.schedule},
+                                 {"not_before", rule.not_before},
+                                 {"expires", rule.expires}});
   }
   json::array ports;
   for (const CatalogPort& port : catalog.ports) {
@@ -157,7 +164,9 @@ Result<Catalog> catalog_from_json(std::string_view text) {
            [&](FieldReader& f) {
              catalog.rules.push_back({f.flag("in_use"), f.text("full_name"), f.text("where"),
                                       f.text("action"), f.text("phase"), f.text("ticket"),
-                                      f.text("owner"), f.text("comment"), f.flag("log")});
+                                      f.text("owner"), f.text("comment"), f.flag("log"),
+                                      f.later_text("schedule"), f.later_text("not_before"),
+                                      f.later_text("expires")});
            }) &&
       each(*root, "ports", [&](FieldReader& f) {
         catalog.ports.push_back({f.text("name"), f.text("zone")});

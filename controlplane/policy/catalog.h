@@ -43,6 +43,11 @@ struct CatalogRule {
   std::string owner;
   std::string comment;
   bool log{false};
+  // When it is there, where that is not always: the id of its schedule, and instants of the
+  // policy's wall clock ("2027-01-01T00:00:00+08:00").
+  std::string schedule;
+  std::string not_before;
+  std::string expires;
 };
 
 struct CatalogPort {

@@ -79,12 +79,7 @@ bool drops(Isolation isolation, Reason& reason) noexcept {
   return false;
 }
 
-Access decide(const Image& image, const image::Moment& moment, const Subject& subject,
-              const Target& target) noexcept {
-  Access access;
-  access.isolation = isolate(image, subject, target);
-  if (drops(access.isolation, access.decision.reason)) return access;
-
+image::Cell cell_of(const Image& image, const Subject& subject, const Target& target) noexcept {
   const std::uint32_t columns = image.meta().zone_columns;
   const std::uint32_t by_objects_column = columns - 1;
   const image::TargetRecord& record = image.targets()[target.number];
@@ -99,9 +94,15 @@ Access decide(const Image& image, const image::Moment& moment, const Subject& su
                              subject.in_zone.value()];
   const std::uint32_t target_class =
       image.target_classes()[std::size_t{target.number} * columns + column];
+  return image.cell(source_class, target_class);
+}
 
-  return decide(image, access.isolation,
-                image.outcome(image.cell(source_class, target_class), moment));
+Access decide(const Image& image, const image::Moment& moment, const Subject& subject,
+              const Target& target) noexcept {
+  Access access;
+  access.isolation = isolate(image, subject, target);
+  if (drops(access.isolation, access.decision.reason)) return access;
+  return decide(image, access.isolation, image.outcome(cell_of(image, subject, target), moment));
 }
 
 Access decide(const Image& image, Isolation isolation,

@@ -63,6 +63,10 @@ struct Access {
 [[nodiscard]] image::Isolation isolate(const image::Image& image, const Subject& subject,
                                        const Target& target) noexcept;
 
+// The cell of the matrix that says what the rules do. Isolation must not drop.
+[[nodiscard]] image::Cell cell_of(const image::Image& image, const Subject& subject,
+                                  const Target& target) noexcept;
+
 // Isolation, then the rules: the first packet of a flow from `subject` to `target`.
 [[nodiscard]] Access decide(const image::Image& image, const image::Moment& moment,
                             const Subject& subject, const Target& target) noexcept;

@@ -294,7 +294,8 @@ class Explain(unittest.TestCase):
         code, got = self.ask("--from", FINANCE, "--to", f"{BUDGET}:443/tcp")
         self.assertEqual(code, 0)
         self.assertEqual(list(got), ["schema", "verdict", "reason", "rule", "where", "unit",
-                                     "to_unit", "service", "stages", "assumptions"])
+                                     "to_unit", "service", "stages", "assumptions", "at", "until",
+                                     "schedule", "not_before", "expires"])
         self.assertEqual(got["schema"], "meiguan.explain/v1")
         where, line = got["where"].split(":")
         text = (POLICY / where).read_text().splitlines()

@@ -7,6 +7,7 @@
 
 #include "controlplane/analysis/explain.h"
 #include "controlplane/analysis/names.h"
+#include "controlplane/policy/instant_text.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
 #include "tools/cli/question.h"
@@ -33,8 +34,12 @@ json::value text_or_null(std::string_view text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
-void print_json(const Context& context, const analysis::Names& names,
-                const analysis::Explanation& answer, Out& out) {
+void print_json(const Context& context, const lifecycle::Bundle& bundle,
+                const analysis::Question& question, const analysis::Explanation& answer, Out& out) {
+  const analysis::Names names{bundle.compiled.catalog};
+  const auto instant = [&](std::int64_t at) {
+    return policy::instant_text(bundle.policy.utc_offsets, at);
+  };
   const auto* const reason = fastpath::find_reason(answer.decision.reason);
   const auto* const rule = names.rule(answer.decision.rule);
   json::object document;
@@ -58,11 +63,20 @@ void print_json(const Context& context, const analysis::Names& names,
   json::array assumptions;
   for (const auto& text : answer.assumptions) assumptions.emplace_back(context.tr(text));
   document.emplace("assumptions", std::move(assumptions));
+  document.emplace("at", instant(question.at));
+  document.emplace("until",
+                   answer.until ? json::value(instant(*answer.until)) : json::value(nullptr));
+  const policy::CatalogRule none;
+  const policy::CatalogRule& times = rule != nullptr ? *rule : none;
+  document.emplace("schedule", text_or_null(times.schedule));
+  document.emplace("not_before", text_or_null(times.not_before));
+  document.emplace("expires", text_or_null(times.expires));
   out.line(json::serialize(document));
 }
 
-void print_text(const Context& context, const analysis::Names& names,
+void print_text(const Context& context, const lifecycle::Bundle& bundle,
                 const analysis::Question& question, const analysis::Explanation& answer, Out& out) {
+  const analysis::Names names{bundle.compiled.catalog};
   const auto* const reason = fastpath::find_reason(answer.decision.reason);
   out.line(
       fmt::format("{} -> {}", net::to_string(question.from), analysis::to_string(question.to)));
@@ -85,6 +99,11 @@ void print_text(const Context& context, const analysis::Names& names,
     out.line(fmt::format("  {}", context.tr(Text{std::string{reason->english},
                                                  std::string{reason->chinese}})));
   }
+  if (answer.until) {
+    const auto until = policy::instant_text(bundle.policy.utc_offsets, *answer.until);
+    out.line(context.tr({fmt::format("  until {}, when a schedule or a date passes", until),
+                         fmt::format("  此结论到 {} 为止，届时有时间表或日期变化", until)}));
+  }
   out.line(context.tr("assumed:", "前提："));
   for (const auto& text : answer.assumptions) out.line("  - " + context.tr(text));
 }
@@ -95,7 +114,6 @@ int run(const Context& context, const Options& options) {
   const auto bundle = load(context, options.policy, options.gateway);
   if (!bundle) return kBadInput;
   const auto& catalog = bundle->compiled.catalog;
-  const analysis::Names names{catalog};
   const auto question = read_question(options.question, *bundle);
   if (!question) {
     auto option = "--" + question.error().key;
@@ -107,9 +125,9 @@ int run(const Context& context, const Options& options) {
   if (!answer) return refuse(context, answer.error().message);
   Out out;
   if (*format == Format::kJson) {
-    print_json(context, names, *answer, out);
+    print_json(context, *bundle, *question, *answer, out);
   } else {
-    print_text(context, names, *question, *answer, out);
+    print_text(context, *bundle, *question, *answer, out);
   }
   if (options.expect.empty()) return kYes;
   return answer->decision.forwards() == (options.expect == "allow") ? kYes : kNo;
