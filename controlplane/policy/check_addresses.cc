@@ -1,6 +1,10 @@
 // Who owns which address: prefixes of units, addresses of terminals, endpoints of services.
 
-#include <unordered_map>
+#include <algorithm>
+#include <bit>
+#include <functional>
+#include <string_view>
+#include <vector>
 
 #include "controlplane/policy/check_policy.h"
 #include "controlplane/policy/message.h"
@@ -64,6 +68,10 @@ void check_nesting(Checking& checking, const PrefixIndex::Entry& inner,
 
 // Whether `address` is in a prefix of `unit`, be it in one nested in it too.
 bool unit_holds(const Checking& checking, SpaceId space, UnitId unit, const net::Address& address) {
+  const auto& own = checking.policy.units[unit.index()].prefixes;
+  if (std::ranges::any_of(own, [&](const auto& prefix) { return prefix.contains(address); })) {
+    return true;
+  }
   const net::Prefix host = net::Prefix::around(address, net::address_bits(address.family()));
   const auto& entries = checking.unit_prefixes.entries();
   for (std::uint32_t i = checking.unit_prefixes.longest_cover(space, host); i != PrefixIndex::kNone;
@@ -79,21 +87,46 @@ struct AddressKey {
   bool operator==(const AddressKey&) const = default;
 };
 
-struct AddressHash {
-  std::size_t operator()(const AddressKey& key) const noexcept {
-    const auto& bytes = key.address.bytes();
-    const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    return std::hash<std::string_view>{}(text)*31 + key.space.value();
-  }
-};
-
 // A terminal may list an address twice; no address is two terminals'.
 struct AddressOwner {
+  AddressKey key;
   const Terminal* terminal;
   Place place;
 };
 
-using AddressOwners = std::unordered_map<AddressKey, AddressOwner, AddressHash>;
+// Hundreds of thousands of addresses: a table of numbers, open addressing, at most half full.
+class AddressOwners {
+ public:
+  explicit AddressOwners(std::size_t most) : slots_(std::bit_ceil(most * 2 + 1), 0) {
+    owners_.reserve(most);
+  }
+
+  // Who has the address: `owner`, or whoever came first.
+  const AddressOwner& add(const AddressOwner& owner) {
+    std::size_t i = hash(owner.key);
+    for (;; ++i) {
+      std::uint32_t& slot = slots_[i & (slots_.size() - 1)];
+      if (slot == 0) {
+        owners_.push_back(owner);
+        slot = static_cast<std::uint32_t>(owners_.size());
+        return owners_.back();
+      }
+      if (owners_[slot - 1].key == owner.key) return owners_[slot - 1];
+    }
+  }
+
+ private:
+  [[nodiscard]] static std::size_t hash(const AddressKey& key) noexcept {
+    const auto& bytes = key.address.bytes();
+    // reinterpret_cast: bytes as characters.
+    return std::hash<std::string_view>{}(
+               {reinterpret_cast<const char*>(bytes.data()), bytes.size()}) +
+           key.space.value();
+  }
+
+  std::vector<std::uint32_t> slots_;  // 0: free; else a number into owners_, from 1
+  std::vector<AddressOwner> owners_;
+};
 
 void check_terminal_addresses(Checking& checking, const Terminal& terminal,
                               const std::vector<Place>& places, AddressOwners& owners) {
@@ -108,14 +141,13 @@ void check_terminal_addresses(Checking& checking, const Terminal& terminal,
                                              "{} 不在单位 `{}` 的任何前缀内",
                                              net::to_string(address), unit.id));
     }
-    const auto [it, is_new] = owners.try_emplace(AddressKey{*space, address},
-                                                 AddressOwner{&terminal, places[i]});
-    if (!is_new && it->second.terminal != &terminal) {
+    const AddressOwner& first = owners.add({{*space, address}, &terminal, places[i]});
+    if (first.terminal != &terminal) {
       checking.reporter.error(places[i],
                               say("{} is a terminal's address already", "{} 已是另一终端的地址",
                                   net::to_string(address)),
                               say("it is first given at {}", "首次出现于 {}",
-                                  checking.reporter.where(it->second.place)));
+                                  checking.reporter.where(first.place)));
     }
   }
 }
@@ -167,8 +199,11 @@ void check_unit_prefixes(Checking& checking) {
 }
 
 void check_terminals(Checking& checking) {
-  AddressOwners owners;
-  owners.reserve(checking.policy.terminals.size());
+  std::size_t addresses = 0;
+  for (const Terminal& terminal : checking.policy.terminals) {
+    addresses += terminal.addresses.size();
+  }
+  AddressOwners owners{addresses};
   for (std::size_t i = 0; i < checking.policy.terminals.size(); ++i) {
     const Terminal& terminal = checking.policy.terminals[i];
     const DraftTerminal& draft = checking.draft.terminals[i];

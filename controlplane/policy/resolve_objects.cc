@@ -125,11 +125,18 @@ void resolve_units(Checking& checking) {
 
 void resolve_terminals(Checking& checking) {
   checking.policy.terminals.reserve(checking.draft.terminals.size());
+  // Terminals of one unit stand together as a rule.
+  const DraftTerminal* before = nullptr;
   for (DraftTerminal& draft : checking.draft.terminals) {
-    if (draft.unit) {
+    if (draft.unit && before != nullptr && draft.unit->text == before->unit->text) {
+      draft.terminal.unit = checking.policy.terminals.back().unit;
+    } else if (draft.unit) {
       const auto unit = checking.units.resolve(draft.unit->text, draft.unit->place,
                                                checking.reporter);
       if (unit) draft.terminal.unit = UnitId{*unit};
+      before = unit ? &draft : nullptr;
+    } else {
+      before = nullptr;
     }
     checking.policy.terminals.push_back(std::move(draft.terminal));
   }
