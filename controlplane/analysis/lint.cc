@@ -1,234 +1,131 @@
 #include "controlplane/analysis/lint.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
 #include <fstream>
-#include <map>
-#include <set>
 #include <tuple>
 #include <utility>
+
+#include "controlplane/analysis/lint_sink.h"
 
 namespace meiguan::analysis {
 namespace {
 
-using policy::CheckedPolicy;
-using policy::Rule;
-using policy::Selector;
-using policy::SelectorKind;
+using enum LintLevel;
 
-class Linter {
- public:
-  Linter(const CheckedPolicy& policy, const std::filesystem::path& path)
-      : policy_{policy}, path_{path} {}
-
-  policy::Diagnostics run() {
-    check_labels();
-    check_nesting();
-    check_service_cells();
-    std::ranges::stable_sort(found_, {}, [](const policy::Diagnostic& d) {
-      return std::tuple{std::string_view{d.file}, d.line, d.column};
-    });
-    add_source_lines();
-    return std::move(found_);
-  }
-
- private:
-  void add(const policy::Place& place, std::size_t length, Text message, Text hint) {
-    policy::Diagnostic diagnostic;
-    diagnostic.file = policy_.files[place.file];
-    diagnostic.line = place.line;
-    diagnostic.column = place.column;
-    diagnostic.length = static_cast<std::uint32_t>(std::max<std::size_t>(length, 1));
-    diagnostic.message = std::move(message);
-    diagnostic.hint = std::move(hint);
-    found_.push_back(std::move(diagnostic));
-  }
-
-  void add_source_lines() {
-    std::string open;
-    std::vector<std::string> lines;
-    for (auto& diagnostic : found_) {
-      if (diagnostic.file != open) {
-        open = diagnostic.file;
-        lines.clear();
-        std::ifstream file{std::filesystem::is_directory(path_) ? path_ / open : path_};
-        for (std::string line; std::getline(file, line);) lines.push_back(line);
-      }
-      if (diagnostic.line >= 1 && diagnostic.line <= lines.size()) {
-        diagnostic.source_line = lines[diagnostic.line - 1];
-      }
-    }
-  }
-
-  template <typename Visit>
-  void for_each_selector(const Visit& visit) const {
-    for (const auto& rule : policy_.rules) {
-      for (const auto* const list : {&rule.from, &rule.except_from, &rule.to, &rule.except_to}) {
-        for (const auto& selector : *list) visit(selector);
-      }
-    }
-    for (const auto& group : policy_.groups) {
-      for (const auto* const list : {&group.members, &group.except}) {
-        for (const auto& selector : *list) visit(selector);
-      }
-    }
-  }
-
-  void check_labels() {
-    std::set<std::string_view> of_units;
-    std::set<std::string_view> of_services;
-    for (const auto& unit : policy_.units) of_units.insert(unit.labels.begin(), unit.labels.end());
-    for (const auto& service : policy_.services) {
-      of_services.insert(service.labels.begin(), service.labels.end());
-    }
-    for_each_selector([&](const Selector& selector) {
-      const bool of_unit = selector.kind == SelectorKind::kLabel;
-      if (!of_unit && selector.kind != SelectorKind::kServices) return;
-      if ((of_unit ? of_units : of_services).contains(selector.text)) return;
-      add(selector.place, selector.text.size() + (of_unit ? 8 : 11),
-          {fmt::format("no {} has the label `{}`", of_unit ? "unit" : "service", selector.text),
-           fmt::format("没有{}带标签 `{}`", of_unit ? "单位" : "服务", selector.text)},
-          {"the selector matches nothing", "该选择符不匹配任何对象"});
-    });
-  }
-
-  // A prefix sorts behind those that hold it: a stack of open ones is enough.
-  void check_nesting() {
-    struct Held {
-      SpaceId space;
-      net::Prefix prefix;
-      const policy::Unit* unit;
-    };
-    std::vector<Held> all;
-    for (const auto& unit : policy_.units) {
-      const auto space = policy_.zones[unit.zone.index()].space;
-      for (const auto& prefix : unit.prefixes) all.push_back({space, prefix, &unit});
-    }
-    std::ranges::sort(all, {}, [](const Held& held) {
-      return std::tuple{held.space, held.prefix.family(), held.prefix.address(),
-                        held.prefix.length()};
-    });
-    std::vector<const Held*> open;
-    for (const auto& held : all) {
-      while (!open.empty() &&
-             (open.back()->space != held.space || !open.back()->prefix.contains(held.prefix))) {
-        open.pop_back();
-      }
-      if (!open.empty() && open.back()->unit != held.unit) {
-        const Held& outer = *open.back();
-        add(held.unit->place, 8,
-            {fmt::format("prefix {} of unit {} lies inside {} of unit {}",
-                         net::to_string(held.prefix), held.unit->id, net::to_string(outer.prefix),
-                         outer.unit->id),
-             fmt::format("单位 {1} 的前缀 {0} 位于单位 {3} 的 {2} 之内",
-                         net::to_string(held.prefix), held.unit->id, net::to_string(outer.prefix),
-                         outer.unit->id)},
-            {"its addresses belong to the longer prefix", "这些地址归较长的前缀所有"});
-      }
-      open.push_back(&held);
-    }
-  }
-
-  // What a list of selectors may stand for.
-  struct Meaning {
-    bool is_any{false};  // any zone at all: the rest is then not complete
-    std::set<ZoneId> zones;
-    bool names_service{false};
-  };
-
-  const Meaning& meaning_of(policy::GroupId id) {
-    if (const auto it = groups_.find(id); it != groups_.end()) return it->second;
-    return groups_.emplace(id, meaning_of(policy_.groups[id.index()].members)).first->second;
-  }
-
-  Meaning meaning_of(const std::vector<Selector>& list) {
-    Meaning meaning;
-    auto& zones = meaning.zones;
-    const auto add_units = [&](const auto& matches) {
-      for (const auto& unit : policy_.units) {
-        if (matches(unit)) zones.insert(unit.zone);
-      }
-    };
-    for (const auto& selector : list) {
-      switch (selector.kind) {
-        case SelectorKind::kAny:
-        case SelectorKind::kNet: meaning.is_any = true; return meaning;
-        case SelectorKind::kUnit: zones.insert(policy_.units[selector.unit.index()].zone); break;
-        case SelectorKind::kNode:
-          add_units([&](const auto& u) { return policy_.is_within(u.node, selector.node); });
-          break;
-        case SelectorKind::kTier:
-          add_units(
-              [&](const auto& u) { return policy_.nodes[u.node.index()].tier == selector.tier; });
-          break;
-        case SelectorKind::kLabel:
-          add_units([&](const auto& u) {
-            return std::ranges::find(u.labels, selector.text) != u.labels.end();
-          });
-          break;
-        case SelectorKind::kZone: zones.insert(selector.zone); break;
-        case SelectorKind::kGroup: {
-          const Meaning& held = meaning_of(selector.group);
-          if (held.is_any) return held;
-          zones.insert(held.zones.begin(), held.zones.end());
-          meaning.names_service = meaning.names_service || held.names_service;
-          break;
-        }
-        case SelectorKind::kService:
-        case SelectorKind::kServices: meaning.names_service = true; break;
-      }
-    }
-    return meaning;
-  }
-
-  void check_service_cells() {
-    for (const Rule& rule : policy_.rules) {
-      if (rule.action != policy::Action::kAllow) continue;
-      const Meaning from = meaning_of(rule.from);
-      const Meaning to = meaning_of(rule.to);
-      if (from.is_any || to.is_any || to.names_service) continue;
-      const policy::Zone* service_from = nullptr;
-      const policy::Zone* service_to = nullptr;
-      bool can_meet = false;
-      for (const auto f : from.zones) {
-        for (const auto t : to.zones) {
-          const auto answer = image::isolation(policy_.zones[f.index()].kind,
-                                               policy_.zones[t.index()].kind, f == t);
-          if (answer.dropped()) continue;
-          if (!answer.service()) can_meet = true;
-          service_from = &policy_.zones[f.index()];
-          service_to = &policy_.zones[t.index()];
-        }
-      }
-      if (can_meet || service_from == nullptr) continue;
-      add(rule.place, 8,
-          {fmt::format("rule {} names no service, and from {} to {} only services can be allowed",
-                       policy_.full_name(rule), service_from->id, service_to->id),
-           fmt::format("规则 {} 没有点名服务，而从 {} 到 {} 只能放行服务", policy_.full_name(rule),
-                       service_from->id, service_to->id)},
-          {"name the destination with `service:` or `services:`",
-           "目的请用 `service:` 或 `services:`"});
-    }
-  }
-
-  const CheckedPolicy& policy_;
-  const std::filesystem::path& path_;
-  policy::Diagnostics found_;
-  std::map<policy::GroupId, Meaning> groups_;  // one answer for each, however often it is named
+constexpr std::array kKinds{
+    LintKind{"rule-never-matches", kWarning, "no packet can match the rule",
+             "没有报文能匹配该规则"},
+    LintKind{"rule-shadowed", kWarning, "other rules decide wherever the rule matches",
+             "规则匹配之处都已由其他规则决定"},
+    LintKind{"rule-shadowed-partly", kNote,
+             "rules of other nodes decide the other way in part of what the rule matches",
+             "规则匹配的一部分被其他节点的规则作了相反决定"},
+    LintKind{"rule-redundant", kNote, "taking the rule out changes no decision",
+             "删去该规则不改变任何判决"},
+    LintKind{"rule-expired", kWarning, "the rule has expired", "规则已过期"},
+    LintKind{"rule-expires-soon", kWarning, "the rule is about to expire", "规则即将到期"},
+    LintKind{"rule-undocumented", kNote, "the rule has neither owner nor ticket",
+             "规则没有责任单位，也没有工单"},
+    LintKind{"allow-any-to-any", kWarning, "the rule allows anything to anything",
+             "规则放行任意源到任意目的"},
+    LintKind{"allow-opens-nothing", kWarning,
+             "the allow below the root names nothing that its node may open",
+             "下级节点的放行规则没有可开放的对象"},
+    LintKind{"allow-names-no-service", kWarning,
+             "only services can be allowed there, and the allow names none",
+             "该处只能放行服务，而规则没有点名服务"},
+    LintKind{"label-matches-nothing", kWarning, "nothing has the label", "没有对象带该标签"},
+    LintKind{"group-empty", kWarning, "the group matches nothing", "分组不匹配任何对象"},
+    LintKind{"group-unused", kNote, "nothing names the group", "没有规则使用该分组"},
+    LintKind{"schedule-unused", kNote, "no rule names the schedule", "没有规则使用该时段"},
+    LintKind{"service-unreachable", kNote, "nobody may reach the service", "没有人可以访问该服务"},
+    LintKind{"services-overlap", kNote, "two services listen at the same place",
+             "两个服务的监听处重叠"},
+    LintKind{"prefix-nested", kWarning, "a unit's prefix lies inside another unit's",
+             "单位前缀位于另一单位的前缀之内"},
 };
+
+const LintKind* find_kind(std::string_view name) {
+  return std::ranges::find(kKinds, name, &LintKind::name);
+}
 
 }  // namespace
 
-policy::Diagnostics lint(const CheckedPolicy& policy, const std::filesystem::path& path) {
-  return Linter{policy, path}.run();
+std::span<const LintKind> lint_kinds() { return kKinds; }
+
+Lint& LintSink::add(std::string_view name, std::string subject, const policy::Place& place,
+                    std::size_t length, Text message, Text hint) {
+  Lint lint;
+  lint.kind = find_kind(name);
+  lint.subject = std::move(subject);
+  lint.diagnostic.file = policy_.files[place.file];
+  lint.diagnostic.line = place.line;
+  lint.diagnostic.column = place.column;
+  lint.diagnostic.length = static_cast<std::uint32_t>(std::max<std::size_t>(length, 1));
+  lint.diagnostic.message = std::move(message);
+  lint.diagnostic.hint = std::move(hint);
+  found_.push_back(std::move(lint));
+  if (name == "label-matches-nothing" || name == "group-empty") {
+    empty_.emplace(place.file, place.line, place.column);
+  }
+  return found_.back();
 }
 
-std::string render_lint(const policy::Diagnostic& diagnostic, Language language, bool colour) {
-  std::string text = policy::render(diagnostic, language, colour);
+bool LintSink::has(const policy::Place& place) const {
+  return empty_.contains({place.file, place.line, place.column});
+}
+
+Lint& LintSink::add(std::string_view name, const policy::Rule& rule, Text message, Text hint) {
+  constexpr std::size_t kHeader = 8;  // [[rule]]
+  return add(name, policy_.full_name(rule), rule.place, kHeader, std::move(message),
+             std::move(hint));
+}
+
+std::vector<Lint> LintSink::take(const std::filesystem::path& path) {
+  std::ranges::stable_sort(found_, {}, [](const Lint& lint) {
+    const auto& d = lint.diagnostic;
+    return std::tuple{std::string_view{d.file}, d.line, d.column};
+  });
+  std::string open;
+  std::vector<std::string> lines;
+  for (auto& lint : found_) {
+    auto& diagnostic = lint.diagnostic;
+    if (diagnostic.file != open) {
+      open = diagnostic.file;
+      lines.clear();
+      std::ifstream file{std::filesystem::is_directory(path) ? path / open : path};
+      for (std::string line; std::getline(file, line);) lines.push_back(line);
+    }
+    if (diagnostic.line >= 1 && diagnostic.line <= lines.size()) {
+      diagnostic.source_line = lines[diagnostic.line - 1];
+    }
+  }
+  return std::move(found_);
+}
+
+std::vector<Lint> lint(const policy::CheckedPolicy& policy, const std::filesystem::path& path,
+                       const image::Image& image, const policy::CompileTrace& trace,
+                       const LintOptions& options) {
+  const PolicyEffects effects = find_effects(policy, image, trace, options.at);
+  LintSink sink{policy};
+  lint_objects(policy, sink);
+  lint_rules(policy, effects, sink);
+  lint_dates(policy, options, sink);
+  lint_services(policy, image, trace, effects, sink);
+  return sink.take(path);
+}
+
+std::string render_lint(const Lint& lint, Language language, bool colour) {
+  const bool is_note = lint.kind->level == kNote;
+  policy::Diagnostic shown = lint.diagnostic;
+  shown.message.english += " [" + std::string{lint.kind->name} + "]";
+  shown.message.chinese += " [" + std::string{lint.kind->name} + "]";
+  std::string text = policy::render(shown, language, colour);
   const auto end_of_line = text.find('\n');
   for (const auto& [word, instead] :
-       {std::pair<std::string_view, std::string_view>{"error", "lint"}, {"错误", "提示"}}) {
+       {std::pair<std::string_view, std::string_view>{"error", is_note ? "note" : "warning"},
+        {"错误", is_note ? "注意" : "警告"}}) {
     const auto at = text.find(word);
     if (at == std::string::npos || at > end_of_line) continue;
     text.replace(at, word.size(), instead);

@@ -224,7 +224,7 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
                                             ids.rules, trace);
   if (!built) return std::unexpected{built.error()};
   const Matrix& matrix = *built;
-  if (trace != nullptr) trace->conditions = times->of_rule;
+  if (trace != nullptr) trace->add_plans(*times, targets);
 
   image::Writer writer;
   ZoneSets zone_sets{policy};

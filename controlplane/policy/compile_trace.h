@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "controlplane/policy/compile_block.h"
+#include "controlplane/policy/compile_targets.h"
+#include "controlplane/policy/compile_times.h"
 
 namespace meiguan::policy {
 
@@ -21,6 +23,10 @@ struct CompileTrace {
   std::vector<std::vector<std::uint32_t>> blocks_of_rule;  // by position
   // By index into CheckedPolicy::rules: the image's condition, or image::kNone for always.
   std::vector<std::uint32_t> conditions;
+  // By target of the image: the services there, as indexes into CheckedPolicy::services, ascending.
+  std::vector<std::vector<ServiceId>> services_of_target;
+
+  void add_plans(const TimePlan& times, const TargetPlan& targets);
 };
 
 }  // namespace meiguan::policy

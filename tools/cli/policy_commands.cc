@@ -1,8 +1,10 @@
 // meiguan policy check | compile
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
+#include <span>
 
 #include "controlplane/analysis/assertions.h"
 #include "controlplane/analysis/lint.h"
@@ -46,20 +48,26 @@ json::array to_json(const Context& context, const policy::Diagnostics& diagnosti
 }
 
 // What keeps a policy without error from being loaded all the same: a limit of the image, an
-// assertion that does not hold.
+// assertion that does not hold. What loads and is likely to be wrong goes to `lints`.
 policy::Diagnostics check_compiled(const policy::CheckedPolicy& checked,
                                    const policy::CheckedGateway* gateway, std::int64_t at,
-                                   const std::string& path) {
+                                   const std::string& path, std::vector<analysis::Lint>& lints) {
   const auto whole = [&](Text message) {
     policy::Diagnostic diagnostic;
     diagnostic.file = path;
     diagnostic.message = std::move(message);
     return policy::Diagnostics{std::move(diagnostic)};
   };
-  const auto compiled = policy::compile(checked, gateway, nullptr);
+  policy::CompileTrace trace;
+  const auto compiled = policy::compile(checked, gateway, nullptr, &trace);
   if (!compiled) return whole(compiled.error().message);
   const auto image = image::Image::open(compiled->bytes.span());
   if (!image) return whole(image.error().message);
+  lints = analysis::lint(checked, path, *image, trace, {.at = at});
+  // The notes are for `policy lint`.
+  std::erase_if(lints, [](const analysis::Lint& lint) {
+    return lint.kind->level != analysis::LintLevel::kWarning;
+  });
   return analysis::failed_assertions(checked, *compiled, *image, at, path);
 }
 
@@ -67,11 +75,10 @@ int check(const Context& context, const CheckOptions& options) {
   const auto format = context.format({Format::kTable, Format::kJson});
   if (!format) return kBadInput;
   policy::Diagnostics errors;
-  policy::Diagnostics lints;
+  std::vector<analysis::Lint> lints;
   if (auto checked = policy::load_policy(options.path); !checked) {
     errors = std::move(checked.error());
   } else {
-    lints = analysis::lint(*checked, options.path);
     std::optional<policy::CheckedGateway> gateway;
     if (!options.gateway.empty()) {
       if (auto loaded = policy::load_gateway(options.gateway, *checked); !loaded) {
@@ -83,20 +90,33 @@ int check(const Context& context, const CheckOptions& options) {
     if (errors.empty()) {
       const auto at = instant_of(context, checked->utc_offsets, options.at);
       if (!at) return kBadInput;
-      errors = check_compiled(*checked, gateway ? &*gateway : nullptr, *at, options.path);
+      errors = check_compiled(*checked, gateway ? &*gateway : nullptr, *at, options.path, lints);
     }
   }
   if (*format == Format::kJson) {
     json::object document;
     document.emplace("schema", "meiguan.check/v1");
     document.emplace("errors", to_json(context, errors));
-    document.emplace("lints", to_json(context, lints));
+    policy::Diagnostics of_lints;
+    for (const auto& one : lints) of_lints.push_back(one.diagnostic);
+    json::array array = to_json(context, of_lints);
+    for (std::size_t i = 0; i < lints.size(); ++i) {
+      array[i].as_object().emplace("name", lints[i].kind->name);
+    }
+    document.emplace("lints", std::move(array));
     Out{}.line(json::serialize(document));
   } else {
     if (!errors.empty()) report(context, errors);
-    for (const auto& one : lints) {
+    constexpr std::size_t kShown = 100;
+    for (const auto& one : std::span{lints}.first(std::min(lints.size(), kShown))) {
       std::fputs(analysis::render_lint(one, context.language, context.colour_errors).c_str(),
                  stderr);
+    }
+    if (lints.size() > kShown) {
+      note(context,
+           {fmt::format("and {} more lints: `meiguan policy lint` shows all",
+                        lints.size() - kShown),
+            fmt::format("另有 {} 条提示：`meiguan policy lint` 显示全部", lints.size() - kShown)});
     }
     if (errors.empty()) {
       note(context, {fmt::format("{}: no errors, {} lint{}", options.path, lints.size(),
@@ -178,6 +198,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
     chosen = [&context, compile_options] { return compile(context, *compile_options); };
   });
   add_fmt_command(*policy, context, chosen);
+  add_lint_command(*policy, context, chosen);
   add_grep_command(*policy, context, chosen);
   add_policy_test_command(*policy, context, chosen);
 }
