@@ -54,7 +54,7 @@ class Service {
   Log log_;
   report::Collector collector_;
   Link link_;
-  std::mutex loading_;  // one reload at a time
+  std::mutex loading_;           // one reload at a time
   policy::PolicyLoader loader_;  // of whoever holds loading_
   mutable std::mutex mutex_;
   InForce in_force_;

@@ -18,7 +18,6 @@
 #include "controlplane/policy/compile_targets.h"
 #include "controlplane/policy/compile_times.h"
 #include "controlplane/policy/compile_trace.h"
-#include "controlplane/policy/compile_uncompiled.h"
 #include "dataplane/image/format.h"
 #include "dataplane/image/isolation.h"
 #include "dataplane/image/writer.h"
@@ -196,7 +195,6 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
 
 Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
                          const Catalog* previous, CompileTrace* trace) {
-  if (auto refusal = refuse_uncompiled(policy)) return std::unexpected{std::move(*refusal)};
   if (policy.zones.size() > image::kMaxZones) {
     return too_many("zones", "区域", policy.zones.size(), image::kMaxZones);
   }

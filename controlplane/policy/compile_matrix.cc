@@ -39,9 +39,10 @@ struct BlockMask {
 // A text that is equal for selectors that mean the same.
 void append(std::span<const Selector> selectors, std::string& out) {
   for (const Selector& s : selectors) {
-    fmt::format_to(std::back_inserter(out), "{}:{}:{}:{}:{}:{}:{}:{}:{}:{};",
+    // A label may hold any character: its length keeps it from looking like what follows.
+    fmt::format_to(std::back_inserter(out), "{}:{}:{}:{}:{}:{}:{}:{}:{}:{}:{};",
                    static_cast<int>(s.kind), s.unit.value(), s.node.value(),
-                   static_cast<int>(s.tier), s.text, s.group.value(), s.zone.value(),
+                   static_cast<int>(s.tier), s.text.size(), s.text, s.group.value(), s.zone.value(),
                    net::to_string(s.prefix), s.space.value(), s.service.value());
   }
   out += '|';
@@ -54,9 +55,11 @@ std::string source_text(const Rule& rule) {
   return text;
 }
 
-std::string target_text(const Rule& rule) {
+std::string target_text(const Rule& rule, const TargetPoints::Opener& opener) {
   // An allow is held to what its node may open.
-  std::string text = rule.action == Action::kAllow ? std::to_string(rule.node.value()) : "";
+  std::string text = std::to_string(opener.node.value());
+  for (const ServiceId service : opener.offered) text += ':' + std::to_string(service.value());
+  text += '|';
   append(rule.to, text);
   append(rule.except_to, text);
   for (const PortMatch& m : rule.ports) {
@@ -128,10 +131,11 @@ class MatrixBuilder {
         matrix.rows.split(from_.back());
       }
       from_of_rule_.push_back(from->second);
-      const auto [to, new_to] = targets.try_emplace(target_text(rule),
+      const TargetPoints::Opener opener = targets_.opener(rule);
+      const auto [to, new_to] = targets.try_emplace(target_text(rule, opener),
                                                     static_cast<std::uint32_t>(to_.size()));
       if (new_to) {
-        const TargetMatch match = targets_.matching(rule);
+        const TargetMatch match = targets_.matching(rule, opener);
         to_.push_back({match.any.list(), match.service.list(), match.unpublished.list()});
         matrix.columns.split(to_.back().any);
         matrix.columns.split(to_.back().service);

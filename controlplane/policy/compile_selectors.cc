@@ -40,45 +40,6 @@ ZoneColumns::ZoneColumns(const CheckedPolicy& policy) : column_(policy.zones.siz
   }
 }
 
-UnitSets::UnitSets(const CheckedPolicy& policy)
-    : policy_{policy}, by_node_(policy.nodes.size()), children_(policy.nodes.size()) {
-  for (std::size_t i = 0; i < policy.units.size(); ++i) {
-    const Unit& unit = policy.units[i];
-    by_node_[unit.node.index()].push_back(id_of<UnitId>(i));
-    for (const std::string& label : unit.labels) by_label_[label].push_back(id_of<UnitId>(i));
-  }
-  for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
-    if (policy.nodes[i].parent.is_some()) {
-      children_[policy.nodes[i].parent.index()].push_back(id_of<NodeId>(i));
-    }
-  }
-}
-
-std::vector<UnitId> UnitSets::of(const Selector& selector) const {
-  std::vector<UnitId> result;
-  const auto append = [&](const std::vector<UnitId>& units) {
-    result.insert(result.end(), units.begin(), units.end());
-  };
-  if (selector.kind == SelectorKind::kUnit) {
-    result.push_back(selector.unit);
-  } else if (selector.kind == SelectorKind::kNode) {
-    std::vector<NodeId> open{selector.node};
-    while (!open.empty()) {
-      const NodeId node = open.back();
-      open.pop_back();
-      append(by_node_[node.index()]);
-      open.insert(open.end(), children_[node.index()].begin(), children_[node.index()].end());
-    }
-  } else if (selector.kind == SelectorKind::kTier) {
-    for (std::size_t n = 0; n < policy_.nodes.size(); ++n) {
-      if (policy_.nodes[n].tier == selector.tier) append(by_node_[n]);
-    }
-  } else if (selector.kind == SelectorKind::kLabel) {
-    if (const auto it = by_label_.find(selector.text); it != by_label_.end()) append(it->second);
-  }
-  return result;
-}
-
 SourcePoints::SourcePoints(const CheckedPolicy& policy, const AddressPlan& plan,
                            const ZoneColumns& columns, const UnitSets& units)
     : policy_{policy}, plan_{plan}, columns_{columns}, units_{units} {
@@ -154,7 +115,8 @@ TargetPoints::TargetPoints(const CheckedPolicy& policy, const AddressPlan& plan,
       units_{units},
       targets_of_unit_(policy.units.size()),
       targets_of_net_(plan.nets.size()),
-      targets_of_service_(policy.services.size()) {
+      targets_of_service_(policy.services.size()),
+      rights_{policy, units} {
   for (std::uint32_t t = 0; t < targets.targets.size(); ++t) {
     const PlannedTarget& target = targets.targets[t];
     if (target.unit.is_some()) targets_of_unit_[target.unit.index()].push_back(t);
@@ -163,9 +125,12 @@ TargetPoints::TargetPoints(const CheckedPolicy& policy, const AddressPlan& plan,
   }
 }
 
-void TargetPoints::add_service(ServiceId id, NodeId opener, TargetMatch& out) const {
+void TargetPoints::add_service(ServiceId id, const Opener& opener, TargetMatch& out) const {
   const Service& service = policy_.services[id.index()];
-  if (!policy_.is_within(service.node, opener)) return;
+  if (!policy_.is_within(service.node, opener.node) &&
+      !std::ranges::binary_search(opener.offered, id)) {
+    return;
+  }
   for (const std::uint32_t target : targets_of_service_[id.index()]) {
     add_target(target, out.any);
     add_target(target, out.service);
@@ -173,8 +138,7 @@ void TargetPoints::add_service(ServiceId id, NodeId opener, TargetMatch& out) co
   }
 }
 
-// `opener` is the node whose objects alone may be named: the root for rules that may name any.
-void TargetPoints::add(const Selector& selector, NodeId opener, TargetMatch& out) const {
+void TargetPoints::add(const Selector& selector, const Opener& opener, TargetMatch& out) const {
   switch (selector.kind) {
     case SelectorKind::kAny: out.any = Bits{size(), true}; return;
     case SelectorKind::kUnit:
@@ -182,7 +146,7 @@ void TargetPoints::add(const Selector& selector, NodeId opener, TargetMatch& out
     case SelectorKind::kTier:
     case SelectorKind::kLabel:
       for (const UnitId unit : units_.of(selector)) {
-        if (!policy_.is_within(policy_.units[unit.index()].node, opener)) continue;
+        if (!policy_.is_within(policy_.units[unit.index()].node, opener.node)) continue;
         for (const std::uint32_t target : targets_of_unit_[unit.index()]) {
           add_target(target, out.any);
         }
@@ -222,8 +186,8 @@ void TargetPoints::add(const Selector& selector, NodeId opener, TargetMatch& out
   }
 }
 
-const TargetMatch& TargetPoints::of_group(GroupId id, NodeId opener) const {
-  Found& found = opener == NodeId{0} ? found_by_root_ : found_below_;
+const TargetMatch& TargetPoints::of_group(GroupId id, const Opener& opener) const {
+  Found& found = opener == found_by_root_.opener ? found_by_root_ : found_below_;
   if (found.opener != opener) found = {opener, {}};
   if (const auto it = found.matches.find(id); it != found.matches.end()) return it->second;
   const Group& group = policy_.groups[id.index()];
@@ -231,13 +195,13 @@ const TargetMatch& TargetPoints::of_group(GroupId id, NodeId opener) const {
 }
 
 TargetMatch TargetPoints::match_list(std::span<const Selector> selectors,
-                                     std::span<const Selector> except, NodeId opener) const {
+                                     std::span<const Selector> except, const Opener& opener) const {
   TargetMatch match{Bits{size()}, Bits{size()}, Bits{size()}};
   for (const Selector& s : selectors) add(s, opener, match);
   if (!except.empty()) {
     // What is left out is left out whoever owns it.
     TargetMatch without{Bits{size()}, Bits{size()}, Bits{size()}};
-    for (const Selector& s : except) add(s, NodeId{0}, without);
+    for (const Selector& s : except) add(s, found_by_root_.opener, without);
     match.any.remove(without.any);
     match.service.remove(without.any);
     match.unpublished.remove(without.any);
@@ -263,15 +227,19 @@ void TargetPoints::narrow(std::span<const PortMatch> ports, TargetMatch& match) 
   }
 }
 
-TargetMatch TargetPoints::matching(const Rule& rule) const {
-  const bool may_open_all = rule.action != Action::kAllow;
-  TargetMatch match = match_list(rule.to, rule.except_to, may_open_all ? NodeId{0} : rule.node);
+TargetPoints::Opener TargetPoints::opener(const Rule& rule) const {
+  const bool may_open_all = rule.action != Action::kAllow || rule.node == NodeId{0};
+  return may_open_all ? found_by_root_.opener : Opener{rule.node, rights_.offered(rule)};
+}
+
+TargetMatch TargetPoints::matching(const Rule& rule, const Opener& opener) const {
+  TargetMatch match = match_list(rule.to, rule.except_to, opener);
   if (!rule.ports.empty()) narrow(rule.ports, match);
   return match;
 }
 
 Bits TargetPoints::matching(const Assertion& assertion) const {
-  TargetMatch match = match_list(assertion.to, assertion.except_to, NodeId{0});
+  TargetMatch match = match_list(assertion.to, assertion.except_to, found_by_root_.opener);
   if (!assertion.ports.empty()) narrow(assertion.ports, match);
   return std::move(match.any);
 }

@@ -20,6 +20,8 @@
 #include "controlplane/policy/compile_bits.h"
 #include "controlplane/policy/compile_targets.h"
 #include "controlplane/policy/model.h"
+#include "controlplane/policy/rights.h"
+#include "controlplane/policy/unit_sets.h"
 
 namespace meiguan::policy {
 
@@ -38,20 +40,6 @@ class ZoneColumns {
  private:
   std::vector<std::size_t> column_;
   std::size_t count_{1};
-};
-
-// Units by each of the ways in which selectors name them.
-class UnitSets {
- public:
-  explicit UnitSets(const CheckedPolicy& policy);
-  // For kUnit, kNode, kTier and kLabel; nothing for other kinds.
-  [[nodiscard]] std::vector<UnitId> of(const Selector& selector) const;
-
- private:
-  const CheckedPolicy& policy_;
-  std::map<std::string, std::vector<UnitId>, std::less<>> by_label_;
-  std::vector<std::vector<UnitId>> by_node_;  // at the very node
-  std::vector<std::vector<NodeId>> children_;
 };
 
 struct SourceGroup {
@@ -113,19 +101,29 @@ class TargetPoints {
   }
   [[nodiscard]] std::size_t target_of(std::size_t point) const { return point / columns_.size(); }
 
+  // Whose objects alone may be named: those of the node's subtree, and what it was offered. The
+  // root for rules that may name any.
+  struct Opener {
+    NodeId node;
+    std::vector<ServiceId> offered;
+    bool operator==(const Opener&) const = default;
+  };
+  [[nodiscard]] Opener opener(const Rule& rule) const;
+
   // What `rule` matches on its destination side, ports and all; of an allow below the root only
-  // what its node may open.
-  [[nodiscard]] TargetMatch matching(const Rule& rule) const;
+  // what `opener`, its own, may open.
+  [[nodiscard]] TargetMatch matching(const Rule& rule, const Opener& opener) const;
   // What `assertion` speaks of on its destination side, ports and all, whoever owns it.
   [[nodiscard]] Bits matching(const Assertion& assertion) const;
 
  private:
   [[nodiscard]] TargetMatch match_list(std::span<const Selector> selectors,
-                                       std::span<const Selector> except, NodeId opener) const;
-  void add(const Selector& selector, NodeId opener, TargetMatch& out) const;
-  [[nodiscard]] const TargetMatch& of_group(GroupId id, NodeId opener) const;
+                                       std::span<const Selector> except,
+                                       const Opener& opener) const;
+  void add(const Selector& selector, const Opener& opener, TargetMatch& out) const;
+  [[nodiscard]] const TargetMatch& of_group(GroupId id, const Opener& opener) const;
   void narrow(std::span<const PortMatch> ports, TargetMatch& match) const;
-  void add_service(ServiceId service, NodeId opener, TargetMatch& out) const;
+  void add_service(ServiceId service, const Opener& opener, TargetMatch& out) const;
   void add_target(std::size_t target, Bits& out) const {
     out.set_range(target * columns_.size(), columns_.size());
   }
@@ -138,13 +136,14 @@ class TargetPoints {
   std::vector<std::vector<std::uint32_t>> targets_of_unit_;
   std::vector<std::vector<std::uint32_t>> targets_of_net_;
   std::vector<std::vector<std::uint32_t>> targets_of_service_;
-  // What was found for a group: by the root, and by the node below that asked last. Rules come node
-  // by node, and the answers for all nodes would be too much to keep.
+  Rights rights_;
+  // What was found for a group: by the root, and by the opener below that asked last. Rules come
+  // node by node, and the answers for all would be too much to keep.
   struct Found {
-    NodeId opener;
+    Opener opener;
     std::map<GroupId, TargetMatch> matches;
   };
-  mutable Found found_by_root_{NodeId{0}, {}};
+  mutable Found found_by_root_{{NodeId{0}, {}}, {}};
   mutable Found found_below_{};
 };
 

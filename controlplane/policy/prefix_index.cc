@@ -15,7 +15,8 @@ bool covers(const PrefixIndex::Entry& outer, SpaceId space, const net::Prefix& p
   return outer.space == space && outer.prefix.contains(prefix);
 }
 
-// The address after `address`; nothing after the last of all.
+}  // namespace
+
 std::optional<net::Address> next_address(const net::Address& address) {
   std::array<std::uint8_t, 16> bytes = address.bytes();
   for (std::size_t i = bytes.size(); i-- > 0;) {
@@ -23,8 +24,6 @@ std::optional<net::Address> next_address(const net::Address& address) {
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 std::vector<PrefixIndex::Duplicate> PrefixIndex::build() {
   // Equal prefixes stay in the order of the adding, which is that of units and their lists.
@@ -106,6 +105,14 @@ void PrefixIndex::build_extremes() {
   for (std::size_t i = count; i-- > 1;) {
     extremes_[i] = merge(extremes_[2 * i], extremes_[2 * i + 1]);
   }
+}
+
+std::vector<UnitId> PrefixIndex::owners() const {
+  std::vector<UnitId> units;
+  for (const Segment& segment : segments_) {
+    if (segment.owner != kNone) units.push_back(entries_[segment.owner].unit);
+  }
+  return units;
 }
 
 std::uint32_t PrefixIndex::longest_cover(SpaceId space, const net::Prefix& prefix) const {

@@ -10,6 +10,10 @@
 
 namespace meiguan::policy {
 
+// The address after `address`; nothing after the last of all. After the last of IPv4 it is no
+// address of that family, and greater than all of them.
+[[nodiscard]] std::optional<net::Address> next_address(const net::Address& address);
+
 // The prefixes of all units, sorted so that a prefix comes before those nested in it, and who owns
 // which address: the unit with the longest prefix.
 class PrefixIndex {
@@ -40,8 +44,32 @@ class PrefixIndex {
 
   [[nodiscard]] const std::vector<Entry>& entries() const noexcept { return entries_; }
 
+  // The units that own an address, in no order, some more than once.
+  [[nodiscard]] std::vector<UnitId> owners() const;
+
   // The longest entry that holds all of `prefix`, or kNone.
   [[nodiscard]] std::uint32_t longest_cover(SpaceId space, const net::Prefix& prefix) const;
+
+  // Calls `visit` with every unit that owns an address from `first` until before `end` (nothing: to
+  // the end of the family), and with none where one has no owner; it goes on while that is true.
+  template <typename Visit>
+  void for_each_owner(SpaceId space, const net::Address& first,
+                      const std::optional<net::Address>& end, Visit&& visit) const {
+    const net::Family family = first.family();
+    const auto owner = [&](std::uint32_t entry) {
+      return entry == kNone ? UnitId{} : entries_[entry].unit;
+    };
+    const auto is_of_table = [&](const Segment& s) {
+      return s.space == space && s.family == family;
+    };
+    std::size_t i = segment_of(space, family, first);
+    const bool is_inside = i > 0 && is_of_table(segments_[i - 1]);
+    bool go_on = visit(is_inside ? owner(segments_[i - 1].owner) : UnitId{});
+    for (; go_on && i < segments_.size() && is_of_table(segments_[i]); ++i) {
+      if (end && segments_[i].start >= *end) return;
+      go_on = visit(owner(segments_[i].owner));
+    }
+  }
 
   // An entry that owns an address of `prefix` and whose unit's node is not in [first, end); nothing
   // where there is none. In logarithmic time.

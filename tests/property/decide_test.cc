@@ -18,6 +18,7 @@
 #include "controlplane/policy/compile.h"
 #include "controlplane/policy/load.h"
 #include "dataplane/fastpath/decide.h"
+#include "tests/property/naive_match.h"
 #include "tests/property/random_policy.h"
 
 namespace meiguan::property {
@@ -183,8 +184,36 @@ struct Totals {
   std::size_t branches{0};  // of the images' matrices
   std::map<std::string_view, std::size_t> reasons;
   std::map<std::string_view, std::size_t> judged;  // by a whole gateway
+  std::size_t offers{0};  // questions that were allowed by what a node above had offered
   std::size_t mismatches{0};
 };
+
+// Whether the rule that allowed it stands below everything that there is at the destination.
+bool is_by_offer(const CheckedPolicy& policy, const Answer& answer) {
+  if (answer.reason != Reason::kAllowed) return false;
+  const auto rule = std::ranges::find_if(policy.rules, [&](const policy::Rule& r) {
+    return policy.full_name(r) == answer.rule;
+  });
+  const auto is_own = [&](const auto& objects, const std::string& id) {
+    const auto it = std::ranges::find_if(objects, [&](const auto& o) { return o.id == id; });
+    return it != objects.end() && policy.is_within(it->node, rule->node);
+  };
+  return rule->node != NodeId{0} && !is_own(policy.services, answer.service) &&
+         !is_own(policy.units, answer.to_unit);
+}
+
+// Every service of a node above that an allow names outright was offered to all its sources.
+void check_rights(std::uint64_t seed, const CheckedPolicy& policy) {
+  for (const policy::Rule& rule : policy.rules) {
+    if (rule.action != policy::Action::kAllow || rule.node == NodeId{0}) continue;
+    for (const policy::Selector& s : rule.to) {
+      if (s.kind != policy::SelectorKind::kService) continue;
+      const policy::Service& service = policy.services[s.service.index()];
+      BOOST_TEST((policy.is_within(service.node, rule.node) || is_offered(policy, rule, s.service)),
+                 "seed " << seed << ": " << policy.full_name(rule) << " opens " << service.id);
+    }
+  }
+}
 
 void count(std::map<std::string_view, std::size_t>& reasons, Reason reason) {
   const auto* const info = fastpath::find_reason(reason);
@@ -207,6 +236,7 @@ void run_without_gateway(std::uint64_t seed, Random& random, PolicyText& text, T
   const auto image = image::Image::open(compiled->bytes.span());
   BOOST_REQUIRE_MESSAGE(image, "seed " << seed << ": " << image.error().message.english);
   ++totals.policies;
+  check_rights(seed, *policy);
   totals.branches += image->branches().size();
   const Subject subject{*policy, nullptr, *compiled, *image};
   for (int i = 0; i < 400; ++i) {
@@ -223,7 +253,9 @@ void run_without_gateway(std::uint64_t seed, Random& random, PolicyText& text, T
     };
     ++totals.questions;
     const auto difference = question(subject);
-    count(totals.reasons, decide(*policy, packet, ends).reason);
+    const Answer want = decide(*policy, packet, ends);
+    count(totals.reasons, want.reason);
+    totals.offers += is_by_offer(*policy, want) ? 1U : 0U;
     if (!difference.empty()) report(seed, text, {}, question, difference, totals);
   }
 }
@@ -262,7 +294,9 @@ void run_with_gateway(std::uint64_t seed, Random& random, const PolicyText& text
     };
     ++totals.questions;
     const auto difference = question(subject);
-    count(totals.reasons, decide(*policy, packet, ends).reason);
+    const Answer want = decide(*policy, packet, ends);
+    count(totals.reasons, want.reason);
+    totals.offers += is_by_offer(*policy, want) ? 1U : 0U;
     if (!difference.empty()) report(seed, text, gateway_text, question, difference, totals);
   }
   for (int i = 0; i < 40; ++i) {
@@ -303,9 +337,10 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
   }
   std::filesystem::remove_all(scratch());
   BOOST_TEST_MESSAGE(
-      fmt::format("{} policies, {} with a gateway, {} branches, {} questions, {} mismatches",
+      fmt::format("{} policies, {} with a gateway, {} branches, {} questions, {} by an offer, "
+                  "{} mismatches",
                   totals.policies, totals.gateways, totals.branches, totals.questions,
-                  totals.mismatches));
+                  totals.offers, totals.mismatches));
   for (const auto& [name, n] : totals.reasons) BOOST_TEST_MESSAGE(fmt::format("  {} {}", name, n));
   for (const auto& [name, n] : totals.judged) {
     BOOST_TEST_MESSAGE(fmt::format("  at a gateway {} {}", name, n));
@@ -319,6 +354,7 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
   BOOST_TEST(totals.reasons["allowed"] > totals.questions / 50);
   BOOST_TEST(totals.reasons["denied"] > totals.questions / 50);
   BOOST_TEST(totals.judged["allowed"] > 0U);
+  BOOST_TEST(totals.offers > count / 10);
 }
 
 }  // namespace

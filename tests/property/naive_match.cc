@@ -59,30 +59,31 @@ struct ToMatch {
   std::vector<ServiceId> named;
 };
 
-// `owner`: where an allow below the root may open only what belongs to that node's subtree.
-ToMatch to_selector(const Case& c, const Selector& selector, NodeId owner);
+// `opener`: an allow below the root, which may open only what belongs to its node's subtree, and
+// the services above that were offered; null where that is not asked.
+ToMatch to_selector(const Case& c, const Selector& selector, const Rule* opener);
 
-ToMatch to_list(const Case& c, const std::vector<Selector>& list, NodeId owner) {
+ToMatch to_list(const Case& c, const std::vector<Selector>& list, const Rule* opener) {
   ToMatch result;
   for (const auto& selector : list) {
-    auto one = to_selector(c, selector, owner);
+    auto one = to_selector(c, selector, opener);
     result.matches = result.matches || one.matches;
     result.named.insert(result.named.end(), one.named.begin(), one.named.end());
   }
   return result;
 }
 
-ToMatch to_selector(const Case& c, const Selector& selector, NodeId owner) {
-  const auto may_open = [&](NodeId node) {
-    return owner.is_none() || c.policy.is_within(node, owner);
+ToMatch to_selector(const Case& c, const Selector& selector, const Rule* opener) {
+  const auto owns = [&](NodeId node) {
+    return opener == nullptr || c.policy.is_within(node, opener->node);
   };
   ToMatch result;
   switch (selector.kind) {
     case SelectorKind::kAny: result.matches = true; break;
     case SelectorKind::kGroup: {
       const auto& group = c.policy.groups[selector.group.index()];
-      if (to_list(c, group.except, NodeId{}).matches) break;
-      return to_list(c, group.members, owner);
+      if (to_list(c, group.except, nullptr).matches) break;
+      return to_list(c, group.members, opener);
     }
     case SelectorKind::kZone:
       if (c.ends.by_objects) {
@@ -105,7 +106,7 @@ ToMatch to_selector(const Case& c, const Selector& selector, NodeId owner) {
                                 ? id == selector.service
                                 : std::find(service.labels.begin(), service.labels.end(),
                                             selector.text) != service.labels.end();
-        if (wanted && may_open(service.node)) {
+        if (wanted && (owns(service.node) || is_offered(c.policy, *opener, id))) {
           result.matches = true;
           result.named.push_back(id);
         }
@@ -113,7 +114,7 @@ ToMatch to_selector(const Case& c, const Selector& selector, NodeId owner) {
       break;
     default: {
       const auto* const unit = c.unit_of(c.to_unit);
-      result.matches = unit_matches(c.policy, unit, selector) && may_open(unit->node);
+      result.matches = unit_matches(c.policy, unit, selector) && owns(unit->node);
       break;
     }
   }
@@ -128,12 +129,25 @@ bool matches(const PortMatch& match, std::uint8_t protocol, std::uint16_t value)
   return match.whole || (match.first <= value && value <= match.last);
 }
 
+bool from_matches(const Case& c, const Rule& rule) {
+  return from_list(c, rule.from) && !from_list(c, rule.except_from);
+}
+
+bool offers_to(const CheckedPolicy& policy, const policy::Service& service,
+               const policy::Unit& unit) {
+  // A packet of no address, of that unit: what names units matches, and nothing else is asked.
+  const Packet packet{};
+  const Ends ends{};
+  const auto index = static_cast<UnitId::rep>(&unit - policy.units.data());
+  return from_list(Case{policy, packet, ends, UnitId{index}, {}, {}}, service.offered_to);
+}
+
 RuleMatch rule_matches(const Case& c, const Rule& rule) {
-  if (!from_list(c, rule.from) || from_list(c, rule.except_from)) return {};
+  if (!from_matches(c, rule)) return {};
   const bool below_root = c.policy.nodes[rule.node.index()].depth > 0;
   const bool restricted = rule.action == Action::kAllow && below_root;
-  auto to = to_list(c, rule.to, restricted ? rule.node : NodeId{});
-  if (!to.matches || to_list(c, rule.except_to, NodeId{}).matches) return {};
+  auto to = to_list(c, rule.to, restricted ? &rule : nullptr);
+  if (!to.matches || to_list(c, rule.except_to, nullptr).matches) return {};
   if (!rule.ports.empty() &&
       std::none_of(rule.ports.begin(), rule.ports.end(), [&](const PortMatch& m) {
         return matches(m, c.packet.protocol, c.packet.value);

@@ -41,6 +41,15 @@ struct RuleMatch {
   std::vector<ServiceId> named;
 };
 
+// Whether the source is one of the rule's.
+[[nodiscard]] bool from_matches(const Case& c, const policy::Rule& rule);
+[[nodiscard]] bool offers_to(const policy::CheckedPolicy& policy, const policy::Service& service,
+                             const policy::Unit& unit);
+// Whether `service`, of a node above the rule's, was offered to all that `rule` sends from: to
+// units of the rule's own subtree, one at least.
+[[nodiscard]] bool is_offered(const policy::CheckedPolicy& policy, const policy::Rule& rule,
+                              ServiceId service);
+
 [[nodiscard]] RuleMatch rule_matches(const Case& c, const policy::Rule& rule);
 
 }  // namespace meiguan::property

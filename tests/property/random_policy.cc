@@ -10,13 +10,11 @@
 #include <string_view>
 
 #include "controlplane/policy/load.h"
+#include "tests/property/random_world.h"
 
 namespace meiguan::property {
 namespace {
 
-constexpr std::array<std::string_view, 4> kTiers{"province", "prefecture", "county", "township"};
-constexpr std::array<std::string_view, 4> kLabels{"finance", "hall", "town", "nobody"};
-constexpr std::array<std::string_view, 3> kServiceLabels{"core", "web", "none"};
 constexpr std::array<std::string_view, 12> kMatches{"443/tcp",       "80/tcp",      "80-443/tcp",
                                                     "8000-8010/tcp", "tcp",         "53/udp",
                                                     "udp",           "1-65535/tcp", "sctp",
@@ -25,20 +23,6 @@ constexpr std::array<std::string_view, 12> kNarrow{"443/tcp",  "80/tcp",  "81-80
                                                    "tcp",      "53/udp",  "udp",
                                                    "icmp/8",   "icmp",    "icmp6/128",
                                                    "proto-47", "80/sctp", "icmp/0"};
-
-template <std::size_t N>
-std::string_view pick(Random& random, const std::array<std::string_view, N>& from) {
-  return from[below(random, N)];
-}
-const std::string& pick(Random& random, const std::vector<std::string>& from) {
-  return from[below(random, from.size())];
-}
-
-std::string list(const std::vector<std::string>& words) {
-  std::string text = "[";
-  for (const auto& word : words) text += (text.size() > 1 ? ", \"" : "\"") + word + "\"";
-  return text + "]";
-}
 
 // A block of the small world: 10.0.0.0/24 or 2001:db8::/120, `least` bits long at least.
 net::Prefix random_prefix(Random& random, net::Family family, std::uint8_t least) {
@@ -57,16 +41,6 @@ net::Prefix random_prefix(Random& random, net::Family family, std::uint8_t least
 
 std::string prefix_text(const net::Prefix& prefix) { return net::to_string(prefix); }
 
-struct World {
-  std::vector<std::string> zones;
-  std::vector<std::string> private_zones;
-  std::vector<std::string> codes;
-  std::vector<std::string> directories;  // of the nodes
-  std::vector<std::string> units;
-  std::vector<std::string> services;
-  std::vector<std::string> groups;
-};
-
 std::string net_selector(Random& random, const World& world) {
   const auto family = chance(random, 70) ? net::Family::kIpv4 : net::Family::kIpv6;
   const std::uint8_t least = family == net::Family::kIpv4 ? 22 : 118;
@@ -76,6 +50,8 @@ std::string net_selector(Random& random, const World& world) {
   }
   return text;
 }
+
+}  // namespace
 
 std::string selector(Random& random, const World& world, bool to, bool groups) {
   switch (below(random, to ? 14 : 9)) {
@@ -95,6 +71,8 @@ std::string selector(Random& random, const World& world, bool to, bool groups) {
     default: return world.services.empty() ? "any" : "service:" + pick(random, world.services);
   }
 }
+
+namespace {
 
 std::vector<std::string> selectors(Random& random, const World& world, bool to, std::size_t most,
                                    bool groups = true) {
@@ -175,6 +153,8 @@ void add_units(Random& random, World& world, PolicyText& text) {
     const bool bound = chance(random, 20);
     if (bound) block += "admission = \"bound\"\n";
     const auto& directory = pick(random, world.directories);
+    world.unit_directories.push_back(directory);
+    world.unit_prefixes.push_back(prefixes.front());
     text.blocks.push_back({directory + "units.toml", block});
     if (bound) {
       // The first address of the prefix, and one that may or may not lie inside.
@@ -222,13 +202,19 @@ void add_services(Random& random, World& world, PolicyText& text) {
                                     list(endpoints));
     if (!labels.empty()) block += "labels = " + list(labels) + "\n";
     if (dmz && chance(random, 70)) block += "publish = true\n";
-    text.blocks.push_back(
-        {(chance(random, 60) ? std::string{} : pick(random, world.directories)) + "services.toml",
-         block});
+    if (chance(random, 60)) block += "offered_to = " + list(offer(random, world)) + "\n";
+    const auto directory = chance(random, 60) ? std::string{} : pick(random, world.directories);
+    world.service_directories.push_back(directory);
+    text.blocks.push_back({directory + "services.toml", block});
   }
 }
 
 void add_groups(Random& random, World& world, PolicyText& text) {
+  // One that offers may name, because it holds units only.
+  text.blocks.push_back(
+      {"groups.toml", fmt::format("[[group]]\nid = \"units\"\nmembers = [\"unit:{}\", "
+                                  "\"label:finance\"]\nexcept = [\"unit:{}\"]\n",
+                                  pick(random, world.units), pick(random, world.units))});
   const std::size_t n = below(random, 4);
   for (std::size_t i = 0; i < n; ++i) {
     const auto id = fmt::format("g{}", i);
@@ -260,8 +246,10 @@ void add_rules(Random& random, World& world, PolicyText& text) {
         default: to = {"service:" + pick(random, world.services)}; break;
       }
     }
+    const auto from = chance(random, 40) ? own_sources(random, world, directory)
+                                         : selectors(random, world, false, 2);
     std::string block = fmt::format("[[rule]]\nid = \"r{}\"\naction = \"{}\"\nfrom = {}\nto = {}\n",
-                                    i, action, list(selectors(random, world, false, 2)), list(to));
+                                    i, action, list(from), list(to));
     if (chance(random, 45)) {
       block += fmt::format("phase = \"{}\"\n", chance(random, 50) ? "mandatory" : "baseline");
     }
@@ -293,6 +281,7 @@ PolicyText random_policy(Random& random) {
   add_services(random, world, text);
   add_groups(random, world, text);
   add_schedules(random, text);
+  add_grants(random, world, text);
   add_rules(random, world, text);
   add_crowd(random, text);
   return text;
