@@ -224,6 +224,15 @@ AlignedBytes build(const WorldOptions& options) {
       {{0, 0}, {0, 0}, {0, 0}, {rule0, rule0}, published, 0}};
   std::vector<std::uint32_t> cells(kBlockColumns, 0);
   for (std::uint32_t c = 0; c < outcomes.size(); ++c) cells[c] = c;
+  std::vector<ConditionRecord> conditions;
+  std::vector<Branch> branches;
+  if (options.when) {
+    conditions.push_back(*options.when);
+    for (const std::uint32_t column : {kAllowedHere, kAllowedService}) {
+      cells[column] = kBranchBit | static_cast<std::uint32_t>(branches.size());
+      branches.push_back({0, column, kNothing, 0});
+    }
+  }
 
   Meta meta{};
   meta.zone_columns = kColumns;
@@ -256,11 +265,11 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kStripes, std::vector<std::uint32_t>(kStripeBlocks, 0));
   writer.put(Section::kCells, cells);
   writer.put(Section::kOutcomes, outcomes);
-  writer.put(Section::kAuditRules, std::vector<AuditRecord>{{2, none}});
-  writer.put(Section::kBranches, std::vector<Branch>{});
+  writer.put(Section::kAuditRules, std::vector<AuditRecord>{{2, options.when ? 0 : none}});
+  writer.put(Section::kBranches, branches);
   writer.put(Section::kSchedules, std::vector<ScheduleRecord>{});
   writer.put(Section::kScheduleDates, std::vector<std::int32_t>{});
-  writer.put(Section::kConditions, std::vector<ConditionRecord>{});
+  writer.put(Section::kConditions, conditions);
   writer.put(Section::kUtcOffsets,
              std::vector<UtcOffset>{{std::numeric_limits<std::int64_t>::min(), 28'800, 0}});
   writer.put(Section::kPorts, b.ports);

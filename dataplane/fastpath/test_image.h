@@ -17,6 +17,8 @@
 //   rule 3 allows tcp/8080; service 0 is tcp/443 at 59.205.16.10, 59.205.17.10 and 2001:db8:2::10
 //   and is the only one that rule 0 names. Unit 1 has the terminals .5 (with MAC) and .6 (without).
 
+#include <optional>
+
 #include "dataplane/image/bytes.h"
 #include "dataplane/image/reader.h"
 
@@ -28,6 +30,8 @@ struct WorldOptions {
   image::AntiSpoof wan_anti_spoof{image::AntiSpoof::kStrict};
   bool core_routes{true};  // the routes by core
   bool publish{false};     // service 0 is published
+  // Rule 0 is there, and rule 2 audits, only while this holds; its schedule is kNone.
+  std::optional<image::ConditionRecord> when{};
   net::MacAddress bound_mac{2, 0, 0, 0, 0, 0x55};
   unsigned extra_units{0};  // for benchmarks: as many /24 of 20.0.0.0/8 by lan, units 5 and on
 };

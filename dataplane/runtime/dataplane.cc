@@ -273,13 +273,11 @@ void Dataplane::put_in_force(std::unique_ptr<InForce> next) {
 }
 
 void Dataplane::pass_time(std::int64_t wall_seconds) {
-  if (!in_force_ || in_force_->moment.covers(wall_seconds)) return;
-  auto next = std::make_unique<InForce>(*in_force_);
-  next->moment = image::Moment{in_force_->image(), wall_seconds};
-  // A time at which nothing changed after all is no change to any flow.
-  const bool changed = !next->moment.same_conditions(in_force_->moment);
-  if (changed) ++next->generation;
+  if (!in_force_) return;
+  auto next = after_time(*in_force_, wall_seconds);
+  if (next == nullptr) return;
   const std::uint32_t generation = next->generation;
+  const bool changed = generation != in_force_->generation;
   put_in_force(std::move(next));
   if (!changed) return;
   log_info(fmt::format("schedules or dates have passed: generation {} is in force", generation),

@@ -25,4 +25,9 @@ struct InForce {
   [[nodiscard]] const image::Image& image() const noexcept { return loaded->image(); }
 };
 
+// What `now` becomes when the wall clock shows `wall_seconds`: the same image at that moment, as
+// the next generation where a schedule or a date began or ended, so that live flows are judged
+// again. Null where `now` covers that time.
+[[nodiscard]] std::unique_ptr<InForce> after_time(const InForce& now, std::int64_t wall_seconds);
+
 }  // namespace meiguan::runtime
