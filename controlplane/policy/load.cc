@@ -70,6 +70,19 @@ std::expected<AskedPolicy, Diagnostics> load_policy_with(const std::filesystem::
   return asked;
 }
 
+std::expected<CheckedPolicy, Diagnostics> load_policy_with_file(const std::filesystem::path& path,
+                                                                NodeId node, std::string_view name,
+                                                                std::string_view text) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source(path, source, reporter);
+  if (node.index() < source.nodes.size()) {
+    source.nodes[node.index()].files.push_back(static_cast<std::uint32_t>(source.files.size()));
+    source.files.push_back({std::string{name}, std::string{text}});
+  }
+  return load(source, reporter);
+}
+
 std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,
                                                            std::string_view text) {
   PolicySource source;

@@ -47,6 +47,11 @@ struct AskedPolicy {
 [[nodiscard]] std::expected<AskedPolicy, Diagnostics> load_policy_with(
     const std::filesystem::path& path, std::string_view name, std::string_view question);
 
+// The same as if one more file lay at `node` of the tree, behind all others of that node; `name` is
+// what messages call it. For who writes into a policy and wants to know beforehand.
+[[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy_with_file(
+    const std::filesystem::path& path, NodeId node, std::string_view name, std::string_view text);
+
 // The same for the text of a policy of one file; `name` is what messages call it.
 [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy_text(std::string_view name,
                                                                          std::string_view text);

@@ -201,6 +201,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
   add_lint_command(*policy, context, chosen);
   add_grep_command(*policy, context, chosen);
   add_policy_test_command(*policy, context, chosen);
+  add_import_command(*policy, context, chosen);
 }
 
 }  // namespace meiguan::cli
