@@ -38,6 +38,30 @@ Sent read(const Bytes& frame) {
   return sent;
 }
 
+// A link that is gone is a reason of its own, for new and for known flows, and no packet counts as
+// allowed.
+BOOST_AUTO_TEST_CASE(what_would_leave_by_a_port_without_a_link) {
+  const World world;
+  Gate gate;
+  const Bytes packet = ethernet(ipv4(kClient, kServer, 17, udp(9, 53, 4)));
+  struct Case {
+    const char* name;
+    bool core_up;
+    bool lan_up;
+    const char* want;
+  };
+  for (const Case& c :
+       {Case{"both up", true, true, "allowed"}, Case{"the out-port down", false, true, "port-down"},
+        Case{"the in-port's own link does not matter", true, false, "allowed"},
+        Case{"up again", true, true, "allowed"}}) {
+    gate.pipeline->set_port_up(kCore, c.core_up);
+    gate.pipeline->set_port_up(kLan, c.lan_up);
+    BOOST_TEST(gate.send(kLan, packet, world).reason() == c.want, c.name);
+  }
+  BOOST_TEST(gate.counters.reason(Reason::kPortDown).traffic.packets.value() == 1U);
+  BOOST_TEST(gate.counters.reason(Reason::kAllowed).traffic.packets.value() == 3U);
+}
+
 // RFC 1812 section 5.3.1; IEEE 802.1Q.
 BOOST_AUTO_TEST_CASE(frames_leave_rewritten) {
   NeighbourTable neighbours{16};

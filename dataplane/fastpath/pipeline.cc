@@ -120,6 +120,7 @@ void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame
   PortId last_out;
   net::Address last_hop;
   bool resolved = false;
+  bool up = false;
   net::Link link;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     Fate& fate = fates[i];
@@ -127,6 +128,7 @@ void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame
     if (fate.out != last_out || fate.next_hop != last_hop) {
       last_out = fate.out;
       last_hop = fate.next_hop;
+      up = ports.is_up(fate.out);
       const auto mac = neighbours == nullptr
                            ? std::nullopt
                            : neighbours->mac(neighbours->find(fate.out, fate.next_hop));
@@ -134,6 +136,11 @@ void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame
       link.destination = mac.value_or(net::MacAddress{});
       link.source = ports.mac(context.image, fate.out);
       link.vlan = context.image.ports()[fate.out.index()].vlan;
+    }
+    if (!up) [[unlikely]] {
+      fate.reason = Reason::kPortDown;
+      fate.step = NextStep::kDrop;
+      continue;
     }
     if (!resolved) fate.step = NextStep::kResolve;
     rewrite(frames[i], infos[i], link);
@@ -211,6 +218,8 @@ void Pipeline::end_all(Tick now, FlowEnd end) noexcept {
 void Pipeline::set_port_mac(PortId port, const net::MacAddress& mac) noexcept {
   impl_->ports.set_mac(port, mac);
 }
+
+void Pipeline::set_port_up(PortId port, bool up) noexcept { impl_->ports.set_up(port, up); }
 
 void Pipeline::set_trace(bool on) noexcept { impl_->trace = on; }
 

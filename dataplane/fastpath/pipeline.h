@@ -100,6 +100,10 @@ class Pipeline {
   // of it (RFC 4291 appendix A). Before the first burst, or between bursts.
   void set_port_mac(PortId port, const net::MacAddress& mac) noexcept;
 
+  // Whether a port's device has a link; all have one at first. What would leave by a port that has
+  // none is dropped as kPortDown. Between bursts.
+  void set_port_up(PortId port, bool up) noexcept;
+
   // While on, every packet leaves a kPacket event.
   void set_trace(bool on) noexcept;
 

@@ -24,6 +24,11 @@ class PortTable {
     if (port.index() < macs_.size()) macs_[port.index()] = mac;
   }
 
+  void set_up(PortId port, bool up) noexcept {
+    if (port.index() < down_.size()) down_[port.index()] = up ? 0 : 1;
+  }
+  [[nodiscard]] bool is_up(PortId port) const noexcept { return down_[port.index()] == 0; }
+
   // The image's MAC of the port, else the device's, else the same of its parent; zero: unknown.
   [[nodiscard]] net::MacAddress mac(const image::Image& image, PortId port) const noexcept {
     const image::PortRecord& record = image.ports()[port.index()];
@@ -56,6 +61,7 @@ class PortTable {
 
   std::array<Tag, kTags> tags_{};
   std::array<net::MacAddress, image::kMaxPorts> macs_{};
+  std::array<std::uint8_t, image::kMaxPorts> down_{};
 };
 
 }  // namespace meiguan::fastpath

@@ -46,6 +46,7 @@ Worker::Worker(unsigned number, unsigned workers, Shared& shared, fastpath::Coun
       counters_{counters},
       pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity}, counters, events,
                 &neighbours} {
+  link_up_.resize(shared.devices.size(), true);
   may_sleep_ = true;
   for (std::uint16_t d = 0; d < shared.devices.size(); ++d) {
     Device& device = *shared.devices[d];
@@ -93,7 +94,10 @@ void Worker::begin(const InForce& in_force) noexcept {
   generation_ = in_force.generation;
   for (std::size_t i = 0; i < in_force.macs.size(); ++i) {
     pipeline_.set_port_mac(PortId{static_cast<std::uint16_t>(i)}, in_force.macs[i]);
+    // Ports may have moved to other devices: their links are looked at again.
+    pipeline_.set_port_up(PortId{static_cast<std::uint16_t>(i)}, true);
   }
+  std::fill(link_up_.begin(), link_up_.end(), true);
 }
 
 unsigned Worker::poll(const InForce& in_force, fastpath::Tick now) noexcept {
@@ -134,7 +138,7 @@ void Worker::take(const InForce& in_force, std::uint16_t device,
       continue;
     }
     if (from.through_kernel() && !is_for_us(packet, from.mac())) {
-      ::rte_pktmbuf_free(packet);
+      drop(packet, in_force.port_of_device[device], fastpath::Reason::kFrameOtherHost);
       continue;
     }
     // Offload flags of the receiving device mean nothing to the sending one.
@@ -164,7 +168,21 @@ void Worker::drop(rte_mbuf* packet, PortId in, fastpath::Reason reason) noexcept
   ::rte_pktmbuf_free(packet);
 }
 
+void Worker::look_at_links(const InForce& in_force) noexcept {
+  for (std::size_t device = 0; device < link_up_.size(); ++device) {
+    const bool up = shared_.devices[device]->up();
+    if (up == link_up_[device]) continue;
+    link_up_[device] = up;
+    for (std::size_t i = 0; i < in_force.device_of_port.size(); ++i) {
+      if (in_force.device_of_port[i] == device) {
+        pipeline_.set_port_up(PortId{static_cast<std::uint16_t>(i)}, up);
+      }
+    }
+  }
+}
+
 void Worker::judge(const InForce& in_force, fastpath::Tick now) noexcept {
+  look_at_links(in_force);
   const std::size_t count = std::exchange(batched_, 0);
   for (std::size_t i = 0; i < count; ++i) {
     frames_[i] = {data_of(batch_[i]), batch_[i]->data_len,

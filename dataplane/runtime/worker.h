@@ -68,6 +68,8 @@ class Worker {
   void take(const InForce& in_force, std::uint16_t device, std::span<rte_mbuf*> packets) noexcept;
   void drop(rte_mbuf* packet, PortId in, fastpath::Reason reason) noexcept;
   void judge(const InForce& in_force, fastpath::Tick now) noexcept;
+  // Tells the pipeline which ports have lost or found their link.
+  void look_at_links(const InForce& in_force) noexcept;
   void raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fate& fate,
              std::uint32_t frame_bytes) noexcept;
   void send_own_frames(const InForce& in_force) noexcept;
@@ -84,6 +86,7 @@ class Worker {
   bool may_sleep_{false};
   bool tracing_{false};
   std::uint32_t generation_{0};
+  std::vector<bool> link_up_;  // by device, as the pipeline knows it
 
   std::size_t batched_{0};
   std::array<rte_mbuf*, kBatch> batch_{};

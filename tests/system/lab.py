@@ -25,8 +25,9 @@ __all__ = ["Bench", "Counters", "DataPlane", "Failed", "Gateway", "Lab", "Measur
 
 EXTRA_POLICY = Path(__file__).with_name("extra.toml")
 
-# What a kernel says unasked on any link: multicast reports, mostly from link-local addresses.
-CHATTER = ("destination-multicast", "source-link-local", "source-unspecified")
+# What a kernel says unasked on any link: multicast reports, mostly from link-local addresses; and what a
+# bridge floods to every port.
+CHATTER = ("frame-other-host", "destination-multicast", "source-link-local", "source-unspecified")
 
 
 @dataclass(frozen=True)

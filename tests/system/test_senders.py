@@ -58,6 +58,17 @@ def another_machine_with_a_registered_address(bench: Bench) -> None:
 
 
 @test()
+def frames_for_another_station(bench: Bench) -> None:
+    """What a switch floods to the gateway although it is for somebody else is counted, and goes nowhere."""
+    flooded = [frame("lan", "52:54:00:99:99:99", udp("10.65.64.37", "59.205.16.10", 443))] * 6
+    flooded = [b"\x52\x54\x00\x77\x77\x77" + one[6:] for one in flooded]
+    counted = bench.measure(lambda: inject(bench, "lan", flooded))
+    true(counted.reasons["frame-other-host"] >= 6, "frame-other-host")
+    true(counted.ports["lan"]["dropped"] >= 6, "dropped at the port")
+    same(counted.reasons["allowed"], 0, "allowed")
+
+
+@test()
 def source_of_no_unit(bench: Bench) -> None:
     """A source that no unit has is dropped in the extranet, before any rule."""
     frames = [frame("lan", "02:36:01:21:0b:fe", udp("10.65.88.1", "59.205.39.2", 53))] * 4
