@@ -13,7 +13,7 @@
 #include "controlplane/analysis/probe.h"
 #include "controlplane/policy/catalog.h"
 #include "dataplane/base/result.h"
-#include "dataplane/fastpath/decision.h"
+#include "dataplane/fastpath/decide.h"
 #include "dataplane/image/reader.h"
 
 namespace meiguan::analysis {
@@ -47,6 +47,13 @@ struct Explanation {
   std::optional<std::int64_t> until;
   std::vector<Stage> stages;
   std::vector<Text> assumptions;
+  // The ends as isolation and the rules were asked about them; nothing where it did not come to
+  // that.
+  struct Ends {
+    fastpath::Subject subject;
+    fastpath::Target target;
+  };
+  std::optional<Ends> ends;
 };
 
 // Errors: the question cannot be answered as put (an end without a zone, a zone that contradicts

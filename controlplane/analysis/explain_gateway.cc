@@ -218,6 +218,7 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
     return contradicts(names, "--to-zone", *question.to_zone, names.zone_id(out_zone));
   }
   const Step ended = step_of(fate.reason);
+  if (ended >= Step::kIsolation) result.ends = {subject, target};
   for (std::size_t i = 0; i < static_cast<std::size_t>(Step::kCount); ++i) {
     const Step step{i};
     Stage stage{kStepNames[i], kPass, {}};

@@ -118,6 +118,7 @@ Result<Explanation> explain_by_objects(const Image& image, const Names& names,
   result.unit = subject.unit;
   result.to_unit = target.unit;
   result.service = target.service;
+  result.ends = {subject, target};
   result.until = changes_at(image, subject, target, question.at);
   const std::string from_text{names.zone_id(in_zone)};
   const auto to_text = to->zones.empty() ? std::string{names.zone_id(*question.to_zone)}

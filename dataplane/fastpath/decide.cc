@@ -79,7 +79,7 @@ bool drops(Isolation isolation, Reason& reason) noexcept {
   return false;
 }
 
-image::Cell cell_of(const Image& image, const Subject& subject, const Target& target) noexcept {
+ClassPair classes_of(const Image& image, const Subject& subject, const Target& target) noexcept {
   const std::uint32_t columns = image.meta().zone_columns;
   const std::uint32_t by_objects_column = columns - 1;
   const image::TargetRecord& record = image.targets()[target.number];
@@ -94,7 +94,12 @@ image::Cell cell_of(const Image& image, const Subject& subject, const Target& ta
                              subject.in_zone.value()];
   const std::uint32_t target_class =
       image.target_classes()[std::size_t{target.number} * columns + column];
-  return image.cell(source_class, target_class);
+  return {source_class, target_class};
+}
+
+image::Cell cell_of(const Image& image, const Subject& subject, const Target& target) noexcept {
+  const ClassPair classes = classes_of(image, subject, target);
+  return image.cell(classes.source, classes.target);
 }
 
 Access decide(const Image& image, const image::Moment& moment, const Subject& subject,

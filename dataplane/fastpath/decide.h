@@ -63,6 +63,14 @@ struct Access {
 [[nodiscard]] image::Isolation isolate(const image::Image& image, const Subject& subject,
                                        const Target& target) noexcept;
 
+// Row and column of the matrix. The zones of both ends must be known, be it as assumed.
+struct ClassPair {
+  std::uint32_t source;
+  std::uint32_t target;
+};
+[[nodiscard]] ClassPair classes_of(const image::Image& image, const Subject& subject,
+                                   const Target& target) noexcept;
+
 // The cell of the matrix that says what the rules do. Isolation must not drop.
 [[nodiscard]] image::Cell cell_of(const image::Image& image, const Subject& subject,
                                   const Target& target) noexcept;

@@ -8,6 +8,7 @@
 #include "controlplane/analysis/explain.h"
 #include "controlplane/analysis/names.h"
 #include "controlplane/policy/instant_text.h"
+#include "tools/cli/explain_all.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
 #include "tools/cli/question.h"
@@ -23,7 +24,11 @@ struct Options {
   std::string gateway;
   QuestionText question;
   std::string expect;
+  bool all{false};
 };
+
+// Every rule that matches, where --all asks for them.
+using Matched = std::optional<std::vector<analysis::MatchedRule>>;
 
 int refuse(const Context& context, const Text& text) {
   complain(context, text);
@@ -35,7 +40,8 @@ json::value text_or_null(std::string_view text) {
 }
 
 void print_json(const Context& context, const lifecycle::Bundle& bundle,
-                const analysis::Question& question, const analysis::Explanation& answer, Out& out) {
+                const analysis::Question& question, const analysis::Explanation& answer,
+                const Matched& matched, Out& out) {
   const analysis::Names names{bundle.compiled.catalog};
   const auto instant = [&](std::int64_t at) {
     return policy::instant_text(bundle.policy.utc_offsets, at);
@@ -71,11 +77,13 @@ void print_json(const Context& context, const lifecycle::Bundle& bundle,
   document.emplace("schedule", text_or_null(times.schedule));
   document.emplace("not_before", text_or_null(times.not_before));
   document.emplace("expires", text_or_null(times.expires));
+  if (matched) document.emplace("matched", matched_json(context, bundle, *matched));
   out.line(json::serialize(document));
 }
 
 void print_text(const Context& context, const lifecycle::Bundle& bundle,
-                const analysis::Question& question, const analysis::Explanation& answer, Out& out) {
+                const analysis::Question& question, const analysis::Explanation& answer,
+                const Matched& matched, Out& out) {
   const analysis::Names names{bundle.compiled.catalog};
   const auto* const reason = fastpath::find_reason(answer.decision.reason);
   out.line(
@@ -104,6 +112,7 @@ void print_text(const Context& context, const lifecycle::Bundle& bundle,
     out.line(context.tr({fmt::format("  until {}, when a schedule or a date passes", until),
                          fmt::format("  此结论到 {} 为止，届时有时间表或日期变化", until)}));
   }
+  if (matched) print_matched(context, bundle, *matched, out);
   out.line(context.tr("assumed:", "前提："));
   for (const auto& text : answer.assumptions) out.line("  - " + context.tr(text));
 }
@@ -123,11 +132,13 @@ int run(const Context& context, const Options& options) {
   }
   const auto answer = analysis::explain(bundle->image, catalog, *question);
   if (!answer) return refuse(context, answer.error().message);
+  Matched matched;
+  if (options.all) matched = find_matched(*bundle, *question, *answer);
   Out out;
   if (*format == Format::kJson) {
-    print_json(context, *bundle, *question, *answer, out);
+    print_json(context, *bundle, *question, *answer, matched, out);
   } else {
-    print_text(context, *bundle, *question, *answer, out);
+    print_text(context, *bundle, *question, *answer, matched, out);
   }
   if (options.expect.empty()) return kYes;
   return answer->decision.forwards() == (options.expect == "allow") ? kYes : kNo;
@@ -162,6 +173,9 @@ void add_explain_command(CLI::App& app, Context& context, Action& chosen) {
       "--at", options->question.at,
       context.tr("when: 2026-10-01T08:30 in the policy's time zone; now if not given",
                  "时刻：如 2026-10-01T08:30（策略时区），缺省为现在"));
+  command->add_flag("--all", options->all,
+                    context.tr("also every rule that matches, and why it decides or not",
+                               "同时列出每条匹配的规则及其是否判决的原因"));
   command
       ->add_option("--expect", options->expect,
                    context.tr("exit 1 unless the answer is allow or deny",
