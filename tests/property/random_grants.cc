@@ -35,6 +35,7 @@ std::vector<std::string> own_sources(Random& random, const World& world,
     if (!world.unit_directories[i].starts_with(directory)) continue;
     own.push_back("unit:" + world.units[i]);
     own.push_back("net:" + world.unit_prefixes[i]);
+    if (chance(random, 20)) own.push_back("net:" + world.wider_prefixes[i]);
   }
   std::vector<std::string> result{pick(random, own)};
   if (chance(random, 30)) result.push_back(pick(random, own));

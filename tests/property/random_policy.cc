@@ -138,7 +138,8 @@ void add_units(Random& random, World& world, PolicyText& text) {
   for (std::size_t i = 0; i < n; ++i) {
     const auto id = fmt::format("u{}", i);
     world.units.push_back(id);
-    std::vector<std::string> prefixes{prefix_text(random_prefix(random, net::Family::kIpv4, 25))};
+    const auto first = random_prefix(random, net::Family::kIpv4, 25);
+    std::vector<std::string> prefixes{prefix_text(first)};
     if (chance(random, 40)) {
       prefixes.push_back(prefix_text(random_prefix(random, net::Family::kIpv6, 121)));
     }
@@ -155,6 +156,8 @@ void add_units(Random& random, World& world, PolicyText& text) {
     const auto& directory = pick(random, world.directories);
     world.unit_directories.push_back(directory);
     world.unit_prefixes.push_back(prefixes.front());
+    world.wider_prefixes.push_back(prefix_text(
+        net::Prefix::around(first.address(), static_cast<std::uint8_t>(first.length() - 1))));
     text.blocks.push_back({directory + "units.toml", block});
     if (bound) {
       // The first address of the prefix, and one that may or may not lie inside.

@@ -39,6 +39,7 @@ struct World {
   std::vector<std::string> units;
   std::vector<std::string> unit_directories;  // of each unit
   std::vector<std::string> unit_prefixes;     // one of each unit
+  std::vector<std::string> wider_prefixes;    // the same, with as many addresses more
   std::vector<std::string> services;
   std::vector<std::string> service_directories;  // of each service
   std::vector<std::string> groups;
