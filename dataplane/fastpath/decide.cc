@@ -7,6 +7,51 @@ using image::Image;
 using image::Isolation;
 using image::RuleAction;
 
+// Inlined into both ways to ask: each new flow pays for it.
+[[gnu::always_inline]] inline ClassPair find_classes(const Image& image, const Subject& subject,
+                                                     const Target& target) noexcept {
+  const std::uint32_t columns = image.meta().zone_columns;
+  const std::uint32_t by_objects_column = columns - 1;
+  const image::TargetRecord& record = image.targets()[target.number];
+  std::uint32_t column = by_objects_column;
+  if (target.out_zone.is_some()) {
+    column = target.out_zone.value();
+  } else if (record.zone_set == image::kNoZoneSet) {
+    column = target.assumed_zone.value();
+  }
+  const std::uint32_t source_class =
+      image.source_classes()[std::size_t{subject.atom.source_group} * columns +
+                             subject.in_zone.value()];
+  const std::uint32_t target_class =
+      image.target_classes()[std::size_t{target.number} * columns + column];
+  return {source_class, target_class};
+}
+
+[[gnu::always_inline]] inline image::Cell find_cell(const Image& image, const Subject& subject,
+                                                    const Target& target) noexcept {
+  const ClassPair classes = find_classes(image, subject, target);
+  return image.cell(classes.source, classes.target);
+}
+
+// What an outcome means where isolation lets the packet by.
+[[gnu::always_inline]] inline void take(const Image& image, const image::OutcomeRecord& outcome,
+                                        Access& access) noexcept {
+  const std::size_t mode = access.isolation.service() ? 1 : 0;
+  access.audits = image.audit_rules().subspan(outcome.first_audit[mode], outcome.audits[mode]);
+  switch (static_cast<RuleAction>(outcome.action[mode])) {
+    case RuleAction::kAllow:
+      if (access.isolation.publish() && outcome.published == 0) {
+        access.decision.reason = Reason::kInternetIsolated;
+        return;
+      }
+      access.decision.reason = Reason::kAllowed;
+      break;
+    case RuleAction::kDeny: access.decision.reason = Reason::kDenied; break;
+    case RuleAction::kDefaultDeny: return;
+  }
+  access.decision.rule = RuleId{outcome.rule[mode]};
+}
+
 }  // namespace
 
 Subject find_subject(const Image& image, SpaceId space, const net::Address& source,
@@ -80,26 +125,11 @@ bool drops(Isolation isolation, Reason& reason) noexcept {
 }
 
 ClassPair classes_of(const Image& image, const Subject& subject, const Target& target) noexcept {
-  const std::uint32_t columns = image.meta().zone_columns;
-  const std::uint32_t by_objects_column = columns - 1;
-  const image::TargetRecord& record = image.targets()[target.number];
-  std::uint32_t column = by_objects_column;
-  if (target.out_zone.is_some()) {
-    column = target.out_zone.value();
-  } else if (record.zone_set == image::kNoZoneSet) {
-    column = target.assumed_zone.value();
-  }
-  const std::uint32_t source_class =
-      image.source_classes()[std::size_t{subject.atom.source_group} * columns +
-                             subject.in_zone.value()];
-  const std::uint32_t target_class =
-      image.target_classes()[std::size_t{target.number} * columns + column];
-  return {source_class, target_class};
+  return find_classes(image, subject, target);
 }
 
 image::Cell cell_of(const Image& image, const Subject& subject, const Target& target) noexcept {
-  const ClassPair classes = classes_of(image, subject, target);
-  return image.cell(classes.source, classes.target);
+  return find_cell(image, subject, target);
 }
 
 Access decide(const Image& image, const image::Moment& moment, const Subject& subject,
@@ -107,28 +137,15 @@ Access decide(const Image& image, const image::Moment& moment, const Subject& su
   Access access;
   access.isolation = isolate(image, subject, target);
   if (drops(access.isolation, access.decision.reason)) return access;
-  return decide(image, access.isolation, image.outcome(cell_of(image, subject, target), moment));
+  take(image, image.outcome(find_cell(image, subject, target), moment), access);
+  return access;
 }
 
 Access decide(const Image& image, Isolation isolation,
               const image::OutcomeRecord& outcome) noexcept {
   Access access;
   access.isolation = isolation;
-  if (drops(isolation, access.decision.reason)) return access;
-  const std::size_t mode = access.isolation.service() ? 1 : 0;
-  access.audits = image.audit_rules().subspan(outcome.first_audit[mode], outcome.audits[mode]);
-  switch (static_cast<RuleAction>(outcome.action[mode])) {
-    case RuleAction::kAllow:
-      if (access.isolation.publish() && outcome.published == 0) {
-        access.decision.reason = Reason::kInternetIsolated;
-        return access;
-      }
-      access.decision.reason = Reason::kAllowed;
-      break;
-    case RuleAction::kDeny: access.decision.reason = Reason::kDenied; break;
-    case RuleAction::kDefaultDeny: return access;
-  }
-  access.decision.rule = RuleId{outcome.rule[mode]};
+  if (!drops(isolation, access.decision.reason)) take(image, outcome, access);
   return access;
 }
 

@@ -8,9 +8,11 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <random>
 #include <vector>
 
+#include "dataplane/fastpath/decide.h"
 #include "dataplane/fastpath/pipeline_fixture.h"
 
 namespace meiguan::fastpath {
@@ -22,9 +24,13 @@ constexpr std::size_t kFrame = 64;
 constexpr std::size_t kRoom = 128;  // a frame and its headroom, line-aligned
 constexpr unsigned kUnits = 4096;
 
+// A date that the benchmarks lie before.
+constexpr std::optional<image::ConditionRecord> kWhen{{0, 1'000'000, image::kNone, 0}};
+
 struct Traffic {
-  Traffic(std::uint32_t flows, bool ipv6)
-      : world{{.extra_units = kUnits}},
+  Traffic(std::uint32_t flows, bool ipv6, bool timed = false)
+      : world{{.when = timed ? kWhen : std::nullopt, .extra_units = kUnits}},
+        moment{world.image(), 1},
         counters{CounterBlock::block_bytes(kCapacity)},
         pipeline{{.flow_capacity = 1U << 20, .assume_resolved = true, .hash_seed = 1},
                  CounterBlock{counters.span().data(), kCapacity},
@@ -74,13 +80,14 @@ struct Traffic {
     for (std::size_t i = 0; i < flows; ++i) {
       std::memcpy(memory.data() + 64, originals.data() + i * kFrame, kFrame);
       frames[0] = {memory.data() + 64, kFrame, kLan};
-      pipeline.process(world.image(), {}, 1, 1000, std::span{frames}.first(1), fates);
+      pipeline.process(world.image(), moment, 1, 1000, std::span{frames}.first(1), fates);
       if (fates[0].reason != Reason::kAllowed) std::abort();
     }
   }
 
   static constexpr CounterCapacity kCapacity{};
   World world;
+  image::Moment moment;
   image::AlignedBytes counters;
   NeighbourTable neighbours{1024};
   Pipeline pipeline;
@@ -110,7 +117,7 @@ void known_flows(benchmark::State& state) {
   Tick now = 1000;
   for (auto _ : state) {
     traffic->load(burst);
-    traffic->pipeline.process(traffic->world.image(), {}, 1, now,
+    traffic->pipeline.process(traffic->world.image(), traffic->moment, 1, now,
                               std::span{traffic->frames}.first(burst), traffic->fates);
     traffic->pipeline.expire(now);
   }
@@ -126,7 +133,7 @@ void denied(benchmark::State& state) {
   }
   for (auto _ : state) {
     traffic->load(64);
-    traffic->pipeline.process(traffic->world.image(), {}, 1, 1000,
+    traffic->pipeline.process(traffic->world.image(), traffic->moment, 1, 1000,
                               std::span{traffic->frames}.first(64), traffic->fates);
   }
   if (traffic->fates[0].reason != Reason::kDenied) state.SkipWithError("not denied");
@@ -146,10 +153,29 @@ void new_flows(benchmark::State& state) {
       traffic->frames[i] = {data, kFrame, kLan};
       if (flow == 0) now += 1'000'000;
     }
-    traffic->pipeline.process(traffic->world.image(), {}, 1, now,
+    traffic->pipeline.process(traffic->world.image(), traffic->moment, 1, now,
                               std::span{traffic->frames}.first(32), traffic->fates);
   }
   state.SetItemsProcessed(state.iterations() * 32);
+}
+
+// The decision alone, from many sources to one service; where `timed`, by way of a branch.
+void deciding(benchmark::State& state) {
+  const auto traffic = std::make_unique<Traffic>(1U << 8, false, state.range(0) != 0);
+  const image::Image& image = traffic->world.image();
+  std::vector<Subject> subjects;
+  for (std::uint32_t i = 0; i < 1024; ++i) {
+    const net::Address source = net::Address::v4(0x1400'0001U + (i << 8));
+    subjects.push_back(find_subject(image, kSharedSpace, source, ZoneId{0}));
+  }
+  const Target target = find_target(image, kSharedSpace, address("59.205.16.10"), {17, 53},
+                                    ZoneId{0});
+  for (auto _ : state) {
+    for (const Subject& subject : subjects) {
+      benchmark::DoNotOptimize(decide(image, traffic->moment, subject, target));
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(subjects.size()));
 }
 
 BENCHMARK(copying_alone)->Arg(64);
@@ -160,6 +186,7 @@ BENCHMARK(known_flows)
     ->Args({64, 1 << 12, 4})
     ->Args({64, 1 << 19, 6});
 BENCHMARK(denied);
+BENCHMARK(deciding)->ArgName("timed")->Arg(0)->Arg(1);
 BENCHMARK(new_flows);
 
 }  // namespace
