@@ -1,12 +1,14 @@
 // The image validator against damage that keeps the checksum right: whatever is accepted must
 // answer every question without leaving its bytes (ASan, UBSan watch).
 //
-// Input: pairs of a 32-bit offset and a byte, laid over a valid image.
+// Input: pairs of a 32-bit offset and a byte, laid over a valid image; where the offset's top bit
+// is set, over its cells, branches, outcomes and times.
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <span>
 
 #include "controlplane/policy/compile.h"
@@ -47,11 +49,36 @@ mac = "52:54:00:12:34:56"
 id = "s"
 zone = "e"
 endpoints = ["192.0.2.1:443/tcp", "192.0.2.0/28/udp"]
+[[schedule]]
+id = "office-hours"
+days = ["mon", "tue", "wed", "thu", "fri"]
+start = 08:30:00
+end = 18:00:00
+[[schedule]]
+id = "nights"
+dates = [2026-01-01, 2026-01-02]
+start = 22:00:00
+end = 06:00:00
 [[rule]]
 id = "look"
 action = "audit"
 from = ["any"]
 to = ["any"]
+schedule = "nights"
+[[rule]]
+id = "closed"
+action = "deny"
+from = ["unit:a"]
+to = ["service:s"]
+schedule = "nights"
+not_before = 2026-01-01
+[[rule]]
+id = "open-by-day"
+action = "allow"
+from = ["unit:a"]
+to = ["service:s"]
+schedule = "office-hours"
+expires = 2026-12-31
 [[rule]]
 id = "open"
 action = "allow"
@@ -63,19 +90,22 @@ image::AlignedBytes make_image() {
   const auto policy = policy::load_policy_text("seed.toml", kPolicy);
   if (!policy) std::abort();
   auto compiled = policy::compile(*policy, nullptr, nullptr);
-  if (!compiled || !image::Image::open(compiled->bytes.span())) std::abort();
+  if (!compiled) std::abort();
+  const auto image = image::Image::open(compiled->bytes.span());
+  if (!image || image->branches().empty()) std::abort();
   return std::move(compiled->bytes);
 }
 
-void ask(const image::Image& image) {
+void ask(const image::Image& image, std::int64_t at) {
   const net::Address addresses[] = {net::Address::v4(0x0a000005),
                                     net::Address::v4(0xc0000201),
                                     net::Address::v4(0),
                                     net::Address::v4(0xffffffff),
                                     *net::parse_address("2001:db8:1::1"),
                                     *net::parse_address("::")};
-  const image::Moment moment{image, 1'767'225'600};
-  if (moment.ends() <= 1'767'225'600) std::abort();
+  const image::Moment moment{image, at};
+  // Time moves on, and nothing is claimed of instants that were not asked.
+  if (moment.ends() <= at || moment.begins() > at || !moment.covers(at)) std::abort();
   for (std::size_t s = 0; s < image.spaces().size(); ++s) {
     const SpaceId space{static_cast<std::uint16_t>(s)};
     for (std::size_t z = 0; z < image.zones().size(); ++z) {
@@ -101,17 +131,34 @@ void ask(const image::Image& image) {
   }
 }
 
+void ask(const image::Image& image) {
+  for (const std::int64_t at : {std::int64_t{0}, std::int64_t{1'767'225'600},
+                                std::numeric_limits<std::int64_t>::max() - 1}) {
+    ask(image, at);
+  }
+}
+
+// Where damage to a byte goes.
+std::size_t place(std::uint32_t offset, const image::FileHeader& header, std::size_t bytes) {
+  if ((offset >> 31) == 0) return offset % bytes;
+  const auto& first = header.sections[static_cast<std::size_t>(image::Section::kCells)];
+  const auto& last = header.sections[static_cast<std::size_t>(image::Section::kConditions)];
+  const std::uint64_t end = last.offset + last.count * last.size;
+  return first.offset + (offset & 0x7fff'ffff) % (end - first.offset);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const image::AlignedBytes original = make_image();
   image::AlignedBytes bytes = image::AlignedBytes::copy_of(original.span());
+  image::FileHeader header;
+  std::memcpy(&header, original.span().data(), sizeof header);
   for (std::size_t i = 0; i + 5 <= size && i < 5 * 64; i += 5) {
     std::uint32_t offset = 0;
     std::memcpy(&offset, data + i, 4);
-    bytes.span()[offset % bytes.size()] = std::byte{data[i + 4]};
+    bytes.span()[place(offset, header, bytes.size())] = std::byte{data[i + 4]};
   }
-  image::FileHeader header;
   std::memcpy(&header, bytes.span().data(), sizeof header);
   header.checksum = image::checksum_of(bytes.span());
   std::memcpy(bytes.span().data(), &header, sizeof header);
