@@ -5,12 +5,10 @@
 #include "controlplane/analysis/first_packet.h"
 
 namespace meiguan::analysis {
-namespace {
 
 using image::Image;
 using net::Family;
 
-// The zones of the services at an atom, whatever the port.
 std::vector<ZoneId> service_zones(const Image& image, const image::Atom& atom) {
   image::ZoneSet all{};
   const std::uint32_t slots = image.targets()[atom.first_target].slots;
@@ -29,8 +27,6 @@ std::vector<ZoneId> service_zones(const Image& image, const image::Atom& atom) {
   }
   return zones;
 }
-
-}  // namespace
 
 Reach::Reach(const Image& image) : image_{image} {
   for (const image::TerminalSlot& slot : image.terminals()) {

@@ -51,6 +51,9 @@ struct TargetPoint {
   Families families{0};  // in which a first packet can go there
 };
 
+// The zones of the services at an atom, whatever the port.
+[[nodiscard]] std::vector<ZoneId> service_zones(const image::Image& image, const image::Atom& atom);
+
 class Reach {
  public:
   // `image` must outlive it.

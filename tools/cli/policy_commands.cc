@@ -197,6 +197,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
   compile_command->callback([&context, &chosen, compile_options] {
     chosen = [&context, compile_options] { return compile(context, *compile_options); };
   });
+  add_diff_command(*policy, context, chosen);
   add_fmt_command(*policy, context, chosen);
   add_lint_command(*policy, context, chosen);
   add_grep_command(*policy, context, chosen);

@@ -6,6 +6,7 @@
 
 namespace meiguan::cli {
 
+void add_diff_command(CLI::App& policy, Context& context, Action& chosen);
 void add_fmt_command(CLI::App& policy, Context& context, Action& chosen);
 void add_lint_command(CLI::App& policy, Context& context, Action& chosen);
 void add_grep_command(CLI::App& policy, Context& context, Action& chosen);
