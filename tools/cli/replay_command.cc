@@ -1,19 +1,21 @@
 // meiguan replay
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 
+#include "controlplane/analysis/replay_changes.h"
 #include "tools/cli/load.h"
+#include "tools/cli/replay_cases.h"
 #include "tools/cli/replay_expect.h"
+#include "tools/cli/replay_inputs.h"
 #include "tools/cli/replay_lines.h"
 #include "tools/cli/replay_summary.h"
+#include "tools/cli/replay_tables.h"
 #include "tools/cli/replay_write.h"
 
 namespace meiguan::cli {
@@ -32,6 +34,8 @@ struct Options {
   std::string expect;
   std::string baseline;
   std::string write;
+  bool changes{false};
+  std::string cases;
 };
 
 // A percentage on stderr, from the second second on.
@@ -72,126 +76,39 @@ int refuse(const Context& context, const Text& text) {
   return kBadInput;
 }
 
-std::string packets(std::uint64_t n) { return fmt::format("{} packet{}", n, n == 1 ? "" : "s"); }
-
-void open_input(const Context& context, const std::string& path, PortId port,
-                std::vector<ReplayInput>& inputs) {
-  auto file = analysis::CaptureFile::open(path);
-  if (!file) {
-    const auto& message = file.error().message;
-    complain(context, {path + ": " + message.english, path + "：" + message.chinese});
-    return;
-  }
-  inputs.push_back({std::filesystem::path{path}.filename().string(), std::move(*file), port});
-}
-
-// A capture of the command line and the port it came in by; none: a tap.
-struct Source {
-  std::string path;
-  PortId port;
-};
-
-// What the command line names; nothing, with a message, where it is wrong.
-std::optional<std::vector<Source>> find_sources(const Context& context,
-                                                const lifecycle::Bundle& bundle,
-                                                const Options& options) {
-  const analysis::Names names{bundle.compiled.catalog};
-  std::vector<Source> sources;
-  if (!options.tap.empty()) sources.push_back({options.tap, PortId{}});
-  for (const auto& text : options.in) {
-    const auto equals = text.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-      complain(context, {fmt::format("--in: `{}` is not PORT=FILE", text),
-                         fmt::format("--in：`{}` 不是 PORT=FILE", text)});
-      return std::nullopt;
-    }
-    const auto name = text.substr(0, equals);
-    const auto port = names.find_port(name);
-    if (!port) {
-      complain(context, {fmt::format("--in: the gateway has no port `{}`", name),
-                         fmt::format("--in：网关没有端口 `{}`", name)});
-      return std::nullopt;
-    }
-    const auto parent = bundle.image.ports()[port->index()].parent;
-    if (parent != port->value()) {
-      const auto parent_name = names.port_name(PortId{parent});
-      complain(context,
-               {fmt::format("--in: {} is a sub-port; tagged frames arrive by its parent, {}", name,
-                            parent_name),
-                fmt::format("--in：{} 是子端口；带标签的帧从其父端口 {} 进入", name, parent_name)});
-      return std::nullopt;
-    }
-    sources.push_back({text.substr(equals + 1), *port});
-  }
-  return sources;
-}
-
-// What of a capture could not be judged, or not as it was on the wire; true where packets are
-// missing.
-bool report_input(const Context& context, const ReplayInput& input) {
-  const auto say = [&](const std::string& english, const std::string& chinese) {
-    complain(context, {input.name + ": " + english, input.name + "：" + chinese});
-  };
-  const auto tell = [&](const std::string& english, const std::string& chinese) {
-    note(context, {input.name + ": " + english, input.name + "：" + chinese});
-  };
-  const auto& counts = input.file.counts();
-  if (counts.other_link_type > 0) {
-    say(fmt::format("passed over {} of an interface that is not Ethernet",
-                    packets(counts.other_link_type)),
-        fmt::format("{} 个报文所属接口不是以太网，已略过", counts.other_link_type));
-  }
-  if (counts.unknown_interface > 0) {
-    say(fmt::format("passed over {} of an interface that the capture does not describe",
-                    packets(counts.unknown_interface)),
-        fmt::format("{} 个报文所属接口未在抓包中说明，已略过", counts.unknown_interface));
-  }
-  if (input.file.fault()) {
-    const auto& message = input.file.fault()->message;
-    say(message.english + "; what came before it was judged",
-        message.chinese + "；此前的报文已判定");
-  }
-  if (counts.cut > 0) {
-    tell(fmt::format("judged {} on what is there: cut short when captured", packets(counts.cut)),
-         fmt::format("{} 个报文在抓包时被截短，按现有内容判定", counts.cut));
-  }
-  if (input.guessed > 0) {
-    tell(fmt::format("guessed the port of {}: no route back to the source tells it",
-                     packets(input.guessed)),
-         fmt::format("{} 个报文的入端口为推测：没有返回源地址的路由可以确定", input.guessed));
-  }
-  return input.file.fault().has_value() || counts.passed_over() > 0;
-}
-
-// A file that another program cuts while it is mapped has no pages any more where the reader is.
-const char* truncated_sentence = "";
-
-void on_bus_error(int) {
-  // Only calls that a signal handler may make.
-  static_cast<void>(!::write(STDERR_FILENO, truncated_sentence, std::strlen(truncated_sentence)));
-  ::_exit(kBadInput);
-}
-
-void expect_truncation(const Context& context) {
-  truncated_sentence = context.tr("meiguan: error: a capture was truncated while it was read\n",
-                                  "meiguan: 错误：抓包文件在读取时被截短\n");
-  struct sigaction action {};
-  action.sa_handler = on_bus_error;
-  ::sigaction(SIGBUS, &action, nullptr);
+// Under headings, or as one document; as rows where these are asked for.
+int print_summary(const Context& context, const ReplaySummary& summary, Format format, Out& out) {
+  const bool rows = format == Format::kCsv || !context.columns.empty() || !context.sort.empty();
+  if (rows) return print(summary.table(), context, format, out);
+  summary.print(context, format == Format::kTable ? Format::kTable : Format::kJson, out);
+  return kYes;
 }
 
 int run(const Context& context, const Options& options) {
+  if (!options.cases.empty()) return run_replay_cases(context, options.cases);
+  const bool has_rows = options.summary || options.changes;
   const auto format = context.format(
-      options.summary ? std::initializer_list<Format>{Format::kTable, Format::kJson, Format::kJsonl}
-                      : std::initializer_list<Format>{Format::kTable, Format::kJsonl});
+      has_rows ? std::initializer_list<Format>{Format::kTable, Format::kJson, Format::kJsonl,
+                                               Format::kCsv}
+               : std::initializer_list<Format>{Format::kTable, Format::kJsonl});
   if (!format) return kBadInput;
+  if (options.policy.empty() || options.gateway.empty()) {
+    return refuse(context,
+                  {"--policy and --gateway are required", "必须给出 --policy 和 --gateway"});
+  }
+  if (options.changes && (options.baseline.empty() || options.summary)) {
+    return refuse(context, {"--changes needs --baseline, and excludes --summary",
+                            "--changes 需要 --baseline，且不能与 --summary 同用"});
+  }
   if (options.in.empty() == options.tap.empty()) {
     return refuse(context, {"give captures either as --in PORT=FILE or as --tap FILE",
                             "抓包请用 --in PORT=FILE 或 --tap FILE 之一给出"});
   }
-  if (!context.columns.empty() || !context.sort.empty()) {
-    return refuse(context, {"replay prints packets as they come: --columns and --sort do not apply",
-                            "replay 逐包输出：--columns 和 --sort 不适用"});
+  if (!has_rows && (!context.columns.empty() || !context.sort.empty())) {
+    return refuse(context,
+                  {"packets are printed as they come: --columns and --sort go with "
+                   "--summary and --changes",
+                   "逐包输出时 --columns 和 --sort 不适用，仅用于 --summary 和 --changes"});
   }
   const auto bundle = load(context, options.policy, options.gateway);
   if (!bundle) return kBadInput;
@@ -200,8 +117,9 @@ int run(const Context& context, const Options& options) {
     other = load(context, options.baseline, options.gateway);
     if (!other) return kBadInput;
   }
-  const auto sources = find_sources(context, *bundle, options);
+  auto sources = find_sources(context, *bundle, options.in);
   if (!sources) return kBadInput;
+  if (!options.tap.empty()) sources->push_back({options.tap, PortId{}});
 
   const char* const update_variable = std::getenv("UPDATE_EXPECT");
   const bool update = update_variable != nullptr && std::string_view{update_variable} == "1";
@@ -234,7 +152,12 @@ int run(const Context& context, const Options& options) {
                     replay.inputs()};
   const analysis::Names names{bundle->compiled.catalog};
   const analysis::Names other_names{(other ? other : bundle)->compiled.catalog};
-  const bool prints = !options.summary && !expected;
+  std::optional<analysis::ReplayChanges> changed_rows;
+  if (options.changes) {
+    changed_rows.emplace(bundle->compiled.catalog, other->compiled.catalog, bundle->image,
+                         replay.inputs());
+  }
+  const bool prints = !has_rows && !expected;
   if (prints && !context.no_headers) lines.header(context.language == Language::kChinese);
   std::uint64_t changes = 0;
   std::uint64_t printed = 0;
@@ -247,6 +170,7 @@ int run(const Context& context, const Options& options) {
       for (const auto& packet : packets) {
         const bool differs = other && changed(names, other_names, packet);
         if (differs) ++changes;
+        if (differs && changed_rows) changed_rows->add(packet);
         if (files) files->write(packet);
         if (expected) expected->got(golden_line(words, packet));
         if (!prints || (other && !differs)) continue;
@@ -255,21 +179,25 @@ int run(const Context& context, const Options& options) {
       }
     });
   }
-  if (options.summary)
-    summary.print(context, *format == Format::kTable ? Format::kTable : Format::kJson, out);
-
   int code = kYes;
-  if (expected && update) {
-    if (auto written = expected->update(options.expect); !written) {
-      return refuse(context, written.error().message);
-    }
-  } else if (expected && !expected->compare(out)) {
-    code = kNo;
-  }
+  if (options.summary) code = print_summary(context, summary, *format, out);
+  if (changed_rows) code = print(changes_table(context, *changed_rows), context, *format, out);
+  if (code != kYes) return code;
+  if (expected && !update && !expected->compare(out)) code = kNo;
   if (changes > 0) code = kNo;
   out.flush();
   for (const auto& input : replay.inputs()) missing |= report_input(context, input);
-  return missing ? kBadInput : code;
+  if (!expected || !update) return missing ? kBadInput : code;
+  // What a part of the captures says is not what is to be expected of them.
+  if (missing) {
+    return refuse(context,
+                  {fmt::format("{} was not rewritten: packets are missing", options.expect),
+                   fmt::format("{} 未重写：报文不全", options.expect)});
+  }
+  if (auto written = expected->update(options.expect); !written) {
+    return refuse(context, written.error().message);
+  }
+  return code;
 }
 
 }  // namespace
@@ -278,12 +206,9 @@ void add_replay_command(CLI::App& app, Context& context, Action& chosen) {
   auto* const command = app.add_subcommand("replay", context.tr("judge the packets of captures",
                                                                 "对抓包中的报文逐一判定"));
   auto options = std::make_shared<Options>();
-  command
-      ->add_option("--policy", options->policy,
-                   context.tr("the policy: a directory or one file", "策略目录或单个文件"))
-      ->required();
-  command->add_option("--gateway", options->gateway, context.tr("the gateway file", "网关文件"))
-      ->required();
+  command->add_option("--policy", options->policy,
+                      context.tr("the policy: a directory or one file", "策略目录或单个文件"));
+  command->add_option("--gateway", options->gateway, context.tr("the gateway file", "网关文件"));
   command
       ->add_option("--in", options->in,
                    context.tr("PORT=FILE: a capture of what came in by a port; may be repeated",
@@ -301,6 +226,17 @@ void add_replay_command(CLI::App& app, Context& context, Action& chosen) {
   command->add_option("--write", options->write,
                       context.tr("directory for a pcapng per out-port and one of the drops",
                                  "目录：每个出端口一个 pcapng，另有丢弃的一个"));
+  command->add_flag("--changes", options->changes,
+                    context.tr("with --baseline: what changes, by unit, service and rule",
+                               "与 --baseline 同用：按单位、服务、规则汇总变化"));
+  auto* const cases = command->add_option(
+      "--cases", options->cases,
+      context.tr("a directory of cases, each with a policy, captures and expect.txt",
+                 "用例目录：每个用例含策略、抓包和 expect.txt"));
+  for (const char* const other : {"--policy", "--gateway", "--in", "--tap", "--summary", "--expect",
+                                  "--baseline", "--write", "--changes"}) {
+    cases->excludes(command->get_option(other));
+  }
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return run(context, *options); };
   });

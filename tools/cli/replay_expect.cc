@@ -22,6 +22,25 @@ std::string_view key_of(std::string_view line) {
   return line;
 }
 
+// Word for word; `?` stands for any verdict, reason or rule.
+bool agrees(std::string_view expected, std::string_view got) {
+  if (expected == got) return true;
+  if (expected.find('?') == expected.npos || key_of(expected) != key_of(got)) return false;
+  const auto tail = [](std::string_view line) { return line.substr(key_of(line).size()); };
+  auto want = tail(expected);
+  auto have = tail(got);
+  while (!want.empty() && !have.empty()) {
+    want.remove_prefix(1);
+    have.remove_prefix(1);
+    const auto word = want.substr(0, want.find(' '));
+    const auto said = have.substr(0, have.find(' '));
+    if (word != "?" && word != said) return false;
+    want.remove_prefix(word.size());
+    have.remove_prefix(said.size());
+  }
+  return want.empty() && have.empty();
+}
+
 }  // namespace
 
 Result<Expected> Expected::read(const std::string& path, bool missing_is_empty) {
@@ -48,18 +67,20 @@ Result<Expected> Expected::read(const std::string& path, bool missing_is_empty) 
 
 bool Expected::compare(Out& out) const {
   bool same = true;
+  differences([&](const std::string& line) {
+    out.line(line);
+    same = false;
+  });
+  return same;
+}
+
+void Expected::differences(const std::function<void(std::string)>& tell) const {
   std::size_t i = 0;
   std::size_t j = 0;
-  const auto minus = [&] {
-    out.line("-" + expected_[i++].text);
-    same = false;
-  };
-  const auto plus = [&] {
-    out.line("+" + got_[j++]);
-    same = false;
-  };
+  const auto minus = [&] { tell("-" + expected_[i++].text); };
+  const auto plus = [&] { tell("+" + got_[j++]); };
   while (i < expected_.size() && j < got_.size()) {
-    if (expected_[i].text == got_[j]) {
+    if (agrees(expected_[i].text, got_[j])) {
       ++i;
       ++j;
     } else if (key_of(expected_[i].text) == key_of(got_[j])) {
@@ -80,7 +101,6 @@ bool Expected::compare(Out& out) const {
   }
   while (i < expected_.size()) minus();
   while (j < got_.size()) plus();
-  return same;
 }
 
 Result<void> Expected::update(const std::string& path) const {

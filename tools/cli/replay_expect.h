@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,10 @@ class Expected {
   // The next packet's line as it is now.
   void got(std::string line) { got_.push_back(std::move(line)); }
 
-  // Prints what differs as `-` (expected) and `+` (got) lines; true when nothing does.
+  // Tells what differs as `-` (expected) and `+` (got) lines. An expected word `?` differs from
+  // nothing.
+  void differences(const std::function<void(std::string)>& tell) const;
+  // The same, printed; true when nothing differs.
   [[nodiscard]] bool compare(Out& out) const;
   // Writes what was got, with the comments that were there.
   [[nodiscard]] Result<void> update(const std::string& path) const;

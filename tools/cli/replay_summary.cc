@@ -47,13 +47,11 @@ void ReplaySummary::add(std::span<const analysis::ReplayedPacket> packets) noexc
   }
 }
 
-void ReplaySummary::print(const Context& context, Format format, Out& out) const {
-  std::uint64_t packets = 0;
+std::array<ReplaySummary::Part, 5> ReplaySummary::parts() const {
   std::array<std::uint64_t, 3> by_verdict{};
   Counts reasons;
   for (const auto& info : fastpath::kReasons) {
     const auto n = reasons_[static_cast<std::size_t>(info.reason)];
-    packets += n;
     by_verdict[static_cast<std::size_t>(info.verdict)] += n;
     if (n > 0) reasons.emplace_back(std::string{info.name}, n);
   }
@@ -65,12 +63,7 @@ void ReplaySummary::print(const Context& context, Format format, Out& out) const
     verdicts.emplace_back(std::string{fastpath::name_of(verdict)},
                           by_verdict[static_cast<std::size_t>(verdict)]);
   }
-  struct Part {
-    const char* key;
-    Text title;
-    Counts counts;
-  };
-  const std::array<Part, 5> parts{{
+  return {{
       {"verdicts", {"VERDICT", "判定"}, std::move(verdicts)},
       {"reasons", {"REASON", "原因"}, std::move(reasons)},
       {"rules",
@@ -83,11 +76,34 @@ void ReplaySummary::print(const Context& context, Format format, Out& out) const
        {"SERVICE", "服务"},
        named(services_, catalog_.services, [](const auto& s) { return s.id; })},
   }};
+}
+
+Table ReplaySummary::table() const {
+  Table table;
+  table.schema = "meiguan.replay-summary-rows/v1";
+  table.columns = {{"of", {"OF", "类别"}},
+                   {"name", {"NAME", "名称"}},
+                   {"packets", {"PACKETS", "报文"}, true}};
+  for (const auto& part : parts()) {
+    // "verdicts" -> "verdict"
+    const std::string_view of{part.key};
+    for (const auto& [name, n] : part.counts) {
+      table.rows.push_back(
+          {json::value(of.substr(0, of.size() - 1)), json::value(name), json::value(n)});
+    }
+  }
+  return table;
+}
+
+void ReplaySummary::print(const Context& context, Format format, Out& out) const {
+  const auto all = parts();
+  std::uint64_t packets = 0;
+  for (const auto& [name, n] : all.front().counts) packets += n;
   if (format == Format::kJson) {
     json::object document;
     document.emplace("schema", "meiguan.replay-summary/v1");
     document.emplace("packets", packets);
-    for (const auto& part : parts) {
+    for (const auto& part : all) {
       json::object counts;
       for (const auto& [name, n] : part.counts) counts.emplace(name, n);
       document.emplace(part.key, std::move(counts));
@@ -96,11 +112,11 @@ void ReplaySummary::print(const Context& context, Format format, Out& out) const
     return;
   }
   std::size_t width = 0;
-  for (const auto& part : parts) {
+  for (const auto& part : all) {
     for (const auto& [name, n] : part.counts) width = std::max(width, display_width(name));
   }
   out.line(fmt::format("{} {}", packets, context.tr("packets", "个报文")));
-  for (const auto& part : parts) {
+  for (const auto& part : all) {
     if (part.counts.empty()) continue;
     out.line(context.tr(part.title));
     for (const auto& [name, n] : part.counts) {
