@@ -354,7 +354,7 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
   BOOST_TEST(totals.reasons["allowed"] > totals.questions / 50);
   BOOST_TEST(totals.reasons["denied"] > totals.questions / 50);
   BOOST_TEST(totals.judged["allowed"] > 0U);
-  BOOST_TEST(totals.offers > count / 10);
+  BOOST_TEST(totals.offers > count / 50);
 }
 
 }  // namespace
