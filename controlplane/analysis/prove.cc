@@ -95,47 +95,78 @@ std::vector<View> views_of(const Reach& reach, const SourceCase& from,
   return views;
 }
 
+using Visit = std::function<bool(const Packets&)>;
+
+// The packets of one source case to the targets of one block of columns.
+class BlockWalk {
+ public:
+  BlockWalk(const Image& image, BlockTimes& times, bool let_by, const Visit& visit)
+      : image_{image}, times_{times}, let_by_{let_by}, visit_{visit} {
+    seen_.resize(image.cells().size() / image::kBlockColumns, 0);
+  }
+
+  // Answers whether `visit` did. A block that many rows share is looked at once.
+  bool run(const SourceCase& from, std::uint32_t b, const std::vector<View>& views) {
+    ++turn_;
+    for (const SourceCase::Row& row : from.rows) {
+      const std::uint32_t block = image_.block(row.number, b);
+      if (seen_[block] == turn_) continue;
+      seen_[block] = turn_;
+      for (const View& view : views) {
+        const auto masks = times_.of(block, view.isolation);
+        const std::uint64_t hits = (let_by_ ? masks.allowed : masks.denied) & view.columns;
+        if (hits != 0 && show(sources_of(from, b, block), block, view, hits)) return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  [[nodiscard]] std::vector<const SourcePoint*> sources_of(const SourceCase& from, std::uint32_t b,
+                                                           std::uint32_t block) const {
+    std::vector<const SourcePoint*> sources;
+    for (const SourceCase::Row& row : from.rows) {
+      if (image_.block(row.number, b) != block) continue;
+      sources.insert(sources.end(), row.points.begin(), row.points.end());
+    }
+    return sources;
+  }
+
+  bool show(const std::vector<const SourcePoint*>& sources, std::uint32_t block, const View& view,
+            std::uint64_t hits) {
+    for (const TargetCase* const target : view.targets) {
+      if ((hits >> target->bit & 1) == 0) continue;
+      const image::Cell cell =
+          image_.cells()[std::size_t{block} * image::kBlockColumns + target->bit];
+      const WhenLetBy when = times_.cells().of(cell, view.isolation);
+      if (visit_({sources, target->points, *(let_by_ ? when.allowed : when.denied),
+                  when.allowed && when.denied})) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  const Image& image_;
+  BlockTimes& times_;
+  bool let_by_;
+  const Visit& visit_;
+  std::vector<std::uint32_t> seen_;  // by block: the turn in which it was last looked at
+  std::uint32_t turn_{0};
+};
+
 }  // namespace
 
 Prover::Prover(const Reach& reach, std::int64_t from)
     : reach_{reach}, blocks_{reach.image(), from} {}
 
-bool Prover::find(const policy::AssertionPoints& points, bool let_by,
-                  const std::function<bool(const Packets&)>& visit) {
-  const Image& image = reach_.image();
+bool Prover::find(const policy::AssertionPoints& points, bool let_by, const Visit& visit) {
   const Blocks blocks = group_targets(reach_, points);
-  std::vector<std::uint32_t> seen(image.cells().size() / image::kBlockColumns, 0);
-  std::uint32_t turn = 0;
+  BlockWalk walk{reach_.image(), blocks_, let_by, visit};
   for (const SourceCase& from : group_sources(reach_, points)) {
     for (const auto& [b, targets] : blocks) {
       const std::vector<View> views = views_of(reach_, from, targets);
-      if (views.empty()) continue;
-      ++turn;
-      for (const SourceCase::Row& row : from.rows) {
-        const std::uint32_t block = image.block(row.number, b);
-        if (seen[block] == turn) continue;
-        seen[block] = turn;
-        for (const View& view : views) {
-          const auto masks = blocks_.of(block, view.isolation);
-          const std::uint64_t hits = (let_by ? masks.allowed : masks.denied) & view.columns;
-          if (hits == 0) continue;
-          std::vector<const SourcePoint*> sources;
-          for (const SourceCase::Row& other : from.rows) {
-            if (image.block(other.number, b) != block) continue;
-            sources.insert(sources.end(), other.points.begin(), other.points.end());
-          }
-          for (const TargetCase* target : view.targets) {
-            if ((hits >> target->bit & 1) == 0) continue;
-            const image::Cell cell =
-                image.cells()[std::size_t{block} * image::kBlockColumns + target->bit];
-            const WhenLetBy when = blocks_.cells().of(cell, view.isolation);
-            if (visit({sources, target->points, *(let_by ? when.allowed : when.denied),
-                       when.allowed && when.denied})) {
-              return true;
-            }
-          }
-        }
-      }
+      if (!views.empty() && walk.run(from, b, views)) return true;
     }
   }
   return false;
