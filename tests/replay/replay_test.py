@@ -354,6 +354,35 @@ class Explain(unittest.TestCase):
                 self.assertEqual(code, 0 if allowed == (expect == "allow") else 1)
 
 
+class Show(unittest.TestCase):
+    def test_effective(self) -> None:
+        def show(*arguments: str) -> dict:
+            result = run("policy", "show", "--effective", POLICY, "-o", "json", *arguments)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return json.loads(result.stdout)
+        unit = show("--unit", "czj-360121")
+        self.assertEqual(unit["schema"], "meiguan.effective/v1")
+        budget = [x for x in unit["may_reach"] if x["to"]["id"] == "budget"
+                  and "443/tcp" in x["ports"]]
+        self.assertEqual([x["from"]["id"] for x in budget], ["czj-360121"])
+        service = show("--service", "budget")
+        self.assertEqual(service["may_reach"], [])
+        self.assertIn((budget[0]["rule"], budget[0]["ports"]),
+                      [(x["rule"], x["ports"]) for x in service["reached_by"]
+                       if x["from"]["id"] == "czj-360121"])
+        for wrong in (("--unit", "nobody"), ("--service", "nothing"), ()):
+            self.assertEqual(
+                run("policy", "show", "--effective", POLICY, *wrong).returncode, 2, wrong)
+
+    def test_explain_all(self) -> None:
+        result = run("explain", "--policy", POLICY, "--from", FINANCE, "--to", f"{BUDGET}:443/tcp",
+                     "--all", "-o", "json")
+        answer = json.loads(result.stdout)
+        self.assertEqual([x["rule"] for x in answer["matched"] if x["decides"]], [answer["rule"]])
+        self.assertEqual(set(answer["matched"][0]),
+                         {"rule", "where", "phase", "node", "action", "decides", "why"})
+
+
 class Check(unittest.TestCase):
     def test_shapes_and_codes(self) -> None:
         result = run("policy", "check", POLICY, "--gateway", GATEWAY, "-o", "json")

@@ -200,6 +200,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
   add_diff_command(*policy, context, chosen);
   add_fmt_command(*policy, context, chosen);
   add_lint_command(*policy, context, chosen);
+  add_show_command(*policy, context, chosen);
   add_grep_command(*policy, context, chosen);
   add_policy_test_command(*policy, context, chosen);
   add_import_command(*policy, context, chosen);

@@ -8,6 +8,7 @@ namespace meiguan::cli {
 
 void add_diff_command(CLI::App& policy, Context& context, Action& chosen);
 void add_fmt_command(CLI::App& policy, Context& context, Action& chosen);
+void add_show_command(CLI::App& policy, Context& context, Action& chosen);
 void add_lint_command(CLI::App& policy, Context& context, Action& chosen);
 void add_grep_command(CLI::App& policy, Context& context, Action& chosen);
 void add_policy_test_command(CLI::App& policy, Context& context, Action& chosen);
