@@ -58,7 +58,9 @@ Cell BranchBuilder::run(const Program& program) {
     const Step step = Step::from(word);
     everywhere_.clear();
     where_.clear();
-    const std::uint32_t condition = step.is_rule() ? condition_at_[step.position] : image::kNone;
+    // An audit is listed with its condition, and parts nothing.
+    const bool parts = step.is_rule() && step.kind != StepKind::kAudit;
+    const std::uint32_t condition = parts ? condition_at_[step.position] : image::kNone;
     if (step.is_rule()) beyond_ = step.position;
     diagram = condition == image::kNone ? everywhere(diagram, step)
                                         : where(diagram, step, condition);

@@ -5,10 +5,11 @@
 //
 // A Program is what the search for one cell would come past, were every rule there. It is run once,
 // step by step, over all combinations at a time: a diagram leads from the conditions to the state
-// that the search has reached (what is decided, which audits were passed), and a step of a rule
-// with a condition parts each state in two. Conditions are asked in the order of their numbers and
-// equal parts of a diagram are one, so that equal answers are equal cells, a chain of n temporary
-// rules has n branches, and not two to the n, and combinations that do not matter are not asked.
+// that the search has reached (what is decided, which audits were passed), and a step of an
+// allow or deny with a condition parts each state in two; an audit keeps its condition in the list.
+// Conditions are asked in the order of their numbers and equal parts of a diagram are one, so that
+// equal answers are equal cells, a chain of n temporary rules has n branches, and not two to the n,
+// and combinations that do not matter are not asked.
 
 #include <cstdint>
 #include <span>

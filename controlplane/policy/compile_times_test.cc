@@ -77,6 +77,11 @@ BOOST_AUTO_TEST_CASE(conditions_and_branches_are_no_more_than_the_policy_needs) 
   };
   const std::string day = "schedule = \"day\"";
   const std::string until = "expires = 2026-12-31";
+  const std::string audits = [] {
+    std::string rules;
+    for (std::size_t i = 0; i < 300; ++i) rules += rule(i, "audit", own_time(i));
+    return rules;
+  }();
   const std::string chain = [] {
     std::string rules;
     for (std::size_t i = 0; i < 300; ++i) rules += rule(i, "allow", own_time(i));
@@ -102,6 +107,7 @@ BOOST_AUTO_TEST_CASE(conditions_and_branches_are_no_more_than_the_policy_needs) 
                 rule(1, "deny", day, "mandatory") + rule(2, "deny", "") +
                     rule(3, "deny", until, "baseline"),
                 1, 2, 1},
+           Case{"audits, each with a time of its own", audits, 0, 300, 0},
            // A condition each; the first that holds decides.
            Case{"a chain of 300", chain, 0, 300, 300},
        }) {
@@ -132,13 +138,15 @@ BOOST_AUTO_TEST_CASE(too_many_times_are_an_error_that_names_a_rule) {
                 repeat(image::kMaxConditions + 1,
                        [](std::size_t i) { return rule(i, "deny", own_time(i)); }),
                 "rule 1/r4096 (node.toml:", "规则 1/r4096（node.toml:"},
-           Case{"a cell",
-                repeat(3000,
-                       [](std::size_t i) {
-                         return rule(i, i % 2 == 0 ? "audit" : "allow", own_time(i * 7 % 3000));
-                       }),
+           Case{"a cell", repeat(3000, [](std::size_t i) { return rule(i, "deny", own_time(i)); }),
                 "too many rules of different schedules and dates match the same traffic",
                 "匹配同一流量而时间表、日期各不相同的规则过多"},
+           Case{"all cells",
+                repeat(3000,
+                       [](std::size_t i) {
+                         return rule(i, i % 2 == 0 ? "audit" : "deny", own_time(i));
+                       }),
+                "meet in more combinations than can be worked out", "组合过多，无法全部算出"},
        }) {
     const auto result = compiled(c.rules);
     BOOST_REQUIRE_MESSAGE(!result.has_value(), c.name);
