@@ -153,6 +153,9 @@ class Assertions(unittest.TestCase):
         self.write(BUDGET)
         one = self.ask("--never", "--from", "unit:czj", "--to", "service:budget", "--ports", "udp")
         self.assertEqual((one["holds"], one["no_packet_matches"]), (True, True))
+        # An address of IPv6 cannot send to one of IPv4.
+        one = self.ask("--never", "--from", "net:2001:db8:1:36::/64", "--to", "service:budget")
+        self.assertEqual((one["holds"], one["no_packet_matches"]), (True, True))
         one = self.ask("--never", "--from", "unit:mzj", "--to", "service:budget")
         self.assertEqual((one["holds"], one["no_packet_matches"]), (True, False))
 
