@@ -50,7 +50,7 @@ void check_nesting(Checking& checking, const PrefixIndex::Entry& inner,
     checking.reporter.error(
         prefix_place(checking, inner),
         say("prefix {} lies in {} of unit `{}`, whose node {} is neither node {} nor above it",
-            "前缀 {0} 位于单位 `{2}` 的 {1} 之内,而其节点 {3} 既不是节点 {4} 也不是其上级",
+            "前缀 {0} 位于单位 `{2}` 的 {1} 之内，而其节点 {3} 既不是节点 {4} 也不是其上级",
             inner_text, outer_text, outer_unit.id, node_code(checking, outer.node),
             node_code(checking, inner.node)),
         hint);
@@ -59,7 +59,7 @@ void check_nesting(Checking& checking, const PrefixIndex::Entry& inner,
     checking.reporter.error(
         prefix_place(checking, inner),
         say("prefix {} of zone `{}` lies in {} of unit `{}` in zone `{}`, one zone expected",
-            "区域 `{1}` 的前缀 {0} 位于单位 `{3}`(区域 `{4}`)的 {2} 之内,两者应在同一区域",
+            "区域 `{1}` 的前缀 {0} 位于单位 `{3}`（区域 `{4}`）的 {2} 之内，两者应在同一区域",
             inner_text, checking.policy.zones[inner_unit.zone.index()].id, outer_text,
             outer_unit.id, checking.policy.zones[outer_unit.zone.index()].id),
         hint);
@@ -164,11 +164,11 @@ void check_endpoint_owners(Checking& checking, const Service& service,
     checking.reporter.error(
         places[i],
         say("{} is an address of unit `{}` at node {}, which is not in the subtree of node {}",
-            "{0} 属于节点 {2} 的单位 `{1}`,不在节点 {3} 的子树内",
+            "{0} 属于节点 {2} 的单位 `{1}`，不在节点 {3} 的子树内",
             net::to_string(service.endpoints[i].prefix), unit_id(checking, other->unit),
             node_code(checking, other->node), node_code(checking, service.node)),
         say("a service below the root listens at addresses of its own subtree's units, or of none",
-            "下级节点的业务系统只能使用本子树单位的地址,或不属于任何单位的地址"));
+            "下级节点的业务系统只能使用本子树单位的地址，或不属于任何单位的地址"));
   }
 }
 
@@ -213,7 +213,7 @@ void check_terminals(Checking& checking) {
       checking.reporter.error(
           draft.unit->place,
           say("unit `{}` is at node {}, its terminals stand there or above, not at node {}",
-              "单位 `{}` 位于节点 {},其终端应写在该节点或其上级,而不是节点 {}", unit.id,
+              "单位 `{}` 位于节点 {}，其终端应写在该节点或其上级，而不是节点 {}", unit.id,
               node_code(checking, unit.node), node_code(checking, draft.node)));
     }
     check_terminal_addresses(checking, terminal, draft.address_places, owners);
@@ -228,7 +228,7 @@ void check_services(Checking& checking) {
         checking.policy.zones[service.zone.index()].kind != ZoneKind::kDmz) {
       checking.reporter.error(draft.publish_place,
                               say("`publish` is true in zone `{}`, which is not a dmz",
-                                  "`publish` 为 true,但区域 `{}` 不是 dmz",
+                                  "`publish` 为 true，但区域 `{}` 不是 dmz",
                                   checking.policy.zones[service.zone.index()].id));
     }
     if (service.owner.is_some()) {
@@ -237,7 +237,7 @@ void check_services(Checking& checking) {
         checking.reporter.error(
             draft.owner->place,
             say("owner `{}` is at node {}, a unit of the subtree of node {} expected",
-                "所有者 `{}` 位于节点 {},应为节点 {} 子树中的单位", owner.id,
+                "所有者 `{}` 位于节点 {}，应为节点 {} 子树中的单位", owner.id,
                 node_code(checking, owner.node), node_code(checking, service.node)));
       }
     }

@@ -55,7 +55,7 @@ void check_depth(Checking& checking, const Group& group, const GroupFacts& facts
   checking.reporter.error(
       group.place,
       say("group `{}` nests groups {} deep, {} at most expected",
-          "组 `{}` 嵌套 {} 层,最多允许 {} 层", group.id, *facts.depth, kMaxGroupDepth),
+          "组 `{}` 嵌套 {} 层，最多允许 {} 层", group.id, *facts.depth, kMaxGroupDepth),
       say("group `{0}` in it is {1} deep already: write out the members of `{0}` here",
           "其中的组 `{0}` 已有 {1} 层:请在此直接写出 `{0}` 的成员", held, kMaxGroupDepth));
 }
@@ -115,7 +115,7 @@ void check_sources(Checking& checking, const std::vector<Selector>& selectors) {
     if (!checking.group_facts[selector.group.index()].names_service) continue;
     checking.reporter.error(selector.place,
                             say("group `{}` names a service and may stand in `to` only",
-                                "组 `{}` 含有业务系统,只能出现在 `to` 中",
+                                "组 `{}` 含有业务系统，只能出现在 `to` 中",
                                 checking.policy.groups[selector.group.index()].id));
   }
 }

@@ -165,7 +165,7 @@ class IsolationCheck {
     }
     checking_.reporter.error(rule.place,
                              say("the rule can never match, isolation drops all of it: {}",
-                                 "该规则永远不会匹配,其流量全部被隔离表丢弃:{}", cells),
+                                 "该规则永远不会匹配，其流量全部被隔离表丢弃：{}", cells),
                              say("see `meiguan isolation show`", "参见 `meiguan isolation show`"));
   }
 

@@ -23,7 +23,7 @@ void report_foreign(Checking& checking, const Rule& rule, const Selector& select
   checking.reporter.error(
       selector.place,
       say("`{}` belongs to node {}, an allow at node {} opens only what is in its own subtree",
-          "`{}` 属于节点 {},节点 {} 的 allow 规则只能开放其子树内的对象",
+          "`{}` 属于节点 {}，节点 {} 的 allow 规则只能开放其子树内的对象",
           selector_text(checking.policy, selector), printable(nodes[owner.index()].code),
           printable(nodes[rule.node.index()].code)));
 }
@@ -117,7 +117,7 @@ void check_target(Checking& checking, const Rights* rights, const Rule& rule,
       if (!other) return;
       report_kind(checking, selector,
                   say("`{}` holds `{}`, which an allow below the root may not use in `to`",
-                      "`{}` 含有 `{}`,下级节点的 allow 规则不能在 `to` 中使用",
+                      "`{}` 含有 `{}`，下级节点的 allow 规则不能在 `to` 中使用",
                       selector_text(policy, selector), selector_text(policy, *other)));
       return;
     }

@@ -46,7 +46,7 @@ void resolve_ports(GatewayChecking& checking) {
   if (drafts.size() > image::kMaxPorts) {
     checking.reporter.error(drafts[image::kMaxPorts].port.place,
                             say("there are {} ports, {} at most expected",
-                                "端口有 {} 个,最多允许 {} 个", drafts.size(), image::kMaxPorts));
+                                "端口有 {} 个，最多允许 {} 个", drafts.size(), image::kMaxPorts));
     drafts.resize(image::kMaxPorts);
     checking.has_bad_port = true;
   }
@@ -100,7 +100,7 @@ void resolve_parents(GatewayChecking& checking) {
     const bool has_vlan = draft.vlan && draft.vlan->value >= 1 && draft.vlan->value <= kMaxVlan;
     if (draft.vlan && !has_vlan) {
       checking.reporter.error(draft.vlan->place,
-                              say("`vlan` is {}, 1 to {} expected", "`vlan` 为 {},应为 1 至 {}",
+                              say("`vlan` is {}, 1 to {} expected", "`vlan` 为 {}，应为 1 至 {}",
                                   draft.vlan->value, kMaxVlan));
     }
     if (has_vlan) port.vlan = static_cast<std::uint16_t>(draft.vlan->value);
@@ -150,15 +150,15 @@ void check_mtu(GatewayChecking& checking, std::size_t index) {
         mtu->place,
         least == kMinMtuIpv6
             ? say("`mtu` is {}, {} to {} expected at a port with an IPv6 address",
-                  "`mtu` 为 {},有 IPv6 地址的端口应为 {} 至 {}", mtu->value, least, kMaxMtu)
-            : say("`mtu` is {}, {} to {} expected", "`mtu` 为 {},应为 {} 至 {}", mtu->value, least,
+                  "`mtu` 为 {}，有 IPv6 地址的端口应为 {} 至 {}", mtu->value, least, kMaxMtu)
+            : say("`mtu` is {}, {} to {} expected", "`mtu` 为 {}，应为 {} 至 {}", mtu->value, least,
                   kMaxMtu));
     return;
   }
   port.mtu = static_cast<std::uint16_t>(mtu->value);
   if (is_sub_port && port.mtu > parents) {
     checking.reporter.error(mtu->place, say("`mtu` is {}, more than the {} of its parent",
-                                            "`mtu` 为 {},超过父端口的 {}", port.mtu, parents));
+                                            "`mtu` 为 {}，超过父端口的 {}", port.mtu, parents));
   }
 }
 
@@ -182,7 +182,7 @@ std::optional<Text> refuse_own_address(const InterfaceAddress& own) {
   const bool is_link_local = first == 0xfe && (second & 0xc0) == 0x80;
   if (is_link_local) {
     return say("{} is link-local, ports have one of these by themselves",
-               "{} 是链路本地地址,端口会自动生成", net::to_string(address));
+               "{} 是链路本地地址，端口会自动生成", net::to_string(address));
   }
   const bool is_ula = (first & 0xfe) == 0xfc;
   if ((first & 0xe0) != 0x20 && !is_ula) {

@@ -94,7 +94,7 @@ void read_device(const Word& word, DraftPort& draft, Reporter& reporter) {
       word.place,
       say("`{}` is no device, af_xdp:IF, af_packet:IF, tap:IF, pci:ADDRESS or vdev:NAME,ARGS "
           "expected",
-          "`{}` 不是设备,应为 af_xdp:接口、af_packet:接口、tap:接口、pci:地址 或 vdev:名称,参数",
+          "`{}` 不是设备，应为 af_xdp:接口、af_packet:接口、tap:接口、pci:地址 或 vdev:名称,参数",
           printable(text)),
       kind == kDevices.end() ? near_hint(text.substr(0, colon), names) : Text{});
 }
@@ -146,16 +146,16 @@ void check_main_or_sub(TableView& table, const DraftPort& draft, Reporter& repor
     const std::string_view key = has_parent ? "parent" : "vlan";
     reporter.error(table.key_place(key),
                    say("`{}` stands together with `device`, a port has one of them",
-                       "`{}` 与 `device` 同时出现,端口只能有其一", key));
+                       "`{}` 与 `device` 同时出现，端口只能有其一", key));
   } else if (!has_device && !has_parent && !has_vlan) {
     reporter.error(
         table.place(),
         say("[[port]] has neither `device` nor `parent` with `vlan`, one of them expected",
-            "[[port]] 缺少 `device`,或 `parent` 与 `vlan`"));
+            "[[port]] 缺少 `device`，或 `parent` 与 `vlan`"));
   } else if (!has_device && has_parent != has_vlan) {
     reporter.error(table.place(),
                    say("[[port]] has `{}` without `{}`, a sub-port has both",
-                       "[[port]] 有 `{}` 而缺少 `{}`,子端口须两者都有",
+                       "[[port]] 有 `{}` 而缺少 `{}`，子端口须两者都有",
                        has_parent ? "parent" : "vlan", has_parent ? "vlan" : "parent"));
   }
 }
@@ -169,7 +169,7 @@ void read_gateway_table(TableView& table, GatewayDraft& draft, Reporter& reporte
     draft.workers = static_cast<std::uint16_t>(workers->value);
   } else {
     reporter.error(workers->place,
-                   say("`workers` is {}, 1 to {} expected", "`workers` 为 {},应为 1 至 {}",
+                   say("`workers` is {}, 1 to {} expected", "`workers` 为 {}，应为 1 至 {}",
                        workers->value, kMaxWorkers));
   }
 }
@@ -191,7 +191,7 @@ void read_port(TableView& table, GatewayDraft& gateway, Reporter& reporter) {
   port.mac = read_mac(table.word("mac"), reporter);
   if (port.mac && !port.device_kind) {
     reporter.error(table.key_place("mac"), say("a sub-port has its parent's `mac`, none of its own",
-                                               "子端口使用父端口的 `mac`,不能另行指定"));
+                                               "子端口使用父端口的 `mac`，不能另行指定"));
   }
   draft.mtu = table.integer("mtu");
   constexpr std::array<std::pair<std::string_view, AntiSpoof>, 3> kAntiSpoof{

@@ -57,7 +57,7 @@ std::optional<SpaceId> resolve_space(GatewayChecking& checking, const std::optio
   if (zone.kind == ZoneKind::kPrivate) return zone.space;
   checking.reporter.error(word->place,
                           say("zone `{}` is not private, `space` names a private zone",
-                              "区域 `{}` 不是 private 类型,`space` 应为专用区域", zone.id),
+                              "区域 `{}` 不是 private 类型，`space` 应为专用区域", zone.id),
                           say("without `space` the route is in the shared address space",
                               "不写 `space` 即表示共享地址空间"));
   return std::nullopt;
@@ -153,7 +153,7 @@ void check_unique(GatewayChecking& checking, const DraftRoute& draft, SpaceId sp
   checking.reporter.error(
       draft.prefix_place,
       say("{} is the connected subnet of port `{}`, which has its route already",
-          "{} 是端口 `{}` 的直连子网,已有直连路由", net::to_string(prefix),
+          "{} 是端口 `{}` 的直连子网，已有直连路由", net::to_string(prefix),
           printable(port_name(checking, port))));
 }
 

@@ -59,7 +59,7 @@ void read_policy_table(TableView& table, TableContext& context) {
   if (const auto schema = table.integer("schema"); schema && schema->value != kSchema) {
     context.reporter.error(schema->place,
                            say("schema {} is unknown, this version reads schema {}",
-                               "未知的 schema {},本版本支持 schema {}", schema->value, kSchema));
+                               "未知的 schema {}，本版本支持 schema {}", schema->value, kSchema));
   }
   if (auto timezone = table.word("timezone")) {
     if (auto clock = wall_clock_of(timezone->text)) {

@@ -86,7 +86,7 @@ void check_node_found(const DraftNode& node, const SourceNode& source, Reporter&
   if (node.found || reporter.may_have_table(source.node_file, "node")) return;
   reporter.error(Place{source.node_file, 1, 1},
                  say("there is no [node] table, a node must have one",
-                     "缺少 [node] 表,每个节点都必须有该表"));
+                     "缺少 [node] 表，每个节点都必须有该表"));
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ Complaint no_choice(std::string_view key, std::string_view is,
   }
   std::string chinese_list = fmt::format("{}", fmt::join(choices, "、"));
   return {Text{fmt::format("`{}` is `{}`, {} expected", key, printable(is), list),
-               fmt::format("`{}` 的值是 `{}`,应为 {}", key, printable(is), chinese_list)},
+               fmt::format("`{}` 的值是 `{}`，应为 {}", key, printable(is), chinese_list)},
           near_hint(is, choices)};
 }
 

@@ -40,8 +40,9 @@ void check_tier(Checking& checking, const DraftNode& draft) {
   if (!draft.has_tier || !parent.has_tier || draft.node.tier > parent.node.tier) return;
   checking.reporter.error(draft.tier_place,
                           say("tier {0} is not below {1}, the tier of the node above ({2})",
-                              "层级 {0} 不低于上级节点({2})的层级 {1}", tier_name(draft.node.tier),
-                              tier_name(parent.node.tier), printable(parent.node.code)));
+                              "层级 {0} 不低于上级节点（{2}）的层级 {1}",
+                              tier_name(draft.node.tier), tier_name(parent.node.tier),
+                              printable(parent.node.code)));
 }
 
 // `flow` is a rule or an assertion.
@@ -90,7 +91,7 @@ void resolve_zones(Checking& checking) {
   if (drafts.size() > image::kMaxZones) {
     checking.reporter.error(drafts[image::kMaxZones].zone.place,
                             say("there are {} zones, {} at most expected",
-                                "区域有 {} 个,最多允许 {} 个", drafts.size(), image::kMaxZones));
+                                "区域有 {} 个，最多允许 {} 个", drafts.size(), image::kMaxZones));
     checking.reporter.add_unreadable_file();
     drafts.resize(image::kMaxZones);
   }

@@ -12,7 +12,7 @@ void resolve_group(Checking& checking, Selector& selector, NodeId node) {
   if (!checking.is_within(node, group.node)) {
     checking.reporter.error(
         selector.place, say("group `{}` stands at node {}, which is neither node {} nor above it",
-                            "组 `{}` 位于节点 {},既不是节点 {} 也不是其上级", group.id,
+                            "组 `{}` 位于节点 {}，既不是节点 {} 也不是其上级", group.id,
                             printable(checking.policy.nodes[group.node.index()].code),
                             printable(checking.policy.nodes[node.index()].code)));
     return;
@@ -29,7 +29,7 @@ void resolve_net(Checking& checking, Selector& selector) {
     checking.reporter.error(
         selector.place,
         say("zone `{}` is not private, @ZONE names the address space of a private zone",
-            "区域 `{}` 不是 private 类型,@ 之后应为专用区域", zone.id),
+            "区域 `{}` 不是 private 类型，@ 之后应为专用区域", zone.id),
         say("without @ the shared address space is meant", "不写 @ 即表示共享地址空间"));
     return;
   }

@@ -58,7 +58,7 @@ std::optional<std::string> read_bytes(const fs::path& path, bool follow_link, st
     if (errno == ELOOP && !follow_link) {
       reporter.add_unreadable_file();
       reporter.error(start_of(file), say("is a symbolic link, a policy holds files only",
-                                         "是符号链接,策略目录中只能有文件"));
+                                         "是符号链接，策略目录中只能有文件"));
     } else {
       report_unreadable(reporter, file, errno);
     }
@@ -110,7 +110,7 @@ std::string checked_text(std::string bytes, std::uint32_t file, Reporter& report
   if (bytes.starts_with(kByteOrderMark)) {
     reporter.error(start_of(file),
                    say("the file begins with a byte-order mark, plain UTF-8 expected",
-                       "文件以字节顺序标记(BOM)开头,应为不带 BOM 的 UTF-8"),
+                       "文件以字节顺序标记（BOM）开头，应为不带 BOM 的 UTF-8"),
                    say("save it as UTF-8 without BOM", "请另存为不带 BOM 的 UTF-8"));
     bytes.erase(0, kByteOrderMark.size());
   }
@@ -118,7 +118,7 @@ std::string checked_text(std::string bytes, std::uint32_t file, Reporter& report
     reporter.error(place_of_offset(file, bytes, *bad),
                    say("byte 0x{:02x} is not UTF-8 text", "字节 0x{:02x} 不是 UTF-8 文本",
                        static_cast<unsigned>(static_cast<unsigned char>(bytes[*bad]))),
-                   say("save the file as UTF-8 (not GBK)", "请将文件另存为 UTF-8(而非 GBK)"));
+                   say("save the file as UTF-8 (not GBK)", "请将文件另存为 UTF-8（而非 GBK）"));
     for (auto at = bad; at; at = find_invalid_utf8(bytes, *at)) bytes[*at] = '?';
   }
   return bytes;
@@ -210,7 +210,7 @@ class TreeReader {
         reporter_.add_unreadable_file();
         reporter_.error(start_of(add_file(path)),
                         say("is a symbolic link to a directory, a policy holds directories only",
-                            "是指向目录的符号链接,策略中只能有真实目录"));
+                            "是指向目录的符号链接，策略中只能有真实目录"));
       }
       return;
     }
@@ -262,7 +262,7 @@ class TreeReader {
     reporter_.add_damaged_table(file, "node");  // one error is enough
     reporter_.error(start_of(file),
                     say("there is no {} in {}, the policy's directory must have one",
-                        "{1} 中没有 {0},策略目录必须有该文件", kNodeFile,
+                        "{1} 中没有 {0}，策略目录必须有该文件", kNodeFile,
                         printable(root.filename().empty() ? root.parent_path().filename().string()
                                                           : root.filename().string())));
   }

@@ -51,7 +51,7 @@ Parsed<AddressAndLength> parse_address_and_length(std::string_view text) {
     const auto address = parse_one_address(text);
     if (!address) return std::unexpected(address.error());
     return complain(say("`{}` has no length, ADDRESS/LENGTH expected",
-                        "`{}` 缺少前缀长度,应为 地址/长度", text),
+                        "`{}` 缺少前缀长度，应为 地址/长度", text),
                     say("a single address is `{}/{}`", "单个地址写作 `{}/{}`", text,
                         net::address_bits(address->family())));
   }
@@ -61,7 +61,8 @@ Parsed<AddressAndLength> parse_address_and_length(std::string_view text) {
   const auto length = parse_number(text.substr(slash + 1), bits);
   if (!length) {
     return complain(say("`{}` is no prefix length, 0 to {} expected",
-                        "`{}` 不是前缀长度,应为 0 至 {}", printable(text.substr(slash + 1)), bits));
+                        "`{}` 不是前缀长度，应为 0 至 {}", printable(text.substr(slash + 1)),
+                        bits));
   }
   return AddressAndLength{*address, static_cast<std::uint8_t>(*length)};
 }
@@ -69,7 +70,7 @@ Parsed<AddressAndLength> parse_address_and_length(std::string_view text) {
 Complaint host_bits(std::string_view text, const AddressAndLength& parsed) {
   return {say("`{}` has host bits set", "`{}` 的主机位不为零", printable(text)),
           say("the prefix that holds it is `{0}`, the single address `{1}/{2}`",
-              "包含它的前缀是 `{0}`,单个地址写作 `{1}/{2}`",
+              "包含它的前缀是 `{0}`，单个地址写作 `{1}/{2}`",
               net::to_string(net::Prefix::around(parsed.address, parsed.length)),
               net::to_string(parsed.address), net::address_bits(parsed.address.family()))};
 }
@@ -91,12 +92,12 @@ Parsed<PortMatch> parse_protocol(std::string_view text) {
       return match;
     }
     return complain(say("`{}` is no protocol number, proto-0 to proto-255 expected",
-                        "`{}` 不是协议号,应为 proto-0 至 proto-255", printable(text)));
+                        "`{}` 不是协议号，应为 proto-0 至 proto-255", printable(text)));
   }
   constexpr std::array<std::string_view, 6> kNames{"tcp", "udp", "sctp", "icmp", "icmp6", "any"};
   return complain(
       say("unknown protocol `{}`, tcp, udp, sctp, icmp, icmp6, proto-NUMBER or any expected",
-          "未知协议 `{}`,应为 tcp、udp、sctp、icmp、icmp6、proto-编号 或 any", printable(text)),
+          "未知协议 `{}`，应为 tcp、udp、sctp、icmp、icmp6、proto-编号 或 any", printable(text)),
       near_hint(text, kNames));
 }
 
@@ -113,7 +114,7 @@ std::optional<Complaint> read_port_range(std::string_view text, PortMatch& match
   const auto last = dash == text.npos ? first : parse_number(text.substr(dash + 1), 65535);
   if (!first || !last || *first == 0 || *last == 0) {
     return Complaint{say("`{}` is no port, 1 to 65535 or FIRST-LAST expected",
-                         "`{}` 不是端口,应为 1 至 65535 或 起-止", printable(text)),
+                         "`{}` 不是端口，应为 1 至 65535 或 起-止", printable(text)),
                      {}};
   }
   if (*first > *last) {
@@ -129,7 +130,7 @@ std::optional<Complaint> read_port_range(std::string_view text, PortMatch& match
 
 Complaint ports_without_protocol(std::string_view protocol) {
   return {say("ports stand with tcp, udp and sctp only, not with `{}`",
-              "只有 tcp、udp、sctp 可以带端口,`{}` 不可以", printable(protocol)),
+              "只有 tcp、udp、sctp 可以带端口，`{}` 不可以", printable(protocol)),
           {}};
 }
 
@@ -182,7 +183,7 @@ Parsed<Tier> parse_tier(std::string_view text) {
   if (it != kTiers.end()) return static_cast<Tier>(it - kTiers.begin());
   return complain(
       say("unknown tier `{}`, province, prefecture, county, township or village expected",
-          "未知层级 `{}`,应为 province、prefecture、county、township 或 village", printable(text)),
+          "未知层级 `{}`，应为 province、prefecture、county、township 或 village", printable(text)),
       near_hint(text, kTiers));
 }
 
@@ -216,7 +217,7 @@ Parsed<net::MacAddress> parse_station_mac(std::string_view text) {
   const auto mac = net::parse_mac(text);
   if (!mac) {
     return complain(say("`{}` is not a MAC address, aa:bb:cc:dd:ee:ff expected",
-                        "`{}` 不是 MAC 地址,应形如 aa:bb:cc:dd:ee:ff", printable(text)));
+                        "`{}` 不是 MAC 地址，应形如 aa:bb:cc:dd:ee:ff", printable(text)));
   }
   if (((*mac)[0] & 1) != 0 || *mac == net::MacAddress{}) {
     return complain(
@@ -235,7 +236,7 @@ Parsed<PortMatch> parse_ports(std::string_view text) {
     const auto type = parse_number(right, 255);
     if (!type) {
       return complain(say("`{}` is no ICMP type, 0 to 255 expected",
-                          "`{}` 不是 ICMP 类型,应为 0 至 255", printable(right)));
+                          "`{}` 不是 ICMP 类型，应为 0 至 255", printable(right)));
     }
     match->whole = false;
     match->first = match->last = static_cast<std::uint16_t>(*type);
@@ -280,7 +281,7 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
     const auto length = parse_number(digits, parsed.length);
     if (!length) {
       return complain(say("`{}` is no prefix length, 0 to {} expected",
-                          "`{}` 不是前缀长度,应为 0 至 {}", printable(digits), parsed.length));
+                          "`{}` 不是前缀长度，应为 0 至 {}", printable(digits), parsed.length));
     }
     parsed.length = static_cast<std::uint8_t>(*length);
     rest.remove_prefix(1 + digits.size());

@@ -41,7 +41,7 @@ void TableView::refuse(const TomlValue& value, const Text& want, std::string_vie
   const Text& is = kind_name(value.kind);
   reporter_.error(value.place,
                   Text{fmt::format("`{}` is {}, {} expected", key, is.english, want.english),
-                       fmt::format("`{}` 是{},应为{}", key, is.chinese, want.chinese)});
+                       fmt::format("`{}` 是{}，应为{}", key, is.chinese, want.chinese)});
 }
 
 bool TableView::require(std::string_view key) {
@@ -101,13 +101,13 @@ void TableView::refuse_element(const TomlValue& item, TomlKind kind, std::string
   reporter_.error(item.place,
                   Text{fmt::format("an element of `{}` is {}, {} expected", key, is.english,
                                    want.english),
-                       fmt::format("`{}` 的元素是{},应为{}", key, is.chinese, want.chinese)});
+                       fmt::format("`{}` 的元素是{}，应为{}", key, is.chinese, want.chinese)});
 }
 
 void TableView::refuse_empty(const TomlValue& list, std::string_view key) {
   if (list.kind != TomlKind::kArray || !list.items.empty()) return;
   reporter_.error(list.place, say("`{}` is empty, one element at least expected",
-                                  "`{}` 为空,至少应有一个元素", key));
+                                  "`{}` 为空，至少应有一个元素", key));
 }
 
 const TomlValue* TableView::value(std::string_view key, std::span<const TomlKind> kinds) {

@@ -66,9 +66,9 @@ class DocumentReader {
     reporter_.error(
         Place{file_, foreign.line, foreign.column},
         say("not valid TOML: `{}` stands outside a string, ASCII expected",
-            "TOML 语法错误:`{}` 位于字符串之外,应为 ASCII 字符", printable(foreign.text)),
+            "TOML 语法错误:`{}` 位于字符串之外，应为 ASCII 字符", printable(foreign.text)),
         say("strings stand between \" and \", and punctuation is half-width: = , [ ] \"",
-            "字符串须用英文双引号括起,标点须为半角:= , [ ] \""));
+            "字符串须用英文双引号括起，标点须为半角:= , [ ] \""));
   }
 
   // Nothing, reported, where the body is not TOML or goes beyond a limit.
