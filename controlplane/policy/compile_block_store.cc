@@ -10,35 +10,12 @@ std::uint32_t BlockStore::number_of(std::size_t block, const std::vector<Candida
   if (const auto it = judged_[block].find(candidates); it != judged_[block].end()) {
     return it->second;
   }
-  const auto [same, is_new] = by_content_.try_emplace(content_of(columns_[block], candidates), 0);
-  if (is_new) {
-    const Cells cells = cells_of(
-        judge_block(policy_, order_, condition_at_, columns_[block], candidates));
-    const auto [it, are_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
-    if (are_new) cells_.insert(cells_.end(), cells.begin(), cells.end());
-    same->second = it->second;
-  }
-  judged_[block].emplace(candidates, same->second);
-  return same->second;
-}
-
-std::vector<std::uint64_t> BlockStore::content_of(const BlockColumns& columns,
-                                                  const std::vector<Candidate>& candidates) const {
-  std::vector<std::uint64_t> content;
-  content.reserve(candidates.size() * 5);
-  NodeId node;
-  for (const Candidate& c : candidates) {
-    const RuleMask& mask = columns.rules.at(c.position);
-    content.push_back(std::uint64_t{c.position} << 1 | c.covers_source);
-    content.insert(content.end(), {mask.any, mask.service, mask.unpublished});
-    if (const NodeId of_rule = order_.at(c.position).node; of_rule != node) {
-      node = of_rule;
-      const auto it = columns.nodes.find(node);
-      const NodeMask scope = it != columns.nodes.end() ? it->second : NodeMask{};
-      content.insert(content.end(), {scope.service, scope.unit, scope.all});
-    }
-  }
-  return content;
+  const Cells cells = cells_of(
+      judge_block(policy_, order_, condition_at_, columns_[block], candidates));
+  const auto [it, is_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
+  if (is_new) cells_.insert(cells_.end(), cells.begin(), cells.end());
+  judged_[block].emplace(candidates, it->second);
+  return it->second;
 }
 
 BlockStore::Cells BlockStore::cells_of(const BlockAnswer& answer) {

@@ -46,9 +46,6 @@ class BlockStore {
  private:
   using Cells = std::array<image::Cell, image::kBlockColumns>;
   [[nodiscard]] Cells cells_of(const BlockAnswer& answer);
-  // All that the judgement of a block hangs on: equal contents, equal cells.
-  [[nodiscard]] std::vector<std::uint64_t> content_of(
-      const BlockColumns& columns, const std::vector<Candidate>& candidates) const;
 
   const CheckedPolicy& policy_;
   const RuleOrder& order_;
@@ -58,7 +55,6 @@ class BlockStore {
   BranchBuilder branches_;
   std::vector<image::Cell> cells_;
   std::vector<std::unordered_map<std::vector<Candidate>, std::uint32_t, Hash>> judged_;
-  std::unordered_map<std::vector<std::uint64_t>, std::uint32_t, Hash> by_content_;
   std::unordered_map<Cells, std::uint32_t, Hash> known_;
 };
 

@@ -158,6 +158,11 @@ class MatrixBuilder {
     for (std::size_t r = 0; r < rows.size(); ++r) {
       rows[r].node = source_node(classes.first_points()[r]);
     }
+    std::vector<std::uint32_t> rules(rows.size(), 0);
+    for (const std::uint32_t from : from_of_rule_) {
+      for (const std::uint32_t row : from_[from]) ++rules[row];
+    }
+    for (std::size_t r = 0; r < rows.size(); ++r) rows[r].rules.reserve(rules[r]);
     for (std::size_t k = 0; k < order_.size(); ++k) {
       for (const std::uint32_t row : from_[from_of_rule_[k]]) {
         rows[row].rules.push_back(static_cast<std::uint32_t>(k));

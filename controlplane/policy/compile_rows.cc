@@ -1,6 +1,7 @@
 #include "controlplane/policy/compile_rows.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace meiguan::policy {
 namespace {
@@ -13,9 +14,11 @@ constexpr std::size_t kLeastWide = 16;
 
 RowFiller::RowFiller(const CheckedPolicy& policy, const RuleOrder& order, const Blocks& blocks,
                      BlockStore& store)
-    : policy_{policy}, order_{order}, blocks_{blocks}, store_{store} {
+    : policy_{policy}, blocks_{blocks}, store_{store} {
   const std::size_t wide = std::max(kLeastWide, blocks.columns.size() / kWideShare);
   touches_.resize(order.size());
+  asked_.resize(blocks.columns.size());
+  narrow_.resize(blocks.columns.size());
   for (std::size_t k = 0; k < order.size(); ++k) {
     const NodeId node = order.at(k).node;
     node_of_rule_.push_back(node);
@@ -56,17 +59,13 @@ void RowFiller::add(const CompileTrace::Row& row) {
                                            : bases_.emplace(wide_, make_base()).first->second;
   const std::size_t first = rows_.size();
   rows_.insert(rows_.end(), base.stripes.begin(), base.stripes.end());
-  for (std::size_t i = 0; i < narrow_.size();) {
-    const std::size_t stripe = narrow_[i].block / image::kStripeBlocks;
+  for (std::size_t i = 0; i < touched_.size();) {
+    const std::size_t stripe = touched_[i] / image::kStripeBlocks;
     Stripe blocks;
     std::copy_n(base.blocks.begin() + static_cast<std::ptrdiff_t>(stripe * image::kStripeBlocks),
                 image::kStripeBlocks, blocks.begin());
-    while (i < narrow_.size() && narrow_[i].block / image::kStripeBlocks == stripe) {
-      std::size_t end = i + 1;
-      while (end < narrow_.size() && narrow_[end].block == narrow_[i].block) ++end;
-      blocks[narrow_[i].block % image::kStripeBlocks] =
-          block_number(narrow_[i].block, std::span{narrow_}.subspan(i, end - i));
-      i = end;
+    for (; i < touched_.size() && touched_[i] / image::kStripeBlocks == stripe; ++i) {
+      blocks[touched_[i] % image::kStripeBlocks] = block_number(base, touched_[i]);
     }
     rows_[first + stripe] = stripe_number(blocks);
   }
@@ -74,7 +73,8 @@ void RowFiller::add(const CompileTrace::Row& row) {
 
 void RowFiller::sort_rules(const CompileTrace::Row& row) {
   wide_.clear();
-  narrow_.clear();
+  for (const std::uint32_t b : touched_) narrow_[b].clear();
+  touched_.clear();
   std::vector<NodeId> above;  // the source's node and those above it: a handful
   for (NodeId n = row.node; n.is_some(); n = policy_.nodes[n.index()].parent) above.push_back(n);
   for (const std::uint32_t k : row.rules) {
@@ -85,29 +85,36 @@ void RowFiller::sort_rules(const CompileTrace::Row& row) {
     } else {
       const auto& of_rule = blocks_.of_rule[k];
       for (std::size_t i = 0; i < of_rule.size(); ++i) {
-        if (meets(touches_[k][i], candidate)) narrow_.push_back({of_rule[i], candidate});
+        if (!meets(touches_[k][i], candidate)) continue;
+        std::vector<Candidate>& of_block = narrow_[of_rule[i]];
+        if (of_block.empty()) touched_.push_back(of_rule[i]);
+        of_block.push_back(candidate);
       }
     }
   }
-  // Within a block they stay in order: they ascend by position.
-  std::ranges::stable_sort(narrow_, {}, &InBlock::block);
+  std::ranges::sort(touched_);
 }
 
-std::uint32_t RowFiller::block_number(std::uint32_t block, std::span<const InBlock> narrow) {
+std::uint32_t RowFiller::block_number(const Base& base, std::uint32_t block) {
+  Asked& asked = asked_[block];
+  if (asked.base == &base && asked.narrow == narrow_[block]) return asked.number;
+  asked.base = &base;
+  asked.narrow = narrow_[block];
   candidates_.clear();
-  for (const Candidate& c : wide_) {
-    if (meets(touches_[c.position][block], c)) candidates_.push_back(c);
-  }
-  const auto middle = static_cast<std::ptrdiff_t>(candidates_.size());
-  for (const InBlock& entry : narrow) candidates_.push_back(entry.candidate);
-  std::ranges::inplace_merge(candidates_, candidates_.begin() + middle, {}, &Candidate::position);
-  return store_.number_of(block, candidates_);
+  std::ranges::merge(base.candidates[block], asked.narrow, std::back_inserter(candidates_), {},
+                     &Candidate::position, &Candidate::position);
+  asked.number = store_.number_of(block, candidates_);
+  return asked.number;
 }
 
 RowFiller::Base RowFiller::make_base() {
   Base base;
   for (std::uint32_t b = 0; b < blocks_.columns.size(); ++b) {
-    base.blocks.push_back(block_number(b, {}));
+    std::vector<Candidate>& candidates = base.candidates.emplace_back();
+    for (const Candidate& c : wide_) {
+      if (meets(touches_[c.position][b], c)) candidates.push_back(c);
+    }
+    base.blocks.push_back(store_.number_of(b, candidates));
   }
   base.blocks.resize(std::size_t{stripes_per_row()} * image::kStripeBlocks, 0);
   for (std::size_t b = 0; b < base.blocks.size(); b += image::kStripeBlocks) {

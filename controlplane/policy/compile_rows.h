@@ -41,23 +41,25 @@ class RowFiller {
            (touch == Touch::kByTheSource && candidate.covers_source != 0);
   }
   using Stripe = std::array<std::uint32_t, image::kStripeBlocks>;
-  struct InBlock {
-    std::uint32_t block{0};
-    Candidate candidate;
-  };
   // The row of wide rules alone.
   struct Base {
-    std::vector<std::uint32_t> blocks;  // with those that fill the last stripe up
+    std::vector<std::vector<Candidate>> candidates;  // by block: which of them meet it
+    std::vector<std::uint32_t> blocks;               // with those that fill the last stripe up
     std::vector<std::uint32_t> stripes;
+  };
+  // What was asked last of a block: rows that follow one another mostly ask the same.
+  struct Asked {
+    const Base* base{nullptr};
+    std::vector<Candidate> narrow;
+    std::uint32_t number{0};
   };
 
   void sort_rules(const CompileTrace::Row& row);
-  [[nodiscard]] std::uint32_t block_number(std::uint32_t block, std::span<const InBlock> narrow);
+  [[nodiscard]] std::uint32_t block_number(const Base& base, std::uint32_t block);
   [[nodiscard]] Base make_base();
   [[nodiscard]] std::uint32_t stripe_number(std::span<const std::uint32_t> blocks);
 
   const CheckedPolicy& policy_;
-  const RuleOrder& order_;
   const Blocks& blocks_;
   BlockStore& store_;
   std::vector<NodeId> node_of_rule_;        // by position
@@ -69,8 +71,10 @@ class RowFiller {
   std::vector<std::uint32_t> rows_;
   // Of the row in hand.
   std::vector<Candidate> wide_;
-  std::vector<InBlock> narrow_;  // by block
+  std::vector<std::vector<Candidate>> narrow_;  // by block
+  std::vector<std::uint32_t> touched_;          // the blocks of which it is not empty, ascending
   std::vector<Candidate> candidates_;
+  std::vector<Asked> asked_;  // by block
 };
 
 }  // namespace meiguan::policy
