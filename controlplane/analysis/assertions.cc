@@ -67,11 +67,11 @@ policy::Diagnostic Assertions::tell(std::size_t number, const Finding& finding,
                   fmt::format("断言 `{}` 不成立：{} {}，而这样的报文应{}", assertion.id,
                               packet.chinese, decision.chinese,
                               always ? "全部放行" : "一个也不放行")};
-  const std::string options = explain_options(image_, names, example);
-  told.hint = {"ask `meiguan explain --policy … " + options +
+  const std::string options = path.string() + " " + explain_options(image_, names, example);
+  told.hint = {"ask `meiguan explain --policy " + options +
                    "`, or have `meiguan prove --write` "
                    "make a capture of it",
-               "可用 `meiguan explain --policy … " + options +
+               "可用 `meiguan explain --policy " + options +
                    "` 查看，或用 `meiguan prove --write` 写成抓包文件"};
   return told;
 }

@@ -135,7 +135,10 @@ std::string explain_options(const Image& image, const Names& names, const Exampl
   std::string text = fmt::format("--from {} --from-zone {} --to {} --to-zone {}",
                                  net::to_string(example.from), names.zone_id(example.from_zone),
                                  to_string(example.to), names.zone_id(example.to_zone));
-  if (example.timed) text += " --at " + policy::instant_text(image.utc_offsets(), example.at);
+  // A question about another time than now is asked of that time.
+  if (example.timed || !image.conditions().empty()) {
+    text += " --at " + policy::instant_text(image.utc_offsets(), example.at);
+  }
   return text;
 }
 

@@ -49,7 +49,8 @@ Text describe_isolation(image::Isolation isolation, const Text& between) {
     add(": the rules decide", "：由规则决定");
   }
   if (isolation.egress())
-    add("; an [[egress]] must cover the source", "；源地址须在 [[egress]] 内");
+    add("; towards the internet only by an [[egress]], which this version does not have",
+        "；访问互联网须有 [[egress]]，本版本尚不支持");
   return text;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -22,9 +23,9 @@ struct CloseIconv {
 
 // Nothing where the bytes are not GB18030.
 std::optional<std::string> from_gb18030(std::string_view bytes) {
-  // reinterpret_cast: iconv_open fails with a pointer of all ones.
+  // reinterpret_cast: iconv_open fails with a pointer of all ones, and iconv_close takes it.
   const std::unique_ptr<void, CloseIconv> handle{::iconv_open("UTF-8", "GB18030")};
-  if (handle.get() == reinterpret_cast<void*>(-1)) return std::nullopt;
+  if (reinterpret_cast<std::intptr_t>(handle.get()) == -1) return std::nullopt;
   std::string in{bytes};
   std::string out(bytes.size() * 2 + 16, '\0');  // two bytes become three, four become four
   char* from = in.data();

@@ -22,7 +22,7 @@ std::string range_text(const PortMatch& match) {
 }  // namespace
 
 std::string ports_text(const PortMatch& match) {
-  const auto protocol = protocol_text(match);
+  auto protocol = protocol_text(match);
   if (match.any_protocol || match.whole) return protocol;
   return has_ports(match.protocol) ? range_text(match) + "/" + protocol
                                    : protocol + "/" + range_text(match);

@@ -245,11 +245,15 @@ Outcome<std::unique_ptr<InForce>> Dataplane::place(std::unique_ptr<LoadedImage> 
   }
   if (!same) {
     return configuration(
-        "the image asks for other devices, a larger MTU, the first sub-ports of a port or another "
-        "number of workers than this data plane was started with; nothing has changed: restart "
-        "the data plane (systemctl restart meiguan-dataplane) to take it",
-        "映像要求的设备、MTU、首个子端口或工作线程数与数据面启动时不同；未作任何更改：请重启数据面"
-        "（systemctl restart meiguan-dataplane）后再发布");
+        fmt::format("the image asks for other devices, a larger MTU, the first sub-ports of a port "
+                    "or another number of workers than this data plane was started with; nothing "
+                    "has changed: to take it, stop meiguan-dataplane and meiguan-controld, remove "
+                    "{}, and start both with the new gateway file",
+                    last_image_file(options_.state_dir).string()),
+        fmt::format("映像要求的设备、MTU、首个子端口或工作线程数与数据面启动时不同；未作任何更改："
+                    "如需更换，请停止 meiguan-dataplane 与 meiguan-controld，删除 {}，"
+                    "再以新的网关文件启动两者",
+                    last_image_file(options_.state_dir).string()));
   }
   for (std::size_t i = 0; i < image.ports().size(); ++i) {
     const std::size_t parent = image.ports()[i].parent;

@@ -155,6 +155,21 @@ Table table_of(std::string_view what, const json::value* rows) {
 }
 
 // An answer whose rows are one table; as JSON it is shown as it came.
+std::string text_at(const json::object& object, std::string_view part, std::string_view key);
+
+// What a command ends with that has printed an answer: counters that nobody counts any more look
+// like a quiet gateway.
+int answered(const Context& context) {
+  const auto status = ask(context, {{"command", "status"}});
+  if (!status) return status.error();
+  if (text_at(*status, "dataplane", "connected") == "true") return kYes;
+  complain(context, {"the data plane does not answer: nothing is forwarded, and the numbers are "
+                     "those it left; is meiguan-dataplane running?",
+                     "数据面没有应答：此时不转发任何报文，数字是它停止之前的；meiguan-dataplane "
+                     "是否在运行？"});
+  return kCouldNotAsk;
+}
+
 int show_rows(const Context& context, const json::object& request, std::string_view what) {
   const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
   if (!format) return kBadInput;
@@ -164,11 +179,12 @@ int show_rows(const Context& context, const json::object& request, std::string_v
   if (*format == Format::kJson && context.columns.empty() && context.sort.empty() &&
       !context.limit) {
     out.line(json::serialize(*answer));
-    return kYes;
+    return answered(context);
   }
   auto table = table_of(what, answer->if_contains("rows"));
   table.schema = api::string_at(*answer, "schema");
-  return print(std::move(table), context, *format, out);
+  const int printed = print(std::move(table), context, *format, out);
+  return printed != kYes ? printed : answered(context);
 }
 
 std::string text_at(const json::object& object, std::string_view part, std::string_view key) {
@@ -187,7 +203,7 @@ int status(const Context& context) {
   Out out;
   if (*format == Format::kJson) {
     out.line(json::serialize(*answer));
-    return kYes;
+    return answered(context);
   }
   const auto line = [&](const Text& title, const std::string& value) {
     out.line(fmt::format("{}  {}", pad(context.tr(title), 14, false), value));
@@ -217,7 +233,8 @@ int status(const Context& context) {
     line({"events lost", "丢失事件"}, cell_text(Cell{*lost}));
   }
   out.line("");
-  return print(table_of("ports", answer->if_contains("ports")), context, *format, out);
+  const int printed = print(table_of("ports", answer->if_contains("ports")), context, *format, out);
+  return printed != kYes ? printed : answered(context);
 }
 
 int drops(const Context& context) {

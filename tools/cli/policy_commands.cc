@@ -183,7 +183,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
                                                                   "把策略编译成映像"));
   auto compile_options = std::make_shared<CompileOptions>();
   compile_command
-      ->add_option("--policy", compile_options->policy,
+      ->add_option("PATH,--policy", compile_options->policy,
                    context.tr("the policy: a directory or one file", "策略目录或单个文件"))
       ->required();
   compile_command->add_option("--gateway", compile_options->gateway,

@@ -137,8 +137,8 @@ int print_table(const Context& context, Format format, const policy::CheckedPoli
   return print(std::move(table), context, format, out);
 }
 
-void print_examples(const Context& context, const image::Image& image, const analysis::Names& names,
-                    const std::vector<Proved>& all, Out& out) {
+void print_examples(const Context& context, const std::string& policy, const image::Image& image,
+                    const analysis::Names& names, const std::vector<Proved>& all, Out& out) {
   for (const Proved& one : all) {
     if (!one.finding.example) continue;
     const analysis::Example& example = *one.finding.example;
@@ -147,7 +147,8 @@ void print_examples(const Context& context, const image::Image& image, const ana
     const std::string id = one.asked ? context.tr("counter-example", "反例") : one.assertion->id;
     out.line(context.tr({fmt::format("{}: {} {}", id, packet.english, decision.english),
                          fmt::format("{}：{} {}", id, packet.chinese, decision.chinese)}));
-    out.line("  meiguan explain --policy … " + analysis::explain_options(image, names, example));
+    out.line("  meiguan explain --policy " + policy + " " +
+             analysis::explain_options(image, names, example));
   }
 }
 
@@ -279,7 +280,8 @@ int run(const Context& context, const Options& options) {
       if (const int code = print_table(context, *format, policy, all, out); code != kYes) {
         return code;
       }
-      if (*format == Format::kTable) print_examples(context, *image, names, all, out);
+      if (*format == Format::kTable)
+        print_examples(context, options.policy, *image, names, all, out);
     }
   }
   if (!options.write.empty()) {
