@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <map>
 #include <span>
 
 #include "controlplane/analysis/lint_sink.h"
@@ -68,11 +69,19 @@ class RuleLinter {
   [[nodiscard]] bool has_any(const std::vector<policy::Selector>& list) const {
     return std::ranges::any_of(list, [this](const policy::Selector& selector) {
       if (selector.kind == SelectorKind::kGroup) {
-        const policy::Group& group = policy_.groups[selector.group.index()];
-        return group.except.empty() && has_any(group.members);
+        return group_has_any(selector.group);
       }
       return selector.kind == SelectorKind::kAny;
     });
+  }
+
+  // Each group once: groups that name others twice would be asked twice at each level.
+  [[nodiscard]] bool group_has_any(policy::GroupId id) const {
+    if (const auto it = group_has_any_.find(id); it != group_has_any_.end()) return it->second;
+    const policy::Group& group = policy_.groups[id.index()];
+    const bool has = group.except.empty() && has_any(group.members);
+    group_has_any_.emplace(id, has);
+    return has;
   }
 
   void relate(Lint& lint, std::span<const std::uint32_t> rules) const {
@@ -200,6 +209,7 @@ class RuleLinter {
   }
 
   const CheckedPolicy& policy_;
+  mutable std::map<policy::GroupId, bool> group_has_any_;
   const PolicyEffects& effects_;
   LintSink& sink_;
 };

@@ -50,6 +50,23 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) noexcept {
 
 Result<void> write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes,
                               unsigned mode) {
+  // A link leads to the file that is replaced; what is no file, such as a device or a pipe, is
+  // written to and stays what it is.
+  std::error_code ignored;
+  const auto kind = std::filesystem::status(path, ignored).type();
+  if (kind != std::filesystem::file_type::not_found &&
+      kind != std::filesystem::file_type::regular) {
+    const Descriptor there{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+    if (there.get() < 0 || !write_all(there.get(), bytes)) {
+      return failure("cannot write", "无法写入", path.string());
+    }
+    return {};
+  }
+  if (std::filesystem::is_symlink(path, ignored)) {
+    const auto target = std::filesystem::canonical(path, ignored);
+    if (ignored) return failure("cannot write", "无法写入", path.string());
+    return write_atomically(target, bytes, mode);
+  }
   const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
   std::string temporary = (directory / ("." + path.filename().string() + ".XXXXXX")).string();
   const Descriptor file{::mkostemp(temporary.data(), O_CLOEXEC)};

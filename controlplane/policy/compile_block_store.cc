@@ -10,6 +10,12 @@ std::uint32_t BlockStore::number_of(std::size_t block, const std::vector<Candida
   if (const auto it = judged_[block].find(candidates); it != judged_[block].end()) {
     return it->second;
   }
+  if (beyond_) return 0;
+  judged_rules_ += candidates.size() + 1;
+  if (judged_rules_ > kMaxJudgedRules) {
+    beyond_ = candidates.empty() ? 0 : candidates.back().position;
+    return 0;
+  }
   const Cells cells = cells_of(
       judge_block(policy_, order_, condition_at_, columns_[block], candidates));
   const auto [it, is_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
@@ -37,6 +43,18 @@ BlockStore::Cells BlockStore::cells_of(const BlockAnswer& answer) {
 }
 
 std::optional<Error> BlockStore::excess() const {
+  if (beyond_) {
+    const Rule& rule = order_.at(*beyond_);
+    return Error{
+        {fmt::format("the policy's rules tell apart more sources, destinations and ports than can "
+                     "be worked out; rule {} ({}) is where it was given up: let rules name the "
+                     "same units, labels and ports where they may",
+                     policy_.full_name(rule), policy_.where(rule.place)),
+         fmt::format(
+             "策略的规则区分出的源、目的和端口组合过多，无法全部算出；算到规则 {}（{}）时放弃："
+             "请让各规则尽量使用相同的单位、标签和端口",
+             policy_.full_name(rule), policy_.where(rule.place))}};
+  }
   if (branches_.excess() == BranchBuilder::Excess::kNone) return std::nullopt;
   const Rule& rule = order_.at(branches_.beyond());
   const std::string name = policy_.full_name(rule);

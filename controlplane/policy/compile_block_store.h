@@ -18,6 +18,10 @@
 
 namespace meiguan::policy {
 
+// Rules judged in all blocks together, each time that another list of them meets: some seconds and
+// half a GiB. A province has a tenth of it.
+inline constexpr std::size_t kMaxJudgedRules = std::size_t{1} << 25;
+
 class BlockStore {
  public:
   // `condition_at` is as in BranchBuilder. Everything referred to outlives the store.
@@ -39,8 +43,8 @@ class BlockStore {
   // Of all blocks, by their numbers; to be taken in the end.
   [[nodiscard]] std::vector<image::Cell> take_cells() { return std::move(cells_); }
   [[nodiscard]] const std::vector<image::Branch>& branches() const { return branches_.branches(); }
-  // Once more rules with conditions meet than a limit allows, blocks mean nothing any more; this
-  // names a rule of them.
+  // Once more rules meet than a limit allows, blocks mean nothing any more; this names a rule of
+  // them.
   [[nodiscard]] std::optional<Error> excess() const;
 
  private:
@@ -53,6 +57,8 @@ class BlockStore {
   const std::vector<BlockColumns>& columns_;
   Interner<Outcome>& outcomes_;
   BranchBuilder branches_;
+  std::size_t judged_rules_{0};          // of all blocks together
+  std::optional<std::uint32_t> beyond_;  // position of a rule where that is too many
   std::vector<image::Cell> cells_;
   std::vector<std::unordered_map<std::vector<Candidate>, std::uint32_t, Hash>> judged_;
   std::unordered_map<Cells, std::uint32_t, Hash> known_;

@@ -145,6 +145,24 @@ BOOST_AUTO_TEST_CASE(hostile_shapes_end_soon) {
   BOOST_TEST(!load_policy_text("tables.toml", tables).has_value());
 }
 
+// Names and remarks are shown on other people's terminals.
+BOOST_AUTO_TEST_CASE(control_characters_in_text) {
+  struct Case {
+    const char* name;
+    const char* text;  // as TOML writes it
+    bool refused;
+  };
+  for (const Case& c :
+       {Case{"Chinese", "财政局", false}, Case{"a tab", "a\\tb", false},
+        Case{"two lines", "a\\nb", false}, Case{"escape", "a\\u001b[2J", true},
+        Case{"NUL", "a\\u0000b", true}, Case{"DEL", "\\u007f", true}, Case{"C1", "\\u0080", true},
+        Case{"no-break space", "\\u00a0", false}, Case{"override", "\\u202e", true},
+        Case{"isolate", "\\u2066", true}, Case{"general punctuation", "\\u2026", false}}) {
+    const std::string text = std::string(kHead) + "name = \"" + c.text + "\"\n";
+    BOOST_TEST(load_policy_text("node.toml", text).has_value() != c.refused, c.name);
+  }
+}
+
 // The corners in which toml++ 3.3.0 trips over its own asserts.
 BOOST_AUTO_TEST_CASE(text_that_the_parser_cannot_stand) {
   for (const std::string_view text :

@@ -5,6 +5,7 @@
 
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/suggest.h"
+#include "controlplane/policy/utf8.h"
 
 namespace meiguan::policy {
 
@@ -54,6 +55,14 @@ bool TableView::require(std::string_view key) {
 std::optional<Word> TableView::word(std::string_view key) {
   const TomlValue* value = find(key);
   if (value == nullptr || !expect(*value, TomlKind::kString, key)) return std::nullopt;
+  // Names and remarks are shown on other people's terminals.
+  if (has_control(value->text)) {
+    reporter_.error(value->place,
+                    say("`{}` has a control character, plain text expected",
+                        "`{}` 含有控制字符，应为普通文字", key),
+                    say("it is {}", "其内容为 {}", printable(value->text)));
+    return std::nullopt;
+  }
   return Word{value->text, value->place};
 }
 

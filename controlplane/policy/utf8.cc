@@ -29,6 +29,21 @@ std::size_t utf8_length_at(std::string_view text, std::size_t offset) {
   return length;
 }
 
+bool has_control(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](std::size_t k) {
+      return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0U;
+    };
+    const unsigned lead = byte(0);
+    if ((lead < 0x20 && lead != '\n' && lead != '\t') || lead == 0x7f) return true;
+    if (lead == 0xc2 && byte(1) < 0xa0) return true;
+    if (lead != 0xe2) continue;
+    if (byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae) return true;  // U+202A to U+202E
+    if (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9) return true;  // U+2066 to U+2069
+  }
+  return false;
+}
+
 std::optional<std::size_t> find_invalid_utf8(std::string_view text, std::size_t from) {
   for (std::size_t i = from; i < text.size();) {
     const std::size_t length = utf8_length_at(text, i);

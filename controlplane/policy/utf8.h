@@ -14,6 +14,10 @@ namespace meiguan::policy {
 [[nodiscard]] std::optional<std::size_t> find_invalid_utf8(std::string_view text,
                                                            std::size_t from = 0);
 
+// Whether valid UTF-8 has characters that steer a terminal or turn the direction of text: C0 but
+// for tab and newline, DEL, C1 (ECMA-48), and the embeddings, overrides and isolates of UAX #9.
+[[nodiscard]] bool has_control(std::string_view text);
+
 // Characters (code points) in `text`; every invalid byte counts as one.
 [[nodiscard]] std::size_t count_characters(std::string_view text);
 
