@@ -206,6 +206,13 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   }
 
   const Ids ids = assign_ids(policy, previous);
+  // What was once numbered keeps its number, so that these count what is gone, too.
+  if (ids.unit_count > image::kMaxUnits) {
+    return too_many("units", "单位", ids.unit_count, image::kMaxUnits);
+  }
+  if (ids.service_count > image::kMaxServices) {
+    return too_many("services", "业务系统", ids.service_count, image::kMaxServices);
+  }
   const AddressPlan addresses = plan_addresses(policy);
   const TargetPlan targets = plan_targets(policy, addresses);
   const std::uint32_t most_slots = *std::ranges::max_element(targets.slots);

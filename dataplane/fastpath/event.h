@@ -39,8 +39,8 @@ struct Event {
   std::uint16_t tcp_flags{0};         // of both directions: initiator's << 8 | responder's
   std::uint64_t sequence{0};          // kPacket: the worker's number of the packet, from 0
   std::uint64_t time{0};
-  std::uint64_t start{0};
-  net::Address source;  // of a flow: its initiator
+  std::uint64_t start{0};  // of a flow: rounded down to 16 ms
+  net::Address source;     // of a flow: its initiator
   net::Address destination;
   RuleId rule;
   UnitId unit;

@@ -51,27 +51,27 @@ Event event_of_flow(EventKind kind, const FlowRecord& flow, Tick now, FlowEnd en
   event.end = end;
   event.protocol = flow.key.protocol;
   event.space = SpaceId{flow.key.space};
-  event.in_port = flow.in[0];
-  event.out_port = flow.in[1];
+  event.in_port = flow.in(0);
+  event.out_port = flow.in(1);
   event.source_port = flow.key.source_port;
   event.destination_port = flow.key.query != 0 || is_icmp(flow.key.protocol)
                                ? static_cast<std::uint16_t>(flow.key.query << 8)
                                : flow.key.destination_port;
   if (flow.key.protocol == net::protocol::kTcp) {
-    event.tcp_flags = static_cast<std::uint16_t>(flow.tcp.flags[0] << 8 | flow.tcp.flags[1]);
+    event.tcp_flags = static_cast<std::uint16_t>(flow.tcp_flags[0] << 8 | flow.tcp_flags[1]);
   }
   event.time = now;
-  event.start = flow.start;
+  event.start = milliseconds_of(flow.start, now);
   event.source = flow.key.source;
   event.destination = flow.key.destination;
   event.rule = flow.rule;
-  event.unit = flow.unit;
-  event.to_unit = flow.to_unit;
-  event.service = flow.service;
-  event.packets = flow.packets[0];
-  event.bytes = flow.bytes[0];
-  event.reply_packets = flow.packets[1];
-  event.reply_bytes = flow.bytes[1];
+  event.unit = flow.unit();
+  event.to_unit = flow.to_unit();
+  event.service = flow.service();
+  event.packets = flow.sides[0].packets();
+  event.bytes = flow.sides[0].bytes();
+  event.reply_packets = flow.sides[1].packets();
+  event.reply_bytes = flow.sides[1].bytes();
   event.generation = flow.generation;
   return event;
 }

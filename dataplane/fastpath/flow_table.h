@@ -53,7 +53,7 @@ class FlowTable {
     const auto slot = static_cast<unsigned>(std::countr_zero(found));
     const FlowRecord& record = records_[bucket.records[slot]];
     fastpath::prefetch(&record);
-    fastpath::prefetch(&record.packets);
+    fastpath::prefetch(&record.sides);
   }
 
   // The flow that a packet belongs to, or null. `mask` holds the directions that the packet may
@@ -92,7 +92,7 @@ class FlowTable {
         if (hand_ >= used_) hand_ = 0;
         if (is_due(times_[hand_], now)) {
           fastpath::prefetch(&records_[hand_]);
-          fastpath::prefetch(&records_[hand_].packets);
+          fastpath::prefetch(&records_[hand_].sides);
           due[count++] = hand_;
         }
         ++hand_;

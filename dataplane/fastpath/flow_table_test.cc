@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(flows_agree_with_a_map) {
         twin.erase(entry);
       }
     } else if (FlowRecord* const made = table.insert(key, table.hash(key))) {
-      BOOST_REQUIRE_MESSAGE((made->live() && made->packets[0] == 0), "seed " << seed);
+      BOOST_REQUIRE_MESSAGE((made->live() && made->sides[0].packets() == 0), "seed " << seed);
       made->generation = round;
       twin.emplace(key.words(), round);
     } else {

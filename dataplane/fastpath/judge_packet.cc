@@ -32,6 +32,12 @@ void take_judgement(const Judgement& judgement, Fate& fate) noexcept {
   fate.service = judgement.service;
 }
 
+void put(FlowRecord& flow, const TcpProgress& tcp) noexcept {
+  flow.tcp = tcp.standing;
+  flow.tcp_flags = tcp.flags;
+  for (unsigned side = 0; side < 2; ++side) flow.sides[side].end = tcp.fin_end[side];
+}
+
 // The flow's first packet as it would be today.
 Opening opening_of_flow(const FlowRecord& flow) noexcept {
   Opening opening;
@@ -40,7 +46,7 @@ Opening opening_of_flow(const FlowRecord& flow) noexcept {
   opening.protocol.value = flow.key.query != 0 ? flow.key.query : flow.key.destination_port;
   opening.source = flow.key.source;
   opening.destination = flow.key.destination;
-  opening.in = flow.in[0];
+  opening.in = flow.in(0);
   return opening;
 }
 
@@ -72,7 +78,8 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
                                   Fate& fate) noexcept {
   const bool own_packet = info.kind == PacketKind::kPacket;  // and not an error about one
   const bool segment = own_packet && flow.key.protocol == net::protocol::kTcp;
-  TcpProgress tcp = flow.tcp;
+  TcpProgress tcp{flow.tcp, flow.tcp_flags, {flow.sides[0].end, flow.sides[1].end}};
+  const TcpProgress before = tcp;
   TcpVerdict verdict = TcpVerdict::kPass;
   if (segment) {
     verdict = advance(tcp, info, direction);
@@ -87,9 +94,9 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
   }
   fate.reply = direction == 1;
   fate.rule = flow.rule;
-  fate.unit = flow.unit;
-  fate.to_unit = flow.to_unit;
-  fate.service = flow.service;
+  fate.unit = flow.unit();
+  fate.to_unit = flow.to_unit();
+  fate.service = flow.service();
   if (route == nullptr) [[unlikely]] {
     report_no_route(fate);
     return true;
@@ -97,12 +104,11 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
   if (!may_leave(context, info, info.destination(), *route, fate)) return true;
 
   // From here on the packet leaves, and the flow moves on.
-  ++flow.packets[direction];
-  flow.bytes[direction] += info.ip_bytes;
+  flow.sides[direction].count(info.ip_bytes);
   // An error about a flow is no sign of life of its ends.
   if (own_packet && flow.last_seen != context.flow_now) flow.last_seen = context.flow_now;
-  if (segment && tcp != flow.tcp) {
-    flow.tcp = tcp;
+  if (segment && tcp != before) {
+    put(flow, tcp);
     if (verdict == TcpVerdict::kOver) {
       const bool reset = (info.tcp_flags & net::TcpHeader::kRst) != 0;
       end_flow(flow, context.now, reset ? FlowEnd::kReset : FlowEnd::kClosed);
@@ -123,14 +129,14 @@ bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const Pa
   const bool own_packet = info.kind == PacketKind::kPacket;
   const bool from_initiator = own_packet && direction == 0;
   const bool stale = flow.generation != context.generation;
-  const bool moved = from_initiator && packet.in != flow.in[0];
+  const bool moved = from_initiator && packet.in != flow.in(0);
 
   if ((stale || moved) && !judge_again(context, packet, flow, direction, from_initiator, fate)) {
     return true;
   }
   // Another way is the network's business, but not one through another zone; an error that quotes
   // the flow is no exception, or it would carry what isolation stops.
-  if (const PortId expected = flow.in[direction];
+  if (const PortId expected = flow.in(direction);
       packet.in != expected &&
       image.ports()[packet.in.index()].zone != image.ports()[expected.index()].zone) {
     fate.reason = Reason::kSpoofed;
@@ -170,10 +176,11 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
   }
 
   flow.rule = judgement.rule;
-  flow.unit = judgement.unit;
-  flow.to_unit = judgement.to_unit;
-  flow.service = judgement.service;
-  flow.in = {first.in, PortId{routes.forth->port}};
+  flow.set_unit(judgement.unit);
+  flow.set_to_unit(judgement.to_unit);
+  flow.set_service(judgement.service);
+  flow.set_in(0, first.in);
+  flow.set_in(1, PortId{routes.forth->port});
   flow.route = {route_number(image, *routes.forth),
                 route_inside(image, routes.back, flow.key.space)};
   // Where admission asks for a MAC, only a frame of the initiator can show it: until one has, every
@@ -210,22 +217,22 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   }
   flow->generation = context.generation;
   flow->last_seen = context.flow_now;
-  flow->start = context.now;
-  flow->in = {opening.in, fate.out};
-  flow->packets[0] = 1;
-  flow->bytes[0] = info.ip_bytes;
+  flow->start = context.flow_now;
+  flow->set_in(0, opening.in);
+  flow->set_in(1, fate.out);
+  flow->sides[0].count(info.ip_bytes);
   flow->rule = judgement.rule;
-  flow->unit = judgement.unit;
-  flow->to_unit = judgement.to_unit;
-  flow->service = judgement.service;
+  flow->set_unit(judgement.unit);
+  flow->set_to_unit(judgement.to_unit);
+  flow->set_service(judgement.service);
   flow->route = {route_number(context.image, *routes.forth),
                  route_inside(context.image, routes.back, info.key.space)};
-  if (info.protocol == net::protocol::kTcp) flow->tcp = open_connection(info);
+  if (info.protocol == net::protocol::kTcp) put(*flow, open_connection(info));
   flows.look_at(*flow, next_look(*flow, context.flow_now));
 
   counters.totals().flows_created.add(1);
-  if (flow->unit.is_some()) counters.unit(flow->unit).flows.add(1);
-  if (flow->service.is_some()) counters.service(flow->service).flows.add(1);
+  if (judgement.unit.is_some()) counters.unit(judgement.unit).flows.add(1);
+  if (judgement.service.is_some()) counters.service(judgement.service).flows.add(1);
   log.flow(EventKind::kFlowStart, *flow, context.now);
 }
 
@@ -296,7 +303,7 @@ FlowTime Pipeline::Impl::next_look(const FlowRecord& flow, FlowTime from) const 
   if (report_span == 0) return idle_at;
   // Reports fall on whole spans since the flow's start. A remainder, but not in the path of
   // packets.
-  const FlowTime report_at = from + report_span - (from - flow_time(flow.start)) % report_span;
+  const FlowTime report_at = from + report_span - (from - flow.start) % report_span;
   return static_cast<std::int32_t>(report_at - idle_at) < 0 ? report_at : idle_at;
 }
 

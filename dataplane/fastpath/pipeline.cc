@@ -93,7 +93,7 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
       // A flow of this generation, met by its own port, was admitted with these addresses: they
       // may be, belong there, and are not the gateway's.
       if (flow != nullptr && flow->generation == context.generation &&
-          flow->in[direction] == fate.in && !flow->is_idle(context.flow_now)) [[likely]] {
+          flow->in(direction) == fate.in && !flow->is_idle(context.flow_now)) [[likely]] {
         const std::uint32_t number = flow->route[direction];
         const image::RouteRecord* const route = number != image::kNone
                                                     ? &context.image.routes()[number]
@@ -198,7 +198,7 @@ void Pipeline::expire(Tick now) noexcept {
       impl.end_flow(flow, impl.now, FlowEnd::kIdle);
       return;
     }
-    const FlowTime age = impl.flows.looked_at(flow) - flow_time(flow.start);
+    const FlowTime age = impl.flows.looked_at(flow) - flow.start;
     if (impl.report_span != 0 && age != 0 && age % impl.report_span == 0) {
       impl.log.flow(EventKind::kFlowPeriodic, flow, impl.now);
     }

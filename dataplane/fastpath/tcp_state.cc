@@ -55,33 +55,33 @@ TcpProgress open_connection(const PacketInfo& info) noexcept {
 
 TcpVerdict advance(TcpProgress& tcp, const PacketInfo& info, unsigned direction) noexcept {
   const Segment segment = segment_of(info.tcp_flags);
-  if (segment == kSyn && (tcp.fins & TcpProgress::kBothSent) == TcpProgress::kBothSent) {
+  unsigned fins = tcp.standing.fins();
+  if (segment == kSyn && (fins & TcpStanding::kBothSent) == TcpStanding::kBothSent) {
     return TcpVerdict::kReopens;
   }
-  const TcpState next = kNext[static_cast<std::size_t>(tcp.state)][direction][segment];
+  const auto state = static_cast<std::size_t>(tcp.standing.state());
+  const TcpState next = kNext[state][direction][segment];
   if (next == TcpState::kRefused) return TcpVerdict::kRefused;
 
-  // Most segments change nothing: then nothing is written.
-  const std::uint8_t flags = tcp.flags[direction] | info.tcp_flags;
-  if (flags != tcp.flags[direction]) tcp.flags[direction] = flags;
+  tcp.flags[direction] |= info.tcp_flags;
   if (next == TcpState::kClosed) {
-    tcp.state = TcpState::kClosed;
+    tcp.standing = TcpStanding{TcpState::kClosed, fins};
     return TcpVerdict::kOver;
   }
-  if (next != tcp.state) tcp.state = next;
   const unsigned own = direction * 2;
   const unsigned other = (1 - direction) * 2;
   // A FIN of the responder that answers a SYN belongs to an older connection.
   if (segment == kFin && next != TcpState::kOpening) {
-    tcp.fins = static_cast<std::uint8_t>(tcp.fins | TcpProgress::kFinSent << own);
+    fins |= TcpStanding::kFinSent << own;
     tcp.fin_end[direction] = info.tcp_end;
   }
-  if (tcp.fins == 0 || (info.tcp_flags & TcpHeader::kAck) == 0) return TcpVerdict::kPass;
-  if ((tcp.fins >> other & TcpProgress::kFinSent) != 0 &&
+  if (fins != 0 && (info.tcp_flags & TcpHeader::kAck) != 0 &&
+      (fins >> other & TcpStanding::kFinSent) != 0 &&
       not_before(info.tcp_acknowledgment, tcp.fin_end[1 - direction])) {
-    tcp.fins = static_cast<std::uint8_t>(tcp.fins | TcpProgress::kFinAcknowledged << other);
+    fins |= TcpStanding::kFinAcknowledged << other;
   }
-  return (tcp.fins & TcpProgress::kBothAcknowledged) == TcpProgress::kBothAcknowledged
+  tcp.standing = TcpStanding{next, fins};
+  return (fins & TcpStanding::kBothAcknowledged) == TcpStanding::kBothAcknowledged
              ? TcpVerdict::kOver
              : TcpVerdict::kPass;
 }

@@ -29,20 +29,41 @@ enum class TcpState : std::uint8_t {
 };
 inline constexpr std::size_t kTcpStates = 4;  // those that a flow can be in
 
+// Where a connection stands, in one byte: a TcpState, and above it kFinSent and kFinAcknowledged of
+// each side: initiator's | responder's << 2.
+class TcpStanding {
+ public:
+  static constexpr unsigned kFinSent = 1;
+  static constexpr unsigned kFinAcknowledged = 2;
+  static constexpr unsigned kBothSent = 0b0101;
+  static constexpr unsigned kBothAcknowledged = 0b1010;
+
+  constexpr TcpStanding() noexcept = default;
+  constexpr explicit TcpStanding(TcpState state, unsigned fins = 0) noexcept
+      : byte_{static_cast<std::uint8_t>(static_cast<unsigned>(state) | fins << 4)} {}
+
+  [[nodiscard]] constexpr TcpState state() const noexcept {
+    return static_cast<TcpState>(byte_ & 0xf);
+  }
+  [[nodiscard]] constexpr unsigned fins() const noexcept { return byte_ >> 4; }
+  // Both ends have spoken, and one of them at least may go on.
+  [[nodiscard]] constexpr bool is_established() const noexcept {
+    return state() == TcpState::kEstablished && (fins() & kBothSent) != kBothSent;
+  }
+  bool operator==(const TcpStanding&) const = default;
+
+ private:
+  std::uint8_t byte_{0};  // kOpening
+};
+static_assert(sizeof(TcpStanding) == 1);
+
 // The part of a flow's record that belongs to TCP.
 struct TcpProgress {
-  TcpState state{TcpState::kOpening};
-  std::uint8_t fins{
-      0};  // kFinSent and kFinAcknowledged of each side: initiator's | responder's << 2
+  TcpStanding standing;
   std::array<std::uint8_t, 2> flags{};     // all flags seen, by direction
   std::array<std::uint32_t, 2> fin_end{};  // the sequence number behind each side's FIN
   bool operator==(const TcpProgress&) const = default;
-  static constexpr std::uint8_t kFinSent = 1;
-  static constexpr std::uint8_t kFinAcknowledged = 2;
-  static constexpr std::uint8_t kBothSent = 0b0101;
-  static constexpr std::uint8_t kBothAcknowledged = 0b1010;
 };
-static_assert(sizeof(TcpProgress) == 12);
 
 enum class TcpVerdict : std::uint8_t {
   kPass,

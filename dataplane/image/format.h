@@ -41,6 +41,8 @@ inline constexpr std::uint32_t kNone = 0xffff'ffff;
 inline constexpr std::uint32_t kMaxZones = 255;
 inline constexpr std::uint32_t kMaxSpaces = 255;
 inline constexpr std::uint32_t kMaxPorts = 256;
+inline constexpr std::uint32_t kMaxUnits = 0xffff;  // numbers, with those that are no more
+inline constexpr std::uint32_t kMaxServices = 0xffff;
 inline constexpr std::uint32_t kMaxConditions = 4096;
 
 enum class Section : std::uint32_t {

@@ -59,6 +59,8 @@ const char* ImageCheck::objects() const {
   const std::size_t units = image_.units().size();
   const std::size_t zones = image_.zones().size();
   const Meta& meta = image_.meta();
+  if (units > kMaxUnits) return "too many units";
+  if (image_.services().size() > kMaxServices) return "too many services";
   if (meta.zone_columns != zones + 1) return "number of zone columns";
   for (const UnitRecord& unit : image_.units()) {
     if (!is_flag(unit.in_use) || unit.admission > Admission::kBound) return "a unit";
