@@ -13,10 +13,14 @@ namespace {
 
 constexpr std::size_t kFetchLag = 16;  // measured: 12 to 24 are alike, 6 waits
 
-HashSeed seed_of(const PipelineOptions& options) {
-  if (options.hash_seed != 0) return HashSeed::from(options.hash_seed);
+std::uint64_t random_unless(std::uint64_t wanted) {
+  if (wanted != 0) return wanted;
   std::random_device random;
-  return HashSeed::from(std::uint64_t{random()} << 32 | random());
+  return std::uint64_t{random()} << 32 | random();
+}
+
+HashSeed seed_of(const PipelineOptions& options) {
+  return HashSeed::from(random_unless(options.hash_seed));
 }
 
 }  // namespace
@@ -28,6 +32,10 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
       neighbours{neighbour_table},
       log{counter_block, events, wanted.denial_events_per_second},
       flows{wanted.flow_capacity, seed_of(wanted)},
+      limits{{.flow_capacity = flows.capacity(),
+              .workers = wanted.workers,
+              .seed = random_unless(wanted.hash_seed)},
+             counter_block.capacity()},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
                       : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
@@ -171,7 +179,9 @@ void Pipeline::process(const image::Image& image, const image::Moment& moment,
                        std::span<Fate> fates) noexcept {
   Impl& impl = *impl_;
   impl.now = std::max(impl.now, now);
-  const BurstContext context{image, moment, generation, impl.now, flow_time(impl.now)};
+  impl.limits.begin(image, generation);
+  const BurstContext context{
+      image, moment, generation, impl.now, flow_time(impl.now), impl.limits.polices()};
   fates = fates.first(frames.size());
   impl.parse_frames(context, frames, fates);
   impl.judge_packets(context, frames, fates);

@@ -70,6 +70,8 @@ struct PipelineOptions {
   std::uint32_t periodic_report_ms{300'000};
   // More denials than this in a second are told of by number only.
   std::uint32_t denial_events_per_second{1000};
+  // Limits hold for a gateway with so many pipelines: each takes an equal share.
+  std::uint32_t workers{1};
 };
 
 class Pipeline {

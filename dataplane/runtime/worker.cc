@@ -44,8 +44,8 @@ Worker::Worker(unsigned number, unsigned workers, Shared& shared, fastpath::Coun
       workers_{workers},
       shared_{shared},
       counters_{counters},
-      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity}, counters, events,
-                &neighbours} {
+      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity, .workers = workers},
+                counters, events, &neighbours} {
   link_up_.resize(shared.devices.size(), true);
   may_sleep_ = true;
   for (std::uint16_t d = 0; d < shared.devices.size(); ++d) {
