@@ -158,7 +158,7 @@ void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame
 void Pipeline::Impl::account(const BurstContext& context, std::span<const Fate> fates) noexcept {
   for (std::size_t i = 0; i < fates.size(); ++i) {
     const Fate& fate = fates[i];
-    if (fate.step != NextStep::kResolve) count_packet(counters, fate, frame_bytes[i]);
+    if (has_ended(fate.step)) count_packet(counters, fate, frame_bytes[i]);
     if (verdict_of(fate.reason) == Verdict::kDrop) {
       log.denial(infos[i], fate, space_of(context.image, fate.in), context.now);
     }
@@ -223,6 +223,16 @@ void Pipeline::end_all(Tick now, FlowEnd end) noexcept {
     if (flow.live()) impl_->end_flow(flow, impl_->now, end);
   }
   impl_->log.flush_all(impl_->now);
+}
+
+std::size_t Pipeline::released(std::span<Frame> /*frames*/, std::span<Fate> /*fates*/) noexcept {
+  return 0;
+}
+
+bool Pipeline::may_hold(std::span<const std::uint8_t> frame) noexcept {
+  PacketInfo info;
+  parse(frame, info);
+  return info.kind == PacketKind::kFragment;
 }
 
 void Pipeline::set_port_mac(PortId port, const net::MacAddress& mac) noexcept {
