@@ -95,20 +95,27 @@ void put_objects(const CheckedPolicy& policy, const Ids& ids, image::Writer& wri
     units[ids.units[i].index()] = {1,
                                    unit.admission == Admission::kBound ? image::Admission::kBound
                                                                        : image::Admission::kOpen,
-                                   unit.zone.value()};
+                                   unit.zone.value(), image::kNoLimits, 0};
   }
   std::vector<image::ServiceRecord> services(ids.service_count);
   for (std::size_t i = 0; i < policy.services.size(); ++i) {
     const Service& service = policy.services[i];
-    services[ids.services[i].index()] = {1, static_cast<std::uint8_t>(service.publish ? 1 : 0),
-                                         service.zone.value()};
+    services[ids.services[i].index()] = {1,
+                                         static_cast<std::uint8_t>(service.publish ? 1 : 0),
+                                         service.zone.value(),
+                                         image::kNoLimits,
+                                         0,
+                                         image::Helper::kOff};
   }
   std::vector<image::RuleRecord> rules(ids.rule_count);
   for (std::size_t i = 0; i < policy.rules.size(); ++i) {
     const Rule& rule = policy.rules[i];
-    rules[ids.rules[i].index()] = {1, static_cast<std::uint8_t>(rule.action),
+    rules[ids.rules[i].index()] = {1,
+                                   static_cast<std::uint8_t>(rule.action),
                                    static_cast<std::uint8_t>(rule.phase),
-                                   static_cast<std::uint8_t>(rule.log ? 1 : 0)};
+                                   static_cast<std::uint8_t>(rule.log ? 1 : 0),
+                                   image::kNoLimits,
+                                   0};
   }
   writer.put(Section::kUnits, units);
   writer.put(Section::kServices, services);
@@ -149,7 +156,7 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
   std::vector<image::Atom> atoms;
   for (std::size_t a = 0; a < addresses.atoms.size(); ++a) {
     atoms.push_back({image_id(addresses.atoms[a].unit, ids), sources.group_of_atom(a),
-                     targets.port_map[a], targets.first_target[a]});
+                     targets.port_map[a], targets.first_target[a] & image::kMaxFirstTarget, 0});
   }
   writer.put(Section::kAtoms, atoms);
   writer.put(Section::kPortMaps, targets.maps);
@@ -160,7 +167,7 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
     records.push_back(
         {target.best.is_none() ? image::kNone : ids.services[target.best.index()].value(),
          zone_sets.number_of(target.zones),
-         static_cast<std::uint16_t>(targets.slots[target.atom])});
+         static_cast<std::uint16_t>(targets.slots[target.atom] & image::kMaxSlots), 0});
   }
   writer.put(Section::kTargets, records);
 
@@ -216,8 +223,9 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   const AddressPlan addresses = plan_addresses(policy);
   const TargetPlan targets = plan_targets(policy, addresses);
   const std::uint32_t most_slots = *std::ranges::max_element(targets.slots);
-  if (most_slots > 0xffff) {
-    return too_many("port ranges at one address", "同一地址上的端口段", most_slots, 0xffff);
+  if (most_slots > image::kMaxSlots) {
+    return too_many("port ranges at one address", "同一地址上的端口段", most_slots,
+                    image::kMaxSlots);
   }
   const ZoneColumns columns{policy};
   const UnitSets units{policy};
@@ -278,6 +286,17 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   writer.put(Section::kPortAddresses, plan.addresses);
   writer.put(Section::kRoutes, plan.routes);
   writer.put(Section::kNeighbours, plan.neighbours);
+  writer.put(Section::kNatPrefixes, std::vector<image::NatPrefix>{});
+  writer.put(Section::kPublishes, std::vector<image::PublishRecord>{});
+  writer.put(Section::kPublishEndpoints, std::vector<image::PublishEndpoint>{});
+  writer.put(Section::kEgresses, std::vector<image::EgressRecord>{});
+  writer.put(Section::kPools, std::vector<image::PoolRecord>{});
+  writer.put(Section::kNptPrefixes, std::vector<image::NptRecord>{});
+  writer.put(Section::kSourceEgress, std::vector<image::SourceEgress>{});
+  writer.put(Section::kTranslates, std::vector<image::TranslateRecord>{});
+  writer.put(Section::kLimits, std::vector<image::LimitRecord>{});
+  writer.put(Section::kTimeouts, std::vector<image::TimeoutRecord>{image::TimeoutRecord{}});
+  writer.put(Section::kGatewayLimits, std::vector<image::GatewayLimits>{image::GatewayLimits{}});
 
   Compiled compiled{writer.finish(), make_catalog(policy, gateway, ids, previous),
                     find_assertion_points(policy, targets, sources, target_points, columns)};

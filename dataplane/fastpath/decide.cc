@@ -60,6 +60,10 @@ Subject find_subject(const Image& image, SpaceId space, const net::Address& sour
   subject.atom = image.atom_at(space, source);
   subject.in_zone = in_zone;
   subject.unit = UnitId{subject.atom.unit};
+  if (image.has_egress() && in_zone.is_some()) {
+    const image::SourceEgress by = image.egress_of(subject.atom.source_group, in_zone.value());
+    subject.egress = source.family() == net::Family::kIpv4 ? by.v4 : by.v6;
+  }
   return subject;
 }
 
@@ -71,6 +75,7 @@ Target find_target(const Image& image, SpaceId space, const net::Address& destin
   target.number = image.target_at(atom, protocol.number, protocol.value);
   target.service = ServiceId{image.targets()[target.number].service};
   target.out_zone = out_zone;
+  target.has_translate = atom.translated != 0;
   return target;
 }
 
@@ -93,17 +98,43 @@ Reason admit(const Image& image, const Subject& subject, SpaceId space, const ne
   return Reason::kAllowed;
 }
 
+namespace {
+
+// An answer of the table with what it asks for looked up.
+Isolation resolve(Isolation answer, const image::TargetRecord& record, const Subject& subject,
+                  const Target& target) noexcept {
+  if (answer.bits == 0 || answer.dropped()) return answer;
+  const bool straight = target.out_zone.is_some() && !target.translated;
+  if (answer.egress() && subject.egress == image::kNoEgress) {
+    answer.bits |= Isolation::kInternetIsolated;
+  }
+  if (answer.publish() && record.by_publish != 0 && straight) {
+    answer.bits |= Isolation::kInternetIsolated;
+  }
+  if ((answer.bits & Isolation::kTranslateFrom) != 0 && subject.atom.translated == 0) {
+    answer.bits |= Isolation::kZoneIsolated;
+  }
+  if ((answer.bits & Isolation::kTranslateTo) != 0 && (!target.has_translate || straight)) {
+    answer.bits |= Isolation::kZoneIsolated;
+  }
+  return answer;
+}
+
+}  // namespace
+
 Isolation isolate(const Image& image, const Subject& subject, const Target& target) noexcept {
   const image::TargetRecord& record = image.targets()[target.number];
   const ZoneId from = subject.unit.is_some() ? ZoneId{image.units()[subject.unit.index()].zone}
                                              : subject.in_zone;
   // The port's zone where the destination has no object; without a gateway, the one assumed.
   const ZoneId port_zone = target.out_zone.is_some() ? target.out_zone : target.assumed_zone;
-  const Isolation by_objects = record.zone_set != image::kNoZoneSet
-                                   ? image.object_isolation(from, record.zone_set)
-                                   : image.port_isolation(from, port_zone);
+  const Isolation by_objects = resolve(record.zone_set != image::kNoZoneSet
+                                           ? image.object_isolation(from, record.zone_set)
+                                           : image.port_isolation(from, port_zone),
+                                       record, subject, target);
   if (target.out_zone.is_none()) return by_objects;
-  const Isolation by_ports = image.port_isolation(subject.in_zone, target.out_zone);
+  const Isolation by_ports = resolve(image.port_isolation(subject.in_zone, target.out_zone), record,
+                                     subject, target);
   // Where both answers drop, the reason is that of the ports.
   if (by_ports.dropped()) return by_ports;
   if (by_objects.dropped()) return by_objects;
@@ -111,17 +142,10 @@ Isolation isolate(const Image& image, const Subject& subject, const Target& targ
 }
 
 bool drops(Isolation isolation, Reason& reason) noexcept {
-  if (isolation.dropped()) {
-    reason = (isolation.bits & Isolation::kInternetIsolated) != 0 ? Reason::kInternetIsolated
-                                                                  : Reason::kZoneIsolated;
-    return true;
-  }
-  if (isolation.egress()) {
-    // No [[egress]] is in force in this format of image, so none covers the source.
-    reason = Reason::kInternetIsolated;
-    return true;
-  }
-  return false;
+  if (!isolation.dropped()) return false;
+  reason = (isolation.bits & Isolation::kInternetIsolated) != 0 ? Reason::kInternetIsolated
+                                                                : Reason::kZoneIsolated;
+  return true;
 }
 
 ClassPair classes_of(const Image& image, const Subject& subject, const Target& target) noexcept {

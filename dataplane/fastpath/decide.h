@@ -20,6 +20,8 @@ struct Subject {
   ZoneId
       in_zone;  // of the port it came in by; without a gateway, the zone its object has or is given
   UnitId unit;  // none for an address of no unit
+  // The egress that covers it, of the address's own family; image::kNoEgress for none.
+  std::uint16_t egress{image::kNoEgress};
 };
 
 // Where it goes: the objects at an address, protocol and port.
@@ -31,6 +33,10 @@ struct Target {
   ZoneId out_zone;
   // Without a gateway: the zone of a destination of no object; otherwise none.
   ZoneId assumed_zone;
+  bool has_translate{false};  // a [[translate]] covers the address
+  // The packet was sent to a public address, of a [[publish]] or of a [[translate]], and `number`
+  // is what stands behind it. Where there is no gateway it is taken to be so wherever it can be.
+  bool translated{false};
 };
 
 // `value` of a port map's key: the destination port, or the type of ICMP and ICMPv6, else 0.
@@ -59,7 +65,9 @@ struct Access {
 [[nodiscard]] Reason admit(const image::Image& image, const Subject& subject, SpaceId space,
                            const net::Address& source, const net::MacAddress* mac) noexcept;
 
-// The isolation table, asked with the zones of the ports and with those of the objects.
+// The isolation table, asked with the zones of the ports and with those of the objects. Where an
+// [[egress]] or a [[translate]] must cover an end and does not, or where a packet from the internet
+// came straight to an address that has a [[publish]], the answer drops.
 [[nodiscard]] image::Isolation isolate(const image::Image& image, const Subject& subject,
                                        const Target& target) noexcept;
 

@@ -48,11 +48,12 @@ void object(Build& b, std::size_t space, std::string_view where, std::uint32_t u
             std::uint16_t zone_set, std::uint32_t service = image::kNone) {
   const net::Prefix at = prefix(where);
   b.objects[space][is_v6(at)].push_back({at, static_cast<std::uint32_t>(b.atoms.size())});
-  b.atoms.push_back({unit, 0, 0, static_cast<std::uint32_t>(b.targets.size())});
+  b.atoms.push_back(
+      {unit, 0, 0, static_cast<std::uint32_t>(b.targets.size()) & image::kMaxFirstTarget, 0});
   for (std::uint16_t slot = 0; slot < kSlots; ++slot) {
     // Slot 1 holds all that rule 0 allows; the service is there for each of them.
     const bool served = slot == 1 && service != image::kNone;
-    b.targets.push_back({served ? service : image::kNone, zone_set, kSlots});
+    b.targets.push_back({served ? service : image::kNone, zone_set, kSlots, 0});
     const std::uint32_t column = served ? std::uint32_t{kAllowedService} : kSlotClasses[slot];
     for (std::uint32_t zone = 0; zone < kColumns; ++zone) b.target_classes.push_back(column);
   }
@@ -116,6 +117,21 @@ std::vector<TerminalSlot> terminals(const WorldOptions& options) {
   return slots;
 }
 
+// None, and the limits that hold by default.
+void put_translations(Writer& writer) {
+  writer.put(Section::kNatPrefixes, std::vector<NatPrefix>{});
+  writer.put(Section::kPublishes, std::vector<PublishRecord>{});
+  writer.put(Section::kPublishEndpoints, std::vector<PublishEndpoint>{});
+  writer.put(Section::kEgresses, std::vector<EgressRecord>{});
+  writer.put(Section::kPools, std::vector<PoolRecord>{});
+  writer.put(Section::kNptPrefixes, std::vector<NptRecord>{});
+  writer.put(Section::kSourceEgress, std::vector<SourceEgress>{});
+  writer.put(Section::kTranslates, std::vector<TranslateRecord>{});
+  writer.put(Section::kLimits, std::vector<LimitRecord>{});
+  writer.put(Section::kTimeouts, std::vector<TimeoutRecord>{TimeoutRecord{}});
+  writer.put(Section::kGatewayLimits, std::vector<GatewayLimits>{GatewayLimits{}});
+}
+
 AlignedBytes build(const WorldOptions& options) {
   Build b;
   object(b, 0, "0.0.0.0/0", kNoUnit, kNoZoneSet);
@@ -152,7 +168,9 @@ AlignedBytes build(const WorldOptions& options) {
   port(b, 0, 200, AntiSpoof::kStrict, {"10.64.40.1/24"});
   route(b, 1, "10.9.0.0/16", RouteKind::kOnLink, kCore);
 
-  const auto admission = [](Admission how, std::uint16_t zone) { return UnitRecord{1, how, zone}; };
+  const auto admission = [](Admission how, std::uint16_t zone) {
+    return UnitRecord{1, how, zone, kNoLimits, 0};
+  };
   std::vector<UnitRecord> units{admission(Admission::kOpen, 0), admission(Admission::kBound, 0),
                                 admission(Admission::kOpen, 0), admission(Admission::kOpen, 3),
                                 admission(Admission::kOpen, 2)};
@@ -253,8 +271,9 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kTrieEntries, tries.entries());
   writer.put(Section::kAtoms, b.atoms);
   writer.put(Section::kUnits, units);
-  writer.put(Section::kServices, std::vector<ServiceRecord>{{1, published, 0}});
-  writer.put(Section::kRules, std::vector<RuleRecord>(4, RuleRecord{1, 0, 0, 0}));
+  writer.put(Section::kServices,
+             std::vector<ServiceRecord>{{1, published, 0, kNoLimits, 0, Helper::kOff}});
+  writer.put(Section::kRules, std::vector<RuleRecord>(4, RuleRecord{1, 0, 0, 0, kNoLimits, 0}));
   writer.put(Section::kTerminals, terminals(options));
   writer.put(Section::kSourceClasses, std::vector<std::uint32_t>(kColumns, 0));
   writer.put(Section::kPortMaps, maps);
@@ -276,6 +295,7 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kPortAddresses, b.port_addresses);
   writer.put(Section::kRoutes, b.routes);
   writer.put(Section::kNeighbours, std::vector<NeighbourRecord>{});
+  put_translations(writer);
   return writer.finish();
 }
 

@@ -24,13 +24,15 @@
 #include <cstdint>
 
 #include "dataplane/base/strong_id.h"
+#include "dataplane/image/format_limits.h"
+#include "dataplane/image/format_nat.h"
 #include "dataplane/image/isolation.h"
 #include "dataplane/net/address.h"
 
 namespace meiguan::image {
 
 inline constexpr std::array<char, 8> kMagic{'M', 'E', 'I', 'G', 'U', 'A', 'N', '\n'};
-inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kFormatVersion = 3;
 inline constexpr std::size_t kSectionAlignment = 64;
 inline constexpr std::size_t kMaxImageBytes = std::size_t{1} << 30;
 inline constexpr std::uint32_t kBlockColumns = 64;
@@ -44,6 +46,11 @@ inline constexpr std::uint32_t kMaxPorts = 256;
 inline constexpr std::uint32_t kMaxUnits = 0xffff;  // numbers, with those that are no more
 inline constexpr std::uint32_t kMaxServices = 0xffff;
 inline constexpr std::uint32_t kMaxConditions = 4096;
+inline constexpr std::uint32_t kMaxSlots = 0x7fff;
+inline constexpr std::uint32_t kMaxFirstTarget = 0x7fff'ffff;
+inline constexpr std::uint32_t kMaxEgresses = 0xfffe;
+inline constexpr std::uint32_t kMaxLimits = 0xffff;
+inline constexpr std::uint32_t kMaxTimeouts = 256;
 
 enum class Section : std::uint32_t {
   kMeta,             // Meta, exactly one
@@ -78,6 +85,19 @@ enum class Section : std::uint32_t {
   kPortAddresses,  // PortAddress
   kRoutes,         // RouteRecord
   kNeighbours,     // NeighbourRecord: the static ones
+  // format_nat.h
+  kNatPrefixes,       // NatPrefix: what a route of kind kNat leads to
+  kPublishes,         // PublishRecord by (address, protocol, first port); spans never overlap
+  kPublishEndpoints,  // PublishEndpoint
+  kEgresses,          // EgressRecord, in the order in which they are tried
+  kPools,             // PoolRecord
+  kNptPrefixes,       // NptRecord
+  kSourceEgress,      // SourceEgress, [source group][zone column]; none at all without an egress
+  kTranslates,        // TranslateRecord
+  // format_limits.h
+  kLimits,         // LimitRecord
+  kTimeouts,       // TimeoutRecord; the first holds where no service says otherwise
+  kGatewayLimits,  // GatewayLimits, exactly one
   kCount,
 };
 inline constexpr std::size_t kSections = static_cast<std::size_t>(Section::kCount);
@@ -154,33 +174,46 @@ struct Atom {
   std::uint32_t unit;  // UnitId or kNone
   std::uint32_t source_group;
   std::uint32_t port_map;
-  std::uint32_t first_target;  // target = first_target + slot of the port map
+  std::uint32_t first_target : 31;  // target = first_target + slot of the port map
+  std::uint32_t translated : 1;     // a [[translate]] covers it: others see it by another address
 };
 static_assert(sizeof(Atom) == 16);
 
 enum class Admission : std::uint8_t { kOpen, kBound };
 
+// Of a unit, service or rule: the number of its LimitRecord, or this.
+inline constexpr std::uint16_t kNoLimits = 0xffff;
+// The protocol of a service that opens further flows by what it says.
+enum class Helper : std::uint8_t { kOff, kFtp, kSip };
+
 struct UnitRecord {
-  std::uint8_t in_use;  // 0: a hole
+  std::uint8_t in_use{0};  // 0: a hole
   Admission admission;
   std::uint16_t zone;
+  std::uint16_t limits{kNoLimits};
+  std::uint16_t reserved{0};
 };
-static_assert(sizeof(UnitRecord) == 4);
+static_assert(sizeof(UnitRecord) == 8);
 
 struct ServiceRecord {
   std::uint8_t in_use;
   std::uint8_t publish;
   std::uint16_t zone;
+  std::uint16_t limits{kNoLimits};
+  std::uint8_t timeouts{0};
+  Helper helper{Helper::kOff};
 };
-static_assert(sizeof(ServiceRecord) == 4);
+static_assert(sizeof(ServiceRecord) == 8);
 
 struct RuleRecord {
   std::uint8_t in_use;
   std::uint8_t action;  // policy::Action
   std::uint8_t phase;   // policy::Phase
   std::uint8_t log;
+  std::uint16_t limits{kNoLimits};
+  std::uint16_t reserved{0};
 };
-static_assert(sizeof(RuleRecord) == 4);
+static_assert(sizeof(RuleRecord) == 8);
 
 struct TerminalSlot {
   net::Address address;
@@ -209,8 +242,10 @@ static_assert(sizeof(PortBreak) == 8);
 struct TargetRecord {
   std::uint32_t service;  // the most specific, or kNone
   std::uint16_t
-      zone_set;         // zones of the services and the unit here; kNoZoneSet where there are none
-  std::uint16_t slots;  // how many targets the atom has from its first on (same in each)
+      zone_set;  // zones of the services and the unit here; kNoZoneSet where there are none
+  std::uint16_t slots : 15;  // how many targets the atom has from its first on (same in each)
+  // A service here has a [[publish]]: from the internet it is reached by the public address only.
+  std::uint16_t by_publish : 1;
 };
 static_assert(sizeof(TargetRecord) == 8);
 inline constexpr std::uint16_t kNoZoneSet = 0xffff;
@@ -314,6 +349,9 @@ enum class RouteKind : std::uint8_t {
   kOnLink,     // the destination is its own next hop
   kLocal,      // one of the gateway's own addresses
   kBroadcast,  // the last address of a connected IPv4 subnet
+  // A public address of the gateway's translations: never a way to anywhere by itself, and no
+  // sender's own. `nat` says which; port and via have no meaning.
+  kNat,
 };
 
 struct RouteRecord {
@@ -321,7 +359,7 @@ struct RouteRecord {
   std::uint16_t port;
   RouteKind kind;
   std::uint8_t is_default;  // prefix length 0: not a route in the sense of loose anti-spoof
-  std::uint32_t reserved;
+  std::uint32_t nat;        // of kNat: the number of a NatPrefix, else 0
 };
 static_assert(sizeof(RouteRecord) == 24);
 

@@ -22,6 +22,7 @@ struct HiddenSections {
   std::span<const std::uint8_t> port_isolation;
   std::span<const std::uint8_t> object_isolation;
   std::size_t port_addresses{0};  // how many
+  std::span<const SourceEgress> source_egress;
 };
 
 class ImageCheck {
@@ -34,7 +35,8 @@ class ImageCheck {
         stripes_{hidden.stripes},
         port_isolation_{hidden.port_isolation},
         object_isolation_{hidden.object_isolation},
-        port_addresses_{hidden.port_addresses} {}
+        port_addresses_{hidden.port_addresses},
+        source_egress_{hidden.source_egress} {}
 
   // image_check_objects.cc
   [[nodiscard]] const char* zones() const;
@@ -48,10 +50,17 @@ class ImageCheck {
   [[nodiscard]] const char* matrix() const;
   // image_check_gateway.cc
   [[nodiscard]] const char* gateway() const;
+  // image_check_nat.cc
+  [[nodiscard]] const char* translations() const;
+  // image_check_limits.cc
+  [[nodiscard]] const char* limits() const;
 
  private:
   [[nodiscard]] bool walk(TrieEntry entry, std::uint8_t key_bytes, std::size_t values,
                           bool may_be_none, std::vector<std::uint8_t>& seen) const;
+  [[nodiscard]] const char* nat_prefixes() const;
+  [[nodiscard]] const char* publishes() const;
+  [[nodiscard]] const char* egresses() const;
   [[nodiscard]] static bool is_value(TrieEntry leaf, std::size_t values, bool may_be_none);
 
   const Image& image_;
@@ -62,6 +71,7 @@ class ImageCheck {
   std::span<const std::uint8_t> port_isolation_;
   std::span<const std::uint8_t> object_isolation_;
   std::size_t port_addresses_;
+  std::span<const SourceEgress> source_egress_;
 };
 
 }  // namespace meiguan::image

@@ -46,9 +46,11 @@ const char* ImageCheck::gateway() const {
     }
   }
   for (const RouteRecord& route : image_.routes()) {
-    if (route.port >= ports.size() || route.kind > RouteKind::kBroadcast ||
-        !is_flag(route.is_default)) {
+    if (route.port >= ports.size() || route.kind > RouteKind::kNat || !is_flag(route.is_default)) {
       return "a route";
+    }
+    if (route.kind == RouteKind::kNat && route.nat >= image_.nat_prefixes().size()) {
+      return "translation of a route";
     }
   }
   for (const NeighbourRecord& neighbour : image_.neighbours()) {

@@ -62,16 +62,24 @@ const char* ImageCheck::objects() const {
   if (units > kMaxUnits) return "too many units";
   if (image_.services().size() > kMaxServices) return "too many services";
   if (meta.zone_columns != zones + 1) return "number of zone columns";
+  const auto has_limits = [&](std::uint16_t number) {
+    return number == kNoLimits || number < image_.limits().size();
+  };
   for (const UnitRecord& unit : image_.units()) {
     if (!is_flag(unit.in_use) || unit.admission > Admission::kBound) return "a unit";
     if (unit.in_use != 0 && unit.zone >= zones) return "zone of a unit";
+    if (!has_limits(unit.limits)) return "limits of a unit";
   }
   for (const ServiceRecord& service : image_.services()) {
     if (!is_flag(service.in_use) || !is_flag(service.publish)) return "a service";
     if (service.in_use != 0 && service.zone >= zones) return "zone of a service";
+    if (!has_limits(service.limits)) return "limits of a service";
+    if (service.timeouts >= image_.timeouts().size()) return "time-outs of a service";
+    if (service.helper > Helper::kSip) return "helper of a service";
   }
   for (const RuleRecord& rule : image_.rules()) {
     if (!is_flag(rule.in_use) || rule.action > 2 || rule.phase > 2) return "a rule";
+    if (!has_limits(rule.limits)) return "limits of a rule";
   }
   if (image_.source_classes().size() % meta.zone_columns != 0) return "source classes";
   for (const std::uint32_t c : image_.source_classes()) {

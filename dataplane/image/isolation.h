@@ -26,12 +26,16 @@ inline constexpr std::size_t kZoneKinds = 6;
 //   kEgress            an [[egress]] must cover the source
 //   kZoneIsolated      dropped
 //   kInternetIsolated  dropped, one side being the internet
+//   kTranslateFrom     a [[translate]] must cover the source, which is in a private zone
+//   kTranslateTo       a [[translate]] must cover the destination, which is in one
 struct Isolation {
   static constexpr std::uint8_t kService = 1;
   static constexpr std::uint8_t kPublish = 2;
   static constexpr std::uint8_t kEgress = 4;
   static constexpr std::uint8_t kZoneIsolated = 8;
   static constexpr std::uint8_t kInternetIsolated = 16;
+  static constexpr std::uint8_t kTranslateFrom = 32;
+  static constexpr std::uint8_t kTranslateTo = 64;
   static constexpr std::uint8_t kDropped = kZoneIsolated | kInternetIsolated;
 
   std::uint8_t bits{0};
@@ -65,12 +69,15 @@ struct Isolation {
   return kTable[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
 }
 
-// The same for two zones of a policy. Between address spaces nothing passes, whatever the table
-// says: that takes a [[translate]], and none is in force in this format of image.
+// The same for two zones of a policy. From one address space to another nothing passes but by a
+// [[translate]]; of any two spaces between which the table lets something by, one is the shared
+// one.
 [[nodiscard]] constexpr Isolation isolation(ZoneKind from, ZoneKind to, bool same_zone,
                                             bool same_space) noexcept {
   Isolation answer = isolation(from, to, same_zone);
-  if (!same_space && !answer.dropped()) answer.bits |= Isolation::kZoneIsolated;
+  if (!same_space && !answer.dropped()) {
+    answer.bits |= from == ZoneKind::kPrivate ? Isolation::kTranslateFrom : Isolation::kTranslateTo;
+  }
   return answer;
 }
 

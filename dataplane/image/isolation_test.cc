@@ -59,5 +59,31 @@ BOOST_AUTO_TEST_CASE(the_isolation_table_is_that_of_the_language) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(between_address_spaces_the_private_side_must_be_translated) {
+  struct Case {
+    const char* name;
+    ZoneKind from;
+    ZoneKind to;
+    bool same_space;
+    std::uint8_t bits;
+  };
+  for (const Case& c : {
+           Case{"private to exchange", ZoneKind::kPrivate, ZoneKind::kExchange, false,
+                Isolation::kService | Isolation::kTranslateFrom},
+           Case{"exchange to private", ZoneKind::kExchange, ZoneKind::kPrivate, false,
+                Isolation::kService | Isolation::kTranslateTo},
+           Case{"private to extranet", ZoneKind::kPrivate, ZoneKind::kExtranet, false,
+                Isolation::kZoneIsolated},
+           Case{"private to internet", ZoneKind::kPrivate, ZoneKind::kInternet, false,
+                Isolation::kInternetIsolated},
+           Case{"private to another private", ZoneKind::kPrivate, ZoneKind::kPrivate, false,
+                Isolation::kZoneIsolated},
+           Case{"exchange to extranet", ZoneKind::kExchange, ZoneKind::kExtranet, true,
+                Isolation::kService},
+       }) {
+    BOOST_TEST(int{isolation(c.from, c.to, false, c.same_space).bits} == int{c.bits}, c.name);
+  }
+}
+
 }  // namespace
 }  // namespace meiguan::image

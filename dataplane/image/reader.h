@@ -58,6 +58,27 @@ class Image {
   [[nodiscard]] std::span<const RouteRecord> routes() const noexcept { return routes_; }
   [[nodiscard]] std::span<const NeighbourRecord> neighbours() const noexcept { return neighbours_; }
 
+  // Translations, limits and time-outs; see format_nat.h and format_limits.h.
+  [[nodiscard]] std::span<const NatPrefix> nat_prefixes() const noexcept { return nat_prefixes_; }
+  [[nodiscard]] std::span<const PublishRecord> publishes() const noexcept { return publishes_; }
+  [[nodiscard]] std::span<const PublishEndpoint> publish_endpoints() const noexcept {
+    return publish_endpoints_;
+  }
+  [[nodiscard]] std::span<const EgressRecord> egresses() const noexcept { return egresses_; }
+  [[nodiscard]] std::span<const PoolRecord> pools() const noexcept { return pools_; }
+  [[nodiscard]] std::span<const NptRecord> npt_prefixes() const noexcept { return npt_prefixes_; }
+  [[nodiscard]] std::span<const TranslateRecord> translates() const noexcept { return translates_; }
+  [[nodiscard]] std::span<const LimitRecord> limits() const noexcept { return limits_; }
+  [[nodiscard]] std::span<const TimeoutRecord> timeouts() const noexcept { return timeouts_; }
+  [[nodiscard]] const GatewayLimits& gateway_limits() const noexcept { return *gateway_limits_; }
+  // The egress that covers the sources of a group that come in by a zone column, by family.
+  [[nodiscard]] SourceEgress egress_of(std::uint32_t source_group,
+                                       std::uint32_t column) const noexcept {
+    if (source_egress_.empty()) return {kNoEgress, kNoEgress};
+    return source_egress_[std::size_t{source_group} * meta_->zone_columns + column];
+  }
+  [[nodiscard]] bool has_egress() const noexcept { return !source_egress_.empty(); }
+
   // The objects at an address; every address has an atom.
   [[nodiscard]] const Atom& atom_at(SpaceId space, const net::Address& address) const noexcept;
   // The longest matching route, or null.
@@ -135,6 +156,17 @@ class Image {
   std::span<const PortAddress> port_addresses_;
   std::span<const RouteRecord> routes_;
   std::span<const NeighbourRecord> neighbours_;
+  std::span<const NatPrefix> nat_prefixes_;
+  std::span<const PublishRecord> publishes_;
+  std::span<const PublishEndpoint> publish_endpoints_;
+  std::span<const EgressRecord> egresses_;
+  std::span<const PoolRecord> pools_;
+  std::span<const NptRecord> npt_prefixes_;
+  std::span<const SourceEgress> source_egress_;
+  std::span<const TranslateRecord> translates_;
+  std::span<const LimitRecord> limits_;
+  std::span<const TimeoutRecord> timeouts_;
+  const GatewayLimits* gateway_limits_{};
 };
 
 // The hash by which TerminalSlots are placed; shared by the writer and `terminal_at`.

@@ -100,16 +100,32 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   take(Section::kPortAddresses, image.port_addresses_);
   take(Section::kRoutes, image.routes_);
   take(Section::kNeighbours, image.neighbours_);
-  if (!in_range || meta.size() != 1) return damaged("its table of sections");
+  take(Section::kNatPrefixes, image.nat_prefixes_);
+  take(Section::kPublishes, image.publishes_);
+  take(Section::kPublishEndpoints, image.publish_endpoints_);
+  take(Section::kEgresses, image.egresses_);
+  take(Section::kPools, image.pools_);
+  take(Section::kNptPrefixes, image.npt_prefixes_);
+  take(Section::kSourceEgress, image.source_egress_);
+  take(Section::kTranslates, image.translates_);
+  take(Section::kLimits, image.limits_);
+  take(Section::kTimeouts, image.timeouts_);
+  std::span<const GatewayLimits> gateway_limits;
+  take(Section::kGatewayLimits, gateway_limits);
+  if (!in_range || meta.size() != 1 || gateway_limits.size() != 1) {
+    return damaged("its table of sections");
+  }
   image.meta_ = meta.data();
+  image.gateway_limits_ = gateway_limits.data();
 
   const ImageCheck check{image,
                          {image.trie_nodes_, image.trie_entries_, image.rows_, image.stripes_,
                           image.port_isolation_, image.object_isolation_,
-                          image.port_addresses_.size()}};
+                          image.port_addresses_.size(), image.source_egress_}};
   if (const char* wrong = check.zones()) return damaged(wrong);
-  for (const char* wrong : {check.isolation_tables(), check.objects(), check.times(),
-                            check.terminals(), check.gateway(), check.matrix(), check.tries()}) {
+  for (const char* wrong :
+       {check.isolation_tables(), check.objects(), check.times(), check.terminals(),
+        check.gateway(), check.translations(), check.limits(), check.matrix(), check.tries()}) {
     if (wrong != nullptr) return damaged(wrong);
   }
   return image;
