@@ -27,6 +27,22 @@ struct FlowKey {
 };
 static_assert(sizeof(FlowKey) == 40 && std::has_unique_object_representations_v<FlowKey>);
 
+// The key of what the other end answers.
+[[nodiscard]] inline FlowKey turned(const FlowKey& key) noexcept {
+  FlowKey back = key;
+  back.source = key.destination;
+  back.destination = key.source;
+  back.source_port = key.destination_port;
+  back.destination_port = key.source_port;
+  return back;
+}
+// The same in every field.
+[[nodiscard]] inline bool equal(const FlowKey& a, const FlowKey& b) noexcept {
+  const FlowKey::Words p = a.words();
+  const FlowKey::Words r = b.words();
+  return ((p[0] ^ r[0]) | (p[1] ^ r[1]) | (p[2] ^ r[2]) | (p[3] ^ r[3]) | (p[4] ^ r[4])) == 0;
+}
+
 // The directions in which a packet may match a record, as bits. An ICMP request belongs to the
 // initiator and a reply to the responder; everything else may come from either end.
 namespace match {

@@ -12,6 +12,8 @@
 // bucket is full for 0.8 % of the flows of a full table (Poisson, mean 4), both are for one in 15
 // 000.
 //
+// A flow with a Translation has a second entry, for its other key, that leads to the same record.
+//
 // Expiry is a rotation over an array of one 4-byte time for each record, before which the flow need
 // not be looked at; packets do not write it. All together 148 bytes for each flow, taken at
 // construction and never again.
@@ -27,6 +29,7 @@
 
 #include "dataplane/fastpath/flow_record.h"
 #include "dataplane/fastpath/prefetch.h"
+#include "dataplane/fastpath/translation.h"
 
 namespace meiguan::fastpath {
 
@@ -34,8 +37,9 @@ class FlowTable {
  public:
   static constexpr std::uint32_t kNone = 0xffff'ffff;
 
-  // Takes memory for `capacity` flows (at least 16); throws std::bad_alloc where there is none.
-  FlowTable(std::uint32_t capacity, const HashSeed& seed);
+  // Takes memory for `capacity` flows (at least 16), of which `translations` may be translated;
+  // throws std::bad_alloc where there is none.
+  FlowTable(std::uint32_t capacity, const HashSeed& seed, std::uint32_t translations = 0);
   ~FlowTable();
   FlowTable(const FlowTable&) = delete;
   FlowTable& operator=(const FlowTable&) = delete;
@@ -60,17 +64,40 @@ class FlowTable {
   // match; `direction` becomes 0 where it goes from the initiator, 1 where from the responder.
   [[nodiscard]] FlowRecord* find(const FlowKey& key, std::uint64_t hash, std::uint8_t mask,
                                  unsigned& direction) noexcept {
-    const Bucket& bucket = buckets_[home(hash)];
-    FlowRecord* const record = find_in(bucket, key, tag_of(hash), mask, direction);
-    if (record != nullptr || bucket.spilled == 0) [[likely]]
-      return record;
-    return find_in(buckets_[other(hash)], key, tag_of(hash), mask, direction);
+    return find_by<Seen::kArriving>(key, hash, mask, direction);
+  }
+  // The same for a packet that an ICMP error quotes: as the gateway sent it.
+  [[nodiscard]] FlowRecord* find_quoted(const FlowKey& key, std::uint64_t hash, std::uint8_t mask,
+                                        unsigned& direction) noexcept {
+    return find_by<Seen::kSent>(key, hash, mask, direction);
   }
 
   // A new record with this key, all else as born; null where there is no room. The flow must not
   // be there already.
   [[nodiscard]] FlowRecord* insert(const FlowKey& key, std::uint64_t hash) noexcept;
   void erase(FlowRecord& record) noexcept;
+
+  // Gives a flow that has none a translation with this reply key; null where there is no room for
+  // it. No flow may have packets with that key already.
+  [[nodiscard]] Translation* translate(FlowRecord& record, const FlowKey& reply) noexcept;
+  // Of a flow that has one.
+  [[nodiscard]] Translation& translation(const FlowRecord& record) noexcept {
+    return translations_[record.translation];
+  }
+  [[nodiscard]] const Translation& translation(const FlowRecord& record) const noexcept {
+    return translations_[record.translation];
+  }
+  [[nodiscard]] TranslationTable& translations() noexcept { return translations_; }
+  [[nodiscard]] const TranslationTable& translations() const noexcept { return translations_; }
+  // The translation of the flow whose record `prefetch_record` has fetched.
+  void prefetch_translation(std::uint64_t hash) const noexcept {
+    const Bucket& bucket = buckets_[home(hash)];
+    const unsigned found = bucket.matches(tag_of(hash));
+    if (found == 0) return;
+    const auto slot = static_cast<unsigned>(std::countr_zero(found));
+    const FlowRecord& record = records_[bucket.records[slot]];
+    if (record.translated()) fastpath::prefetch(&translations_[record.translation]);
+  }
 
   // The rotation looks at the flow at `time` or soon after, and not before.
   void look_at(const FlowRecord& record, FlowTime time) noexcept {
@@ -117,6 +144,9 @@ class FlowTable {
   static constexpr std::uint32_t kBatch = 16;
   static constexpr FlowTime kNever = 0xffff'ffff;
 
+  // Where a packet was seen that is looked for: on its way in, or behind the gateway.
+  enum class Seen : std::uint8_t { kArriving, kSent };
+
   struct alignas(64) Bucket {
     std::array<std::uint16_t, kSlots> tags;
     std::uint16_t used;     // bit by slot
@@ -160,12 +190,24 @@ class FlowTable {
   [[nodiscard]] std::uint32_t number_of(const FlowRecord& record) const noexcept {
     return static_cast<std::uint32_t>(&record - records_);
   }
+  template <Seen kSeen>
+  [[nodiscard]] FlowRecord* find_by(const FlowKey& key, std::uint64_t hash, std::uint8_t mask,
+                                    unsigned& direction) noexcept {
+    const Bucket& bucket = buckets_[home(hash)];
+    FlowRecord* const record = find_in<kSeen>(bucket, key, tag_of(hash), mask, direction);
+    if (record != nullptr || bucket.spilled == 0) [[likely]]
+      return record;
+    return find_in<kSeen>(buckets_[other(hash)], key, tag_of(hash), mask, direction);
+  }
+  template <Seen kSeen>
   [[nodiscard]] FlowRecord* find_in(const Bucket& bucket, const FlowKey& key, std::uint16_t tag,
                                     std::uint8_t mask, unsigned& direction) noexcept {
     for (unsigned found = bucket.matches(tag); found != 0; found &= found - 1) {
       const auto slot = static_cast<unsigned>(std::countr_zero(found));
       FlowRecord& record = records_[bucket.records[slot]];
-      const unsigned matched = fastpath::matches(key, record.key) & mask;
+      const unsigned matched = (record.translated() ? matches_translated(key, record, kSeen)
+                                                    : fastpath::matches(key, record.key)) &
+                               mask;
       if (matched != 0) [[likely]] {
         direction = (matched & match::kInitiator) != 0 ? 0 : 1;
         return &record;
@@ -173,7 +215,13 @@ class FlowTable {
     }
     return nullptr;
   }
-  [[nodiscard]] static bool remove_from(Bucket& bucket, std::uint32_t number) noexcept;
+  [[nodiscard]] unsigned matches_translated(const FlowKey& packet, const FlowRecord& record,
+                                            Seen seen) const noexcept;
+  // Puts an entry into one of the two buckets of a hash; false where both are full.
+  [[nodiscard]] bool put_entry(std::uint64_t hash, std::uint32_t number) noexcept;
+  void remove_entry(std::uint64_t hash, std::uint32_t number) noexcept;
+  [[nodiscard]] static bool remove_from(Bucket& bucket, std::uint16_t tag,
+                                        std::uint32_t number) noexcept;
 
   HashSeed seed_;
   std::uint32_t capacity_;
@@ -187,6 +235,7 @@ class FlowTable {
   Bucket* buckets_{nullptr};
   FlowRecord* records_{nullptr};
   FlowTime* times_{nullptr};
+  TranslationTable translations_;
 };
 
 }  // namespace meiguan::fastpath

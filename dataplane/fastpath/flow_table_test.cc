@@ -16,13 +16,6 @@ namespace {
 
 using test::address;
 
-FlowKey turned(const FlowKey& key) {
-  FlowKey back = key;
-  std::swap(back.source, back.destination);
-  std::swap(back.source_port, back.destination_port);
-  return back;
-}
-
 FlowKey random_key(std::mt19937& random) {
   FlowKey key;
   const auto end = [&] {
@@ -128,6 +121,101 @@ BOOST_AUTO_TEST_CASE(flows_agree_with_a_map) {
     }
     BOOST_REQUIRE_MESSAGE(table.live() == twin.size(), "seed " << seed);
   }
+}
+
+// Two keys lead to a translated flow; the twin is a list that is searched for both.
+BOOST_AUTO_TEST_CASE(translated_flows_agree_with_a_list) {
+  const unsigned seed = std::random_device{}();
+  BOOST_TEST_MESSAGE("seed " << seed);
+  std::mt19937 random{seed};
+  FlowTable table{400, HashSeed::from(seed), 200};
+  struct Flow {
+    FlowKey key;
+    FlowKey reply;
+    bool translated;
+    std::uint32_t number;
+  };
+  std::vector<Flow> twin;
+  const auto direction_in = [](const Flow& flow, const FlowKey& packet) {
+    return equal(packet, flow.key) ? 0 : equal(packet, flow.reply) ? 1 : 2;
+  };
+  const auto direction_behind = [](const Flow& flow, const FlowKey& packet) {
+    return equal(turned(packet), flow.reply) ? 0 : equal(turned(packet), flow.key) ? 1 : 2;
+  };
+  for (std::uint32_t round = 1; round < 40'000; ++round) {
+    const FlowKey key = random_key(random);
+    const std::uint64_t hash = table.hash(key);
+    Flow* expected = nullptr;
+    bool touched = false;  // by any of a flow's packets, on either side of the gateway
+    for (Flow& flow : twin) {
+      if (direction_in(flow, key) != 2) expected = &flow;
+      touched = touched || direction_in(flow, key) != 2 || direction_behind(flow, key) != 2;
+      if (const int want = direction_behind(flow, key); want != 2) {
+        unsigned direction = 9;
+        const FlowRecord* const quoted = table.find_quoted(key, hash, match::kEither, direction);
+        BOOST_REQUIRE_MESSAGE(quoted != nullptr && quoted->generation == flow.number, seed);
+        BOOST_REQUIRE_MESSAGE(direction == static_cast<unsigned>(want), "seed " << seed);
+      }
+    }
+    unsigned direction = 9;
+    FlowRecord* const record = table.find(key, hash, match::kEither, direction);
+    BOOST_REQUIRE_MESSAGE((record != nullptr) == (expected != nullptr), "seed " << seed);
+    if (expected != nullptr) {
+      BOOST_REQUIRE_MESSAGE(record->generation == expected->number, "seed " << seed);
+      BOOST_REQUIRE_MESSAGE(direction == static_cast<unsigned>(direction_in(*expected, key)),
+                            "seed " << seed);
+      unsigned other = 9;
+      const std::uint8_t wrong = direction == 0 ? match::kResponder : match::kInitiator;
+      BOOST_REQUIRE_MESSAGE(table.find(key, hash, wrong, other) == nullptr, "seed " << seed);
+      if (random() % 2 == 0) {
+        table.erase(*record);
+        twin.erase(twin.begin() + (expected - twin.data()));
+      }
+      continue;
+    }
+    if (touched) continue;
+    FlowKey reply = random() % 3 == 0 ? turned(key) : random_key(random);
+    bool clash = equal(reply, key) || equal(turned(reply), reply);
+    for (const Flow& flow : twin) {
+      clash = clash || direction_in(flow, reply) != 2 || direction_behind(flow, reply) != 2;
+    }
+    if (clash) continue;
+    FlowRecord* const made = table.insert(key, hash);
+    if (made == nullptr) continue;
+    made->generation = round;
+    bool translated = random() % 2 == 0 || !equal(reply, turned(key));
+    if (translated && table.translate(*made, reply) == nullptr) {
+      table.erase(*made);
+      continue;
+    }
+    twin.push_back({key, reply, translated, round});
+    std::size_t with = 0;
+    for (const Flow& flow : twin) with += flow.translated ? 1 : 0;
+    BOOST_REQUIRE_MESSAGE(table.live() == twin.size(), "seed " << seed);
+    BOOST_REQUIRE_MESSAGE(table.translations().live() == with, "seed " << seed);
+  }
+  BOOST_TEST(twin.size() > 20U);
+}
+
+BOOST_AUTO_TEST_CASE(translations_run_out_by_themselves) {
+  FlowTable table{64, HashSeed::from(7), 16};
+  FlowKey key;
+  key.destination = net::Address::v4(1);
+  std::vector<FlowRecord*> records;
+  unsigned refused = 0;
+  for (std::uint32_t i = 10; i < 42; ++i) {
+    key.source = net::Address::v4(i);
+    records.push_back(table.insert(key, table.hash(key)));
+    BOOST_REQUIRE(records.back() != nullptr);
+    FlowKey reply = turned(key);
+    reply.destination = net::Address::v4(1000 + i);
+    if (table.translate(*records.back(), reply) == nullptr) ++refused;
+  }
+  BOOST_TEST(refused == 16U);
+  BOOST_TEST(table.translations().live() == 16U);
+  for (FlowRecord* record : records) table.erase(*record);
+  BOOST_TEST(table.translations().live() == 0U);
+  BOOST_TEST(table.live() == 0U);
 }
 
 // The bucket arithmetic leaves room for all, at the sizes that the header promises.

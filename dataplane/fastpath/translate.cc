@@ -1,0 +1,201 @@
+#include "dataplane/fastpath/translate.h"
+
+#include <bit>
+#include <cstring>
+#include <span>
+
+#include "dataplane/fastpath/parse.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/reader.h"
+#include "dataplane/net/wire.h"
+
+namespace meiguan::fastpath {
+namespace {
+
+using net::Be16;
+using net::Family;
+
+// Beside UDP, whose place for the checksum they share (RFC 3828, RFC 4340 section 5.1).
+constexpr std::uint8_t kDccp = 33;
+constexpr std::uint8_t kUdpLite = 136;
+
+// The one's complement sum of what has changed: of each word its new value and the complement of
+// the old one, in the order of the machine (RFC 1071 section 2.B). 64 bits hold any packet's.
+class Change {
+ public:
+  // Writes `value` over what stands at `at`.
+  template <typename T>
+  void put(std::uint8_t* at, const T& value) noexcept {
+    static_assert(sizeof(T) % 2 == 0);
+    add_before({at, sizeof value});
+    std::memcpy(at, &value, sizeof value);
+    sum_ = net::sum_words({at, sizeof value}, sum_);
+  }
+  void add(const Change& other) noexcept { sum_ += other.sum_; }
+  // The checksum that covers what has changed.
+  [[nodiscard]] Be16 applied_to(Be16 checksum) const noexcept {
+    const auto complement = static_cast<std::uint16_t>(~std::bit_cast<std::uint16_t>(checksum));
+    return net::finish_checksum(sum_ + complement);
+  }
+
+ private:
+  void add_before(std::span<const std::uint8_t> bytes) noexcept {
+    // The complement of every 16-bit word is 0xffff less the word, so 0xffff for each word less
+    // the sum; all of it modulo 0xffff, in which 0xffff times anything is nothing.
+    constexpr std::uint64_t kMultiple = std::uint64_t{0xffff} << 32;
+    sum_ += kMultiple - net::sum_words(bytes);
+  }
+
+  std::uint64_t sum_{0};
+};
+
+// Adjusts the checksum at `at` and tells `outer`, which covers it, of that.
+void adjust(std::uint8_t* at, const Change& change, Change& outer) noexcept {
+  Be16 checksum;
+  std::memcpy(&checksum, at, sizeof checksum);
+  outer.put(at, change.applied_to(checksum));
+}
+
+// Zero says that there is no checksum: it stays, and the sum that would be zero is written as the
+// other zero.
+void adjust_udp(std::uint8_t* at, const Change& change, Change& outer) noexcept {
+  Be16 checksum;
+  std::memcpy(&checksum, at, sizeof checksum);
+  if (checksum == Be16{}) return;
+  checksum = change.applied_to(checksum);
+  outer.put(at, checksum == Be16{} ? Be16::from_host(0xffff) : checksum);
+}
+
+void put_address(std::uint8_t* at, Family family, const net::Address& address,
+                 Change& change) noexcept {
+  if (family == Family::kIpv4) {
+    net::Ipv4Bytes bytes;
+    std::memcpy(bytes.data(), address.bytes().data() + 12, sizeof bytes);
+    change.put(at, bytes);
+  } else {
+    change.put(at, address.bytes());
+  }
+}
+
+// The addresses of an IP header and the header's checksum; the answer is what the pseudo-header of
+// the transport's checksum sees of it.
+Change put_addresses(std::uint8_t* ip, Family family, const net::Address& source,
+                     const net::Address& destination, Change& outer) noexcept {
+  Change change;
+  const bool v4 = family == Family::kIpv4;
+  put_address(ip + (v4 ? offsetof(net::Ipv4Header, source) : offsetof(net::Ipv6Header, source)),
+              family, source, change);
+  put_address(ip + (v4 ? offsetof(net::Ipv4Header, destination)
+                       : offsetof(net::Ipv6Header, destination)),
+              family, destination, change);
+  if (v4) adjust(ip + offsetof(net::Ipv4Header, checksum), change, outer);
+  outer.add(change);
+  return change;
+}
+
+// Where the upper layer begins in an IP packet that parse has read before. `left` is what there is
+// of the upper layer; false where this is a fragment without its beginning, or a quotation too
+// short to tell.
+bool find_transport(std::span<const std::uint8_t> packet, Family family,
+                    net::Reader& left) noexcept {
+  net::Reader reader{packet};
+  if (family == Family::kIpv4) {
+    net::Ipv4Header ip;
+    if (!reader.peek(ip) || (ip.fragment.host() & net::Ipv4Header::kOffsetMask) != 0 ||
+        !reader.skip((ip.version_length & 0x0fU) * 4U)) {
+      return false;
+    }
+  } else {
+    net::Ipv6Header ip;
+    if (!reader.read(ip)) return false;
+    std::uint8_t next = ip.next_header;
+    Extensions found;
+    if (walk_extensions(reader, next, found) != Reason::kAllowed) return false;
+    if (found.fragment && !found.first_fragment) return false;
+  }
+  left = reader;
+  return true;
+}
+
+// The fields of a transport header that are `key`'s, as far as they are there: a quotation may end
+// early (RFC 792: behind 8 bytes).
+void put_transport(std::uint8_t* transport, const net::Reader& left, const FlowKey& key,
+                   Change change, Change& outer) noexcept {
+  switch (key.protocol) {
+    case net::protocol::kTcp:
+    case net::protocol::kUdp: {
+      const std::array<Be16, 2> ports{Be16::from_host(key.source_port),
+                                      Be16::from_host(key.destination_port)};
+      Change of_ports;
+      of_ports.put(transport, ports);
+      outer.add(of_ports);
+      change.add(of_ports);
+      if (key.protocol == net::protocol::kUdp) {
+        adjust_udp(transport + offsetof(net::UdpHeader, checksum), change, outer);
+      } else if (std::array<std::uint8_t, offsetof(net::TcpHeader, urgent)> up_to_checksum;
+                 left.peek(up_to_checksum)) {
+        adjust(transport + offsetof(net::TcpHeader, checksum), change, outer);
+      }
+      return;
+    }
+    case net::protocol::kIcmp:
+    case net::protocol::kIcmp6: {
+      // ICMP has no pseudo-header, ICMPv6 has one (RFC 4443 section 2.3).
+      if (key.protocol == net::protocol::kIcmp) change = Change{};
+      if (key.query != 0) {
+        Change of_identifier;
+        of_identifier.put(transport + offsetof(net::IcmpHeader, identifier),
+                          Be16::from_host(key.source_port));
+        outer.add(of_identifier);
+        change.add(of_identifier);
+      }
+      adjust(transport + offsetof(net::IcmpHeader, checksum), change, outer);
+      return;
+    }
+    case kDccp:
+    case kUdpLite:
+      adjust_udp(transport + offsetof(net::UdpHeader, checksum), change, outer);
+      return;
+    default: return;
+  }
+}
+
+void put_packet(std::uint8_t* packet, std::size_t bytes, Family family, const FlowKey& key,
+                Change& outer) noexcept {
+  const Change addresses = put_addresses(packet, family, key.source, key.destination, outer);
+  net::Reader left{{}};
+  net::UdpHeader least;
+  if (!find_transport({packet, bytes}, family, left) || !left.peek(least)) return;
+  const std::size_t at = bytes - left.left();
+  put_transport(packet + at, left, key, addresses, outer);
+}
+
+void put_error(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to) noexcept {
+  net::Reader left{{}};
+  if (!find_transport({packet, info.ip_bytes}, info.family, left)) return;
+  std::uint8_t* const message = packet + (info.ip_bytes - left.left());
+  if (!left.skip(sizeof(net::IcmpHeader))) return;
+  // What the message carries behind its header; in it, the quotation's own checksums are words like
+  // any others.
+  Change covered;
+  put_packet(message + sizeof(net::IcmpHeader), left.left(), info.family, to, covered);
+  const bool hides = to.destination != info.key.destination;
+  Change none;
+  const Change outside = put_addresses(packet, info.family,
+                                       hides ? to.destination : info.error_source, to.source, none);
+  if (info.family == Family::kIpv6) covered.add(outside);
+  adjust(message + offsetof(net::IcmpHeader, checksum), covered, none);
+}
+
+}  // namespace
+
+void translate(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to) noexcept {
+  if (info.kind == PacketKind::kIcmpError) {
+    put_error(packet, info, to);
+    return;
+  }
+  Change none;
+  put_packet(packet, info.ip_bytes, info.family, to, none);
+}
+
+}  // namespace meiguan::fastpath
