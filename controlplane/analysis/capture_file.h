@@ -23,7 +23,8 @@ class CaptureFile {
   CaptureFile& operator=(const CaptureFile&) = delete;
   ~CaptureFile();
 
-  // The next frame; its bytes stay valid until 32 MiB of the file have been read past it.
+  // The next frame; its bytes stay valid as long as this file does; those far behind the
+  // newest are read from disk again.
   [[nodiscard]] std::optional<CapturedFrame> next();
   [[nodiscard]] const std::optional<Error>& fault() const noexcept { return reader_->fault(); }
   [[nodiscard]] const CaptureCounts& counts() const noexcept { return reader_->counts(); }

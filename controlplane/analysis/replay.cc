@@ -51,30 +51,50 @@ Judge::Judge(const image::Image& image, std::uint32_t flow_capacity)
 }
 
 void Judge::clear() noexcept {
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (frames_[i].handle != nullptr && fates_[i].step != fastpath::NextStep::kHold) {
+      free_.push_back(static_cast<Kept*>(frames_[i].handle));
+    }
+  }
   used_ = 0;
   count_ = 0;
 }
 
-bool Judge::add(std::span<const std::uint8_t> frame, PortId port) noexcept {
+bool Judge::add(std::span<const std::uint8_t> frame, PortId port, std::uint64_t number) {
   const std::size_t room = round_up(kFrameAlignment + frame.size());
   if (count_ == fastpath::kMaxBurst || used_ + room > arena_.size()) return false;
-  // reinterpret_cast: bytes as bytes.
-  auto* const data = reinterpret_cast<std::uint8_t*>(arena_.span().data()) + used_ +
-                     kFrameAlignment;
+  Kept* kept = nullptr;
+  std::uint8_t* data = nullptr;
+  if (fastpath::Pipeline::may_hold(frame)) {
+    if (free_.empty()) {
+      free_.reserve(kept_.size() + 1);  // so that clear() need not allocate
+      free_.push_back(kept_.emplace_back(std::make_unique<Kept>()).get());
+    }
+    kept = free_.back();
+    free_.pop_back();
+    kept->number = number;
+    kept->bytes.resize(room);
+    data = kept->bytes.data() + kFrameAlignment;
+  } else {
+    // reinterpret_cast: bytes as bytes.
+    data = reinterpret_cast<std::uint8_t*>(arena_.span().data()) + used_ + kFrameAlignment;
+    used_ += room;
+  }
   if (!frame.empty()) std::memcpy(data, frame.data(), frame.size());
   frames_[count_++] = {.data = data,
                        .length = static_cast<std::uint32_t>(frame.size()),
-                       .port = port};
-  used_ += room;
+                       .port = port,
+                       .handle = kept};
   return true;
 }
 
-std::span<const fastpath::Fate> Judge::process(fastpath::Tick now) noexcept {
+std::span<const fastpath::Fate> Judge::process(fastpath::Tick now) {
   const std::span<fastpath::Frame> frames{frames_.data(), count_};
   const std::span<fastpath::Fate> fates{fates_.data(), count_};
   since_expiry_ += count_;
   if (since_expiry_ >= kPacketsPerExpiry || now >= last_expiry_ + kTicksPerExpiry) {
     pipeline_.expire(now);
+    collect_released();
     since_expiry_ = 0;
     last_expiry_ = now;
   }
@@ -85,7 +105,26 @@ std::span<const fastpath::Fate> Judge::process(fastpath::Tick now) noexcept {
     moment_ = next;
   }
   pipeline_.process(image_, moment_, generation_, now, frames, fates);
+  collect_released();
   return fates;
+}
+
+void Judge::end(fastpath::Tick now) {
+  pipeline_.end_all(now, fastpath::FlowEnd::kShutdown);
+  collect_released();
+}
+
+void Judge::collect_released() {
+  std::array<fastpath::Frame, fastpath::kMaxBurst> frames;
+  std::array<fastpath::Fate, fastpath::kMaxBurst> fates;
+  while (const std::size_t count = pipeline_.released(frames, fates)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto* const kept = static_cast<Kept*>(frames[i].handle);
+      released_.push_back(
+          {kept->number, fates[i], {frames[i].data, frames[i].data + frames[i].length}});
+      free_.push_back(kept);
+    }
+  }
 }
 
 Replay::Replay(const image::Image& image, const image::Image* baseline,
@@ -106,8 +145,7 @@ std::size_t Replay::earliest() const noexcept {
 }
 
 void Replay::run(const ReplaySink& sink) {
-  std::vector<ReplayedPacket> burst;
-  burst.reserve(fastpath::kMaxBurst);
+  burst_.reserve(fastpath::kMaxBurst);
   fastpath::Tick now = 0;
   for (;;) {
     const std::size_t i = earliest();
@@ -115,7 +153,7 @@ void Replay::run(const ReplaySink& sink) {
     ReplayInput& input = inputs_[i];
     const CapturedFrame frame = *heads_[i];
     const fastpath::Tick tick = frame.time / kNanosecondsPerTick;
-    if (tick != now && !burst.empty()) judge(sink, burst, now);
+    if (tick != now && !burst_.empty()) judge(sink, now);
     now = tick;
     PortId port = input.port;
     if (port.is_none()) {
@@ -123,12 +161,14 @@ void Replay::run(const ReplaySink& sink) {
       port = inferred.port;
       if (inferred.guessed) ++input.guessed;
     }
-    if (!judge_.add(frame.bytes, port)) {
-      judge(sink, burst, now);
-      static_cast<void>(judge_.add(frame.bytes, port));  // fits: the burst is empty now
+    if (!judge_.add(frame.bytes, port, next_)) {
+      judge(sink, now);
+      static_cast<void>(judge_.add(frame.bytes, port, next_));  // fits: the burst is empty now
     }
-    if (baseline_) static_cast<void>(baseline_->add(frame.bytes, port));  // in step with judge_
-    ReplayedPacket& packet = burst.emplace_back();
+    // In step with judge_.
+    if (baseline_) static_cast<void>(baseline_->add(frame.bytes, port, next_));
+    ++next_;
+    ReplayedPacket& packet = burst_.emplace_back();
     packet.input = i;
     packet.index = frame.index;
     packet.time = frame.time;
@@ -137,23 +177,88 @@ void Replay::run(const ReplaySink& sink) {
     packet.original = frame.bytes;
     heads_[i] = input.file.next();
   }
-  if (!burst.empty()) judge(sink, burst, now);
+  if (!burst_.empty()) judge(sink, now);
+  judge_.end(now);
+  if (baseline_) baseline_->end(now);
+  hear_released();
+  pass_on(sink);
 }
 
-void Replay::judge(const ReplaySink& sink, std::vector<ReplayedPacket>& burst, fastpath::Tick now) {
+void Replay::judge(const ReplaySink& sink, fastpath::Tick now) {
   const auto fates = judge_.process(now);
   const auto frames = judge_.frames();
   std::span<const fastpath::Fate> others;
   if (baseline_) others = baseline_->process(now);
-  for (std::size_t i = 0; i < burst.size(); ++i) {
-    burst[i].fate = fates[i];
-    burst[i].frame = {frames[i].data, frames[i].length};
-    if (baseline_) burst[i].baseline = &others[i];
+  const auto held = [](const fastpath::Fate& fate) {
+    return fate.step == fastpath::NextStep::kHold;
+  };
+  const bool wait = !line_.empty() || std::ranges::any_of(fates, held) ||
+                    std::ranges::any_of(others, held);
+  for (std::size_t i = 0; i < burst_.size(); ++i) {
+    burst_[i].fate = fates[i];
+    burst_[i].frame = {frames[i].data, frames[i].length};
+    if (baseline_) burst_[i].baseline = &others[i];
   }
-  sink(burst);
-  burst.clear();
+  if (wait) {
+    put_in_line();
+    hear_released();
+    pass_on(sink);
+  } else {
+    sink(burst_);
+  }
+  burst_.clear();
   judge_.clear();
   if (baseline_) baseline_->clear();
+}
+
+void Replay::put_in_line() {
+  const auto unknown = [](const fastpath::Fate& fate) {
+    return fate.step == fastpath::NextStep::kHold ? 1U : 0U;
+  };
+  for (const ReplayedPacket& packet : burst_) {
+    Waiting& waiting = line_.emplace_back();
+    waiting.packet = packet;
+    waiting.unknown = unknown(packet.fate);
+    if (packet.baseline != nullptr) {
+      waiting.baseline = *packet.baseline;
+      waiting.unknown += unknown(waiting.baseline);
+    }
+    if (frames_wanted_) waiting.frame.assign(packet.frame.begin(), packet.frame.end());
+  }
+}
+
+void Replay::hear_released() {
+  const std::uint64_t first = next_ - line_.size();
+  // A frame of the burst in hand has its number before `next_`, and so has every one in line.
+  for (ReleasedFrame& released : judge_.take_released()) {
+    Waiting& waiting = line_[released.number - first];
+    waiting.packet.fate = released.fate;
+    if (frames_wanted_) waiting.frame = std::move(released.frame);
+    --waiting.unknown;
+  }
+  if (!baseline_) return;
+  for (const ReleasedFrame& released : baseline_->take_released()) {
+    Waiting& waiting = line_[released.number - first];
+    waiting.baseline = released.fate;
+    --waiting.unknown;
+  }
+}
+
+void Replay::pass_on(const ReplaySink& sink) {
+  std::vector<ReplayedPacket> packets;
+  while (!line_.empty() && line_.front().unknown == 0) {
+    packets.clear();
+    std::size_t count = 0;
+    for (; count < std::min(line_.size(), fastpath::kMaxBurst) && line_[count].unknown == 0;
+         ++count) {
+      Waiting& waiting = line_[count];
+      waiting.packet.frame = waiting.frame;
+      if (waiting.packet.baseline != nullptr) waiting.packet.baseline = &waiting.baseline;
+      packets.push_back(waiting.packet);
+    }
+    sink(packets);
+    line_.erase(line_.begin(), line_.begin() + static_cast<std::ptrdiff_t>(count));
+  }
 }
 
 }  // namespace meiguan::analysis

@@ -6,8 +6,13 @@
 //
 // A burst holds frames of one millisecond only, so that what is said of a packet does not depend
 // on which others happen to stand in its burst.
+//
+// A fragment's fate is known when its datagram is whole or given up. Until then it and all packets
+// behind it wait in line, so that the sink sees them in order; what waits is bounded by the
+// time-out of a datagram, in the captures' own time.
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -44,6 +49,13 @@ struct ReplayedPacket {
 
 using ReplaySink = std::function<void(std::span<const ReplayedPacket>)>;
 
+// A frame that the pipeline held, and what became of it. `number` is that of Judge::add.
+struct ReleasedFrame {
+  std::uint64_t number{0};
+  fastpath::Fate fate;
+  std::vector<std::uint8_t> frame;  // as rewritten
+};
+
 // The pipeline of one policy with all that it needs, and room for one burst of frames. Its ticks
 // are milliseconds since 1970: schedules and dates are asked by them.
 class Judge {
@@ -53,14 +65,26 @@ class Judge {
   [[nodiscard]] const image::Image& image() const noexcept { return image_; }
   // Forgets the frames of the burst before.
   void clear() noexcept;
-  // Copies a frame in; false when the burst is full.
-  [[nodiscard]] bool add(std::span<const std::uint8_t> frame, PortId port) noexcept;
-  [[nodiscard]] std::span<const fastpath::Fate> process(fastpath::Tick now) noexcept;
+  // Copies a frame in; false when the burst is full. `number` is the caller's own.
+  [[nodiscard]] bool add(std::span<const std::uint8_t> frame, PortId port,
+                         std::uint64_t number = 0);
+  [[nodiscard]] std::span<const fastpath::Fate> process(fastpath::Tick now);
+  // Gives up what is still held.
+  void end(fastpath::Tick now);
+  // Frames of this burst or of an earlier one that were held and are not any more, each once.
+  [[nodiscard]] std::vector<ReleasedFrame> take_released() { return std::move(released_); }
   [[nodiscard]] std::span<const fastpath::Frame> frames() const noexcept {
     return {frames_.data(), count_};
   }
 
  private:
+  // Memory of a frame that may be held, which outlives its burst.
+  struct Kept {
+    std::uint64_t number{0};
+    std::vector<std::uint8_t> bytes;
+  };
+  void collect_released();
+
   image::Image image_;
   image::Moment moment_;
   std::uint32_t generation_{1};
@@ -68,6 +92,9 @@ class Judge {
   fastpath::NeighbourTable neighbours_;
   fastpath::Pipeline pipeline_;
   image::AlignedBytes arena_;
+  std::vector<std::unique_ptr<Kept>> kept_;
+  std::vector<Kept*> free_;
+  std::vector<ReleasedFrame> released_;
   std::size_t used_{0};
   std::size_t count_{0};
   std::size_t since_expiry_{0};
@@ -87,14 +114,32 @@ class Replay {
 
   [[nodiscard]] const std::vector<ReplayInput>& inputs() const noexcept { return inputs_; }
 
+  // The sink does not look at ReplayedPacket::frame: packets in line need not keep it.
+  void without_frames() noexcept { frames_wanted_ = false; }
+
  private:
+  // A packet in line, whose fate is not known yet or that waits for one before it.
+  struct Waiting {
+    ReplayedPacket packet;
+    fastpath::Fate baseline;
+    unsigned unknown{0};  // fates that are to come
+    std::vector<std::uint8_t> frame;
+  };
+
   [[nodiscard]] std::size_t earliest() const noexcept;
-  void judge(const ReplaySink& sink, std::vector<ReplayedPacket>& burst, fastpath::Tick now);
+  void judge(const ReplaySink& sink, fastpath::Tick now);
+  void put_in_line();
+  void hear_released();
+  void pass_on(const ReplaySink& sink);
 
   std::vector<ReplayInput> inputs_;
   std::vector<std::optional<CapturedFrame>> heads_;  // the next frame of each input
   Judge judge_;
   std::unique_ptr<Judge> baseline_;
+  bool frames_wanted_{true};
+  std::vector<ReplayedPacket> burst_;
+  std::deque<Waiting> line_;
+  std::uint64_t next_{0};  // number of the next packet
 };
 
 struct InferredPort {

@@ -38,6 +38,17 @@ void put(FlowRecord& flow, const TcpProgress& tcp) noexcept {
   for (unsigned side = 0; side < 2; ++side) flow.sides[side].end = tcp.fin_end[side];
 }
 
+Owners owners_of(const FlowRecord& flow) noexcept {
+  return {flow.unit(), flow.service(), flow.rule, flow.in(0)};
+}
+
+// A connection that is not established yet, and not over.
+bool is_half_open(const FlowRecord& flow) noexcept {
+  const TcpState state = flow.tcp.state();
+  return flow.key.protocol == net::protocol::kTcp && state != TcpState::kEstablished &&
+         state != TcpState::kClosed;
+}
+
 // The flow's first packet as it would be today.
 Opening opening_of_flow(const FlowRecord& flow) noexcept {
   Opening opening;
@@ -102,13 +113,22 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
     return true;
   }
   if (!may_leave(context, info, info.destination(), *route, fate)) return true;
+  if (context.polices) [[unlikely]] {
+    if (!limits.police(context.image, owners_of(flow), info.ip_bytes, rate_time(context.now))) {
+      fate.reason = Reason::kBandwidthLimit;
+      fate.step = NextStep::kDrop;
+      return true;
+    }
+  }
 
   // From here on the packet leaves, and the flow moves on.
   flow.sides[direction].count(info.ip_bytes);
   // An error about a flow is no sign of life of its ends.
   if (own_packet && flow.last_seen != context.flow_now) flow.last_seen = context.flow_now;
   if (segment && tcp != before) {
+    const bool was_half_open = is_half_open(flow);
     put(flow, tcp);
+    if (was_half_open && !is_half_open(flow)) limits.establish(flow.key, owners_of(flow));
     if (verdict == TcpVerdict::kOver) {
       const bool reset = (info.tcp_flags & net::TcpHeader::kRst) != 0;
       end_flow(flow, context.now, reset ? FlowEnd::kReset : FlowEnd::kClosed);
@@ -175,6 +195,7 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
     return false;
   }
 
+  const Owners before = owners_of(flow);
   flow.rule = judgement.rule;
   flow.set_unit(judgement.unit);
   flow.set_to_unit(judgement.to_unit);
@@ -183,6 +204,7 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
   flow.set_in(1, PortId{routes.forth->port});
   flow.route = {route_number(image, *routes.forth),
                 route_inside(image, routes.back, flow.key.space)};
+  limits.move(before, owners_of(flow), is_half_open(flow));
   // Where admission asks for a MAC, only a frame of the initiator can show it: until one has, every
   // packet is judged again, and its routes are not looked at by a packet of the new generation.
   if (from_initiator || !admission_asks_mac(image, first, routes)) {
@@ -194,6 +216,7 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
 void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& info,
                                std::uint64_t hash, const Opening& opening, const Routes& routes,
                                Fate& fate) noexcept {
+  const Limits::Claim claim = limits.claim(info.key);  // fetched while the rules are asked
   const Judgement judgement = judge_access(context.image, context.moment, opening, routes);
   take_judgement(judgement, fate);
   const SpaceId space{info.key.space};
@@ -208,6 +231,20 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
     return;
   }
   if (!may_leave(context, info, opening.destination, *routes.forth, fate)) return;
+
+  const Owners owners{judgement.unit, judgement.service, judgement.rule, opening.in};
+  const RateTime rate_now = rate_time(context.now);
+  const bool tcp = info.protocol == net::protocol::kTcp;
+  Reason limit = limits.admit(context.image, claim, owners, tcp, flows.live(), rate_now);
+  if (limit == Reason::kAllowed && context.polices &&
+      !limits.police(context.image, owners, info.ip_bytes, rate_now)) {
+    limit = Reason::kBandwidthLimit;
+  }
+  if (limit != Reason::kAllowed) [[unlikely]] {
+    fate.reason = limit;
+    fate.step = NextStep::kDrop;
+    return;
+  }
 
   FlowRecord* const flow = flows.insert(info.key, hash);
   if (flow == nullptr) [[unlikely]] {
@@ -229,6 +266,7 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
                  route_inside(context.image, routes.back, info.key.space)};
   if (info.protocol == net::protocol::kTcp) put(*flow, open_connection(info));
   flows.look_at(*flow, next_look(*flow, context.flow_now));
+  limits.open(claim, owners, is_half_open(*flow), rate_now);
 
   counters.totals().flows_created.add(1);
   if (judgement.unit.is_some()) counters.unit(judgement.unit).flows.add(1);
@@ -294,6 +332,7 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
 
 void Pipeline::Impl::end_flow(FlowRecord& flow, Tick at, FlowEnd end) noexcept {
   log.flow(EventKind::kFlowEnd, flow, at, end);
+  limits.end(flow.key, owners_of(flow), is_half_open(flow));
   counters.totals().flows_ended.add(1);
   flows.erase(flow);
 }

@@ -13,10 +13,14 @@ namespace {
 
 constexpr std::size_t kFetchLag = 16;  // measured: 12 to 24 are alike, 6 waits
 
-HashSeed seed_of(const PipelineOptions& options) {
-  if (options.hash_seed != 0) return HashSeed::from(options.hash_seed);
+std::uint64_t random_unless(std::uint64_t wanted) {
+  if (wanted != 0) return wanted;
   std::random_device random;
-  return HashSeed::from(std::uint64_t{random()} << 32 | random());
+  return std::uint64_t{random()} << 32 | random();
+}
+
+HashSeed seed_of(const PipelineOptions& options) {
+  return HashSeed::from(random_unless(options.hash_seed));
 }
 
 }  // namespace
@@ -28,6 +32,10 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
       neighbours{neighbour_table},
       log{counter_block, events, wanted.denial_events_per_second},
       flows{wanted.flow_capacity, seed_of(wanted)},
+      limits{{.flow_capacity = flows.capacity(),
+              .workers = wanted.workers,
+              .seed = random_unless(wanted.hash_seed)},
+             counter_block.capacity()},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
                       : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
@@ -150,7 +158,7 @@ void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame
 void Pipeline::Impl::account(const BurstContext& context, std::span<const Fate> fates) noexcept {
   for (std::size_t i = 0; i < fates.size(); ++i) {
     const Fate& fate = fates[i];
-    if (fate.step != NextStep::kResolve) count_packet(counters, fate, frame_bytes[i]);
+    if (has_ended(fate.step)) count_packet(counters, fate, frame_bytes[i]);
     if (verdict_of(fate.reason) == Verdict::kDrop) {
       log.denial(infos[i], fate, space_of(context.image, fate.in), context.now);
     }
@@ -171,7 +179,9 @@ void Pipeline::process(const image::Image& image, const image::Moment& moment,
                        std::span<Fate> fates) noexcept {
   Impl& impl = *impl_;
   impl.now = std::max(impl.now, now);
-  const BurstContext context{image, moment, generation, impl.now, flow_time(impl.now)};
+  impl.limits.begin(image, generation);
+  const BurstContext context{
+      image, moment, generation, impl.now, flow_time(impl.now), impl.limits.polices()};
   fates = fates.first(frames.size());
   impl.parse_frames(context, frames, fates);
   impl.judge_packets(context, frames, fates);
@@ -213,6 +223,16 @@ void Pipeline::end_all(Tick now, FlowEnd end) noexcept {
     if (flow.live()) impl_->end_flow(flow, impl_->now, end);
   }
   impl_->log.flush_all(impl_->now);
+}
+
+std::size_t Pipeline::released(std::span<Frame> /*frames*/, std::span<Fate> /*fates*/) noexcept {
+  return 0;
+}
+
+bool Pipeline::may_hold(std::span<const std::uint8_t> frame) noexcept {
+  PacketInfo info;
+  parse(frame, info);
+  return info.kind == PacketKind::kFragment;
 }
 
 void Pipeline::set_port_mac(PortId port, const net::MacAddress& mac) noexcept {

@@ -31,16 +31,23 @@ struct Frame {
   std::uint8_t* data{};
   std::uint32_t length{0};  // bytes, without FCS
   PortId port;              // the main port that it came in by
+  void* handle{nullptr};    // the caller's own: held frames come back with it
 };
 
 enum class NextStep : std::uint8_t {
   kSend,     // the frame is rewritten: send it by the main port of `out`
-  kResolve,  // allowed, but the next hop's MAC is unknown: hold it, resolve `next_hop` on `out`;
-             // the frame is rewritten but for its destination MAC, which is zero
   kConsume,  // for the gateway itself: ARP, ND, ICMP to its addresses
   kReport,   // dropped; the sender may be told by ICMP (TTL, MTU, no route), at a limited rate
   kDrop,
+  // The ways in which a packet has not ended yet, and is not counted:
+  kResolve,   // allowed, but the next hop's MAC is unknown: hold it, resolve `next_hop` on `out`;
+              // the frame is rewritten but for its destination MAC, which is zero
+  kHold,      // a fragment: the pipeline keeps the frame's memory and hands it back by `released`
+  kHandOver,  // a fragment of a whole datagram whose flow worker `owner` owns: give it the frame
 };
+
+// Whether a packet has ended by now: the one who has it last counts it.
+[[nodiscard]] constexpr bool has_ended(NextStep step) noexcept { return step < NextStep::kResolve; }
 
 // How a frame ended, and what the caller has to do with it.
 struct Fate {
@@ -56,6 +63,7 @@ struct Fate {
   ServiceId service;
   std::uint16_t l3_offset{0};  // of the IP header in the frame as received; 0 when not IP
   std::uint16_t ip_bytes{0};   // length of the IP packet, the count of unit, service and rule
+  std::uint16_t owner{0};      // with kHandOver: a worker
   net::Address next_hop;       // with kSend and kResolve
 };
 
@@ -70,6 +78,8 @@ struct PipelineOptions {
   std::uint32_t periodic_report_ms{300'000};
   // More denials than this in a second are told of by number only.
   std::uint32_t denial_events_per_second{1000};
+  // Limits hold for a gateway with so many pipelines: each takes an equal share.
+  std::uint32_t workers{1};
 };
 
 class Pipeline {
@@ -84,15 +94,27 @@ class Pipeline {
   // Judges frames in order (a frame sees the flows that frames before it opened) and rewrites in
   // place those that may be sent. `moment` is one of this image; `generation`, from 1, grows with
   // every image put in force and with every moment of other conditions. fates.size() >=
-  // frames.size() <= kMaxBurst. Counts everything but kResolve frames (see count_held) and `sent`
-  // of ports (see count_sent).
+  // frames.size() <= kMaxBurst. Counts everything that has ended (see has_ended) and not `sent` of
+  // ports (see count_sent).
   void process(const image::Image& image, const image::Moment& moment, std::uint32_t generation,
                Tick now, std::span<Frame> frames, std::span<Fate> fates) noexcept;
 
-  // Ends idle flows, a bounded share of the table for each call; call it once a burst or so.
+  // Ends idle flows, a bounded share of the table for each call, and fragments whose datagram did
+  // not become whole in time; call it once a burst or so.
   void expire(Tick now) noexcept;
 
-  // Ends every flow with an event: at shutdown and at the end of a replay.
+  // Hands back held frames whose fate is known by now, the fragments of one datagram together and
+  // in order; how many, 0: there are no more. They are rewritten and counted like any other, and
+  // their fates hold for the image of the call before: to be called after every process(), expire()
+  // and end_all(), until there are none.
+  [[nodiscard]] std::size_t released(std::span<Frame> frames, std::span<Fate> fates) noexcept;
+
+  // Whether process() may hold this frame; false of whatever is no fragment, so that its memory can
+  // be used again after the burst.
+  [[nodiscard]] static bool may_hold(std::span<const std::uint8_t> frame) noexcept;
+
+  // Ends every flow with an event, and every fragment that is held: at shutdown and at the end of a
+  // replay.
   void end_all(Tick now, FlowEnd end) noexcept;
 
   // The MAC of a port's device, where the image gives the port none of its own; a sub-port without

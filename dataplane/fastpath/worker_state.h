@@ -10,6 +10,7 @@
 #include <span>
 
 #include "dataplane/fastpath/event_log.h"
+#include "dataplane/fastpath/flow_limits.h"
 #include "dataplane/fastpath/flow_table.h"
 #include "dataplane/fastpath/judge.h"
 #include "dataplane/fastpath/packet_info.h"
@@ -25,6 +26,7 @@ struct BurstContext {
   std::uint32_t generation;
   Tick now;
   FlowTime flow_now;
+  bool polices;  // something in force limits bytes
 };
 
 struct Pipeline::Impl {
@@ -81,6 +83,7 @@ struct Pipeline::Impl {
   const NeighbourTable* neighbours;
   EventLog log;
   FlowTable flows;
+  Limits limits;
   PortTable ports;
   Tick now{0};                    // the highest so far
   Tick rotated{0};                // up to when `rotation_due` has grown

@@ -94,7 +94,9 @@ void Exceptions::deal_with(rte_mbuf* packet, fastpath::Tick now) {
       if (current) stack_->report(tag.fate, frame_of(packet), now);
       return;
     case fastpath::NextStep::kSend:
-    case fastpath::NextStep::kDrop: return;
+    case fastpath::NextStep::kDrop:
+    case fastpath::NextStep::kHold:
+    case fastpath::NextStep::kHandOver: return;
   }
 }
 

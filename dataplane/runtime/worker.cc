@@ -44,8 +44,8 @@ Worker::Worker(unsigned number, unsigned workers, Shared& shared, fastpath::Coun
       workers_{workers},
       shared_{shared},
       counters_{counters},
-      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity}, counters, events,
-                &neighbours} {
+      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity, .workers = workers},
+                counters, events, &neighbours} {
   link_up_.resize(shared.devices.size(), true);
   may_sleep_ = true;
   for (std::uint16_t d = 0; d < shared.devices.size(); ++d) {
@@ -75,6 +75,7 @@ void Worker::run() {
     const unsigned got = poll(in_force, now);
     for (Transmit& transmit : transmits_) transmit.flush();
     pipeline_.expire(now);
+    deliver_released(in_force);
     mailbox_.serve(pipeline_);
     if (const bool trace = shared_.trace.load(std::memory_order_relaxed); trace != tracing_) {
       tracing_ = trace;
@@ -86,6 +87,7 @@ void Worker::run() {
     if (idle != 0) rest(idle);
   }
   pipeline_.end_all(monotonic_ms(), fastpath::FlowEnd::kShutdown);
+  deliver_released(*shared_.in_force.load(std::memory_order_acquire));
   ::rte_rcu_qsbr_thread_offline(shared_.qsbr, number_);
   ::rte_rcu_qsbr_thread_unregister(shared_.qsbr, number_);
 }
@@ -147,11 +149,7 @@ void Worker::take(const InForce& in_force, std::uint16_t device,
       packet->port = device;
       const unsigned owner = fastpath::Pipeline::owner_hash(frame_of(packet)) % workers_;
       if (owner != number_) {
-        if (::rte_ring_mp_enqueue(shared_.handovers[owner], packet) == 0) {
-          counters_.totals().handovers.add(1);
-        } else {
-          drop(packet, in_force.port_of_device[device], fastpath::Reason::kHandoverFull);
-        }
+        hand_over(packet, owner, in_force.port_of_device[device]);
         continue;
       }
     }
@@ -186,27 +184,47 @@ void Worker::judge(const InForce& in_force, fastpath::Tick now) noexcept {
   const std::size_t count = std::exchange(batched_, 0);
   for (std::size_t i = 0; i < count; ++i) {
     frames_[i] = {data_of(batch_[i]), batch_[i]->data_len,
-                  in_force.port_of_device[batch_device_[i]]};
+                  in_force.port_of_device[batch_device_[i]], batch_[i]};
   }
   pipeline_.process(in_force.image(), in_force.moment, in_force.generation, now,
                     {frames_.data(), count}, {fates_.data(), count});
-  for (std::size_t i = 0; i < count; ++i) {
-    rte_mbuf* packet = batch_[i];
-    const fastpath::Fate& fate = fates_[i];
-    switch (fate.step) {
-      [[likely]] case fastpath::NextStep::kSend : put_frame(packet, frames_[i]);
-      transmits_[in_force.device_of_port[fate.out.index()]].add(packet, fate.out);
+  for (std::size_t i = 0; i < count; ++i) deliver(in_force, batch_[i], frames_[i], fates_[i]);
+  deliver_released(in_force);
+}
+
+void Worker::deliver(const InForce& in_force, rte_mbuf* packet, const fastpath::Frame& frame,
+                     const fastpath::Fate& fate) noexcept {
+  switch (fate.step) {
+    [[likely]] case fastpath::NextStep::kSend : put_frame(packet, frame);
+    transmits_[in_force.device_of_port[fate.out.index()]].add(packet, fate.out);
+    break;
+    case fastpath::NextStep::kResolve:
+    case fastpath::NextStep::kConsume:
+    case fastpath::NextStep::kReport: {
+      const std::uint32_t received = packet->pkt_len;
+      put_frame(packet, frame);
+      raise(in_force, packet, fate, received);
       break;
-      case fastpath::NextStep::kResolve:
-      case fastpath::NextStep::kConsume:
-      case fastpath::NextStep::kReport: {
-        const std::uint32_t received = packet->pkt_len;
-        put_frame(packet, frames_[i]);
-        raise(in_force, packet, fate, received);
-        break;
-      }
-      case fastpath::NextStep::kDrop: ::rte_pktmbuf_free(packet); break;
     }
+    case fastpath::NextStep::kDrop: ::rte_pktmbuf_free(packet); break;
+    case fastpath::NextStep::kHold: break;  // the pipeline has it
+    case fastpath::NextStep::kHandOver: hand_over(packet, fate.owner, fate.in); break;
+  }
+}
+
+void Worker::deliver_released(const InForce& in_force) noexcept {
+  while (const std::size_t count = pipeline_.released(frames_, fates_)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      deliver(in_force, static_cast<rte_mbuf*>(frames_[i].handle), frames_[i], fates_[i]);
+    }
+  }
+}
+
+void Worker::hand_over(rte_mbuf* packet, unsigned owner, PortId in) noexcept {
+  if (::rte_ring_mp_enqueue(shared_.handovers[owner], packet) == 0) {
+    counters_.totals().handovers.add(1);
+  } else {
+    drop(packet, in, fastpath::Reason::kHandoverFull);
   }
 }
 

@@ -68,6 +68,12 @@ class Worker {
   void take(const InForce& in_force, std::uint16_t device, std::span<rte_mbuf*> packets) noexcept;
   void drop(rte_mbuf* packet, PortId in, fastpath::Reason reason) noexcept;
   void judge(const InForce& in_force, fastpath::Tick now) noexcept;
+  // Does with a frame what its fate says.
+  void deliver(const InForce& in_force, rte_mbuf* packet, const fastpath::Frame& frame,
+               const fastpath::Fate& fate) noexcept;
+  // Delivers held frames whose fate has become known.
+  void deliver_released(const InForce& in_force) noexcept;
+  void hand_over(rte_mbuf* packet, unsigned owner, PortId in) noexcept;
   // Tells the pipeline which ports have lost or found their link.
   void look_at_links(const InForce& in_force) noexcept;
   void raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fate& fate,

@@ -145,6 +145,7 @@ int run(const Context& context, const Options& options) {
 
   Out out;
   Replay replay{bundle->image, other ? &other->image : nullptr, std::move(inputs)};
+  if (!files) replay.without_frames();
   ReplaySummary summary{bundle->compiled.catalog};
   const LineWords words{bundle->compiled.catalog, replay.inputs(), false};
   ReplayLines lines{out, *format == Format::kJsonl ? LineForm::kJsonl : LineForm::kTable,
