@@ -3,25 +3,14 @@
 #include <algorithm>
 #include <bit>
 #include <string_view>
-#include <tuple>
 
 namespace meiguan::policy {
 namespace {
 
 constexpr ColumnMask kAllColumns = ~ColumnMask{0};
-
-// The rules of one node in one phase.
-struct Group {
-  NodeId node;
-  bool covers_source{false};
-  std::span<const Candidate> rules;
-};
-
-// One node's turn in some of the columns.
-struct Turn {
-  const Group* group;
-  ColumnMask columns;
-};
+// Bits of a step's word that a transcript adds.
+constexpr std::uint64_t kSecondMode = 32;
+constexpr std::uint64_t kOfProgram = 64;
 
 template <typename F>
 void each(ColumnMask columns, F&& visit) {
@@ -30,247 +19,192 @@ void each(ColumnMask columns, F&& visit) {
   }
 }
 
-// The candidates of a block, as nodes take their turns.
-class BlockTurns {
- public:
-  BlockTurns(const CheckedPolicy& policy, const RuleOrder& order, const BlockColumns& columns,
-             std::span<const Candidate> candidates)
-      : policy_{policy}, order_{order}, columns_{columns} {
-    for (std::size_t i = 0; i < candidates.size();) {
-      const Rule& first = order_.at(candidates[i].position);
-      std::size_t end = i + 1;
-      while (end < candidates.size() && order_.at(candidates[end].position).node == first.node &&
-             order_.at(candidates[end].position).phase == first.phase) {
-        ++end;
-      }
-      phases_[static_cast<std::size_t>(first.phase)].push_back(
-          {first.node, candidates[i].covers_source != 0, candidates.subspan(i, end - i)});
-      i = end;
-    }
-    for (std::size_t phase = 0; phase < kPhases; ++phase) {
-      turns_[phase] = turns(phases_[phase], phase == static_cast<std::size_t>(Phase::kBaseline));
-    }
+StepKind kind_of(Action action) {
+  switch (action) {
+    case Action::kAllow: return StepKind::kAllow;
+    case Action::kDeny: return StepKind::kDeny;
+    case Action::kAudit: break;
   }
+  return StepKind::kAudit;
+}
 
-  [[nodiscard]] const std::vector<Turn>& of(Phase phase) const {
-    return turns_[static_cast<std::size_t>(phase)];
-  }
-  [[nodiscard]] const Rule& rule(const Candidate& candidate) const {
-    return order_.at(candidate.position);
-  }
-  [[nodiscard]] const RuleMask& mask(const Candidate& candidate) const {
-    return columns_.rules.at(candidate.position);
-  }
+// The columns in which a rule counts as matching.
+ColumnMask matched(const Match& match, std::size_t mode) {
+  const BlockRule& rule = *match.rule;
+  if (rule.action != Action::kAllow) return rule.mask.any;
+  const ColumnMask columns = mode == 0 ? rule.mask.any : rule.mask.service;
+  const bool is_bound = rule.phase == Phase::kMandatory && rule.node != NodeId{0};
+  return is_bound ? columns & (match.covers_source ? rule.scope.all : 0) : columns;
+}
 
-  [[nodiscard]] ColumnMask matched_by(const Group& group, const Candidate& candidate,
-                                      const RuleMask& mask, std::size_t mode) const {
-    const Rule& rule = order_.at(candidate.position);
-    if (rule.action != Action::kAllow) return mask.any;
-    ColumnMask columns = mode == 0 ? mask.any : mask.service;
-    const bool is_root = policy_.nodes[group.node.index()].parent.is_none();
-    if (rule.phase == Phase::kMandatory && !is_root) {
-      columns &= group.covers_source ? mask_of(group.node).all : 0;
-    }
-    return columns;
-  }
-
- private:
-  [[nodiscard]] NodeMask mask_of(NodeId node) const {
-    const auto it = columns_.nodes.find(node);
-    return it == columns_.nodes.end() ? NodeMask{} : it->second;
-  }
-
-  // Nodes by depth; at the same depth those at or above a service first, then those at or above
-  // the unit, then the source's, and otherwise by code.
-  [[nodiscard]] std::vector<Turn> turns(const std::vector<Group>& groups,
-                                        bool deepest_first) const {
-    struct Entry {
-      int depth;
-      int rank;
-      std::string_view code;
-      Turn turn;
-    };
-    std::vector<Entry> entries;
-    for (const Group& group : groups) {
-      const Node& node = policy_.nodes[group.node.index()];
-      const int depth = static_cast<int>(node.depth) * (deepest_first ? -1 : 1);
-      if (node.parent.is_none()) {
-        entries.push_back({depth, 0, node.code, {&group, kAllColumns}});
-        continue;
-      }
-      const NodeMask mask = mask_of(group.node);
-      const ColumnMask unit = mask.unit & ~mask.service;
-      const ColumnMask source = group.covers_source ? ~(mask.unit | mask.service) : 0;
-      if (mask.service != 0) entries.push_back({depth, 0, node.code, {&group, mask.service}});
-      if (unit != 0) entries.push_back({depth, 1, node.code, {&group, unit}});
-      if (source != 0) entries.push_back({depth, 2, node.code, {&group, source}});
-    }
-    std::ranges::sort(entries, {}, [](const Entry& e) {
-      return std::tuple{e.depth, e.rank, e.code};
-    });
-    std::vector<Turn> result;
-    for (const Entry& e : entries) result.push_back(e.turn);
-    return result;
-  }
-
-  const CheckedPolicy& policy_;
-  const RuleOrder& order_;
-  const BlockColumns& columns_;
-  std::array<std::vector<Group>, kPhases> phases_;
-  std::array<std::vector<Turn>, kPhases> turns_;
-};
-
-class BlockJudge {
- public:
-  // Leaves alone the columns outside `open`.
-  BlockJudge(const BlockTurns& turns, std::size_t mode, ColumnMask open,
-             std::array<Outcome, image::kBlockColumns>& outcomes)
-      : turns_{turns}, mode_{mode}, outcomes_{outcomes}, undecided_{open} {}
-
-  void judge() {
-    for (const Turn& turn : turns_.of(Phase::kMandatory)) search(turn);
-    const ColumnMask before = undecided_;
-    for (const Turn& turn : turns_.of(Phase::kLocal)) local(turn, before);
-    for (const Turn& turn : turns_.of(Phase::kBaseline)) search(turn);
-  }
-
- private:
-  void set(std::size_t column, const Candidate& candidate, const RuleMask& mask) {
-    Outcome& outcome = outcomes_[column];
-    const bool allows = turns_.rule(candidate).action == Action::kAllow;
-    outcome.rule[mode_] = candidate.position;
-    outcome.action[mode_] = allows ? image::RuleAction::kAllow : image::RuleAction::kDeny;
-    if (mode_ == 1) outcome.published = allows && (mask.unpublished >> column & 1) == 0;
-  }
-
-  // One node's own first deciding rule in `open` columns; answers the columns that it decided.
-  template <typename Decide>
-  ColumnMask first_match(const Turn& turn, ColumnMask open, Decide&& decide) {
-    ColumnMask decided = 0;
-    for (const Candidate& candidate : turn.group->rules) {
-      const RuleMask& mask = turns_.mask(candidate);
-      const ColumnMask hit = turns_.matched_by(*turn.group, candidate, mask, mode_) & turn.columns &
-                             open & ~decided;
-      if (hit == 0) continue;
-      if (turns_.rule(candidate).action == Action::kAudit) {
-        each(hit, [&](std::size_t c) { outcomes_[c].audits[mode_].push_back(candidate.position); });
-        continue;
-      }
-      decide(hit, candidate, mask);
-      decided |= hit;
-    }
-    return decided;
-  }
-
-  void search(const Turn& turn) {
-    undecided_ &= ~first_match(turn, undecided_,
-                               [&](ColumnMask hit, const auto& candidate, const auto& mask) {
-                                 each(hit, [&](std::size_t c) { set(c, candidate, mask); });
-                               });
-  }
-
-  // Every node gives its own first match; the first deny wins, else the first allow. `open` are
-  // the columns that the mandatory rules left.
-  void local(const Turn& turn, ColumnMask open) {
-    (void)first_match(turn, open, [&](ColumnMask hit, const auto& candidate, const auto& mask) {
-      const bool denies = turns_.rule(candidate).action == Action::kDeny;
-      const ColumnMask wins = denies ? hit & ~denied_ : hit & undecided_;
-      each(wins, [&](std::size_t c) { set(c, candidate, mask); });
-      if (denies) denied_ |= hit;
-      undecided_ &= ~hit;
-    });
-  }
-
-  const BlockTurns& turns_;
-  const std::size_t mode_;
-  std::array<Outcome, image::kBlockColumns>& outcomes_;
-  ColumnMask undecided_;
-  ColumnMask denied_{0};
-};
-
-// Writes down what the same search would come past, for columns where it hangs on conditions.
-class ProgramWriter {
- public:
-  ProgramWriter(const BlockTurns& turns, std::span<const std::uint32_t> condition_at,
-                ColumnMask columns, std::vector<Program>& programs)
-      : turns_{turns}, condition_at_{condition_at}, columns_{columns}, programs_{programs} {}
-
-  void write(std::size_t mode) {
-    ColumnMask open = columns_;
-    for (const Turn& turn : turns_.of(Phase::kMandatory)) open &= ~write(turn, mode, open).settled;
-    Written local{};
-    for (const Turn& turn : turns_.of(Phase::kLocal)) {
-      const Written written = write(turn, mode, open);
-      end(written.touched, StepKind::kEndOfNode);
-      local.touched |= written.touched;
-      local.settled |= written.settled;
-    }
-    end(local.touched, StepKind::kEndOfLocal);
-    open &= ~local.settled;
-    for (const Turn& turn : turns_.of(Phase::kBaseline)) open &= ~write(turn, mode, open).settled;
-    end(columns_, StepKind::kEndOfMode);
-  }
-
- private:
-  struct Written {
-    ColumnMask touched{0};
-    ColumnMask settled{0};  // a rule without a condition ends the search
-  };
-
-  Written write(const Turn& turn, std::size_t mode, ColumnMask open) {
-    Written written;
-    for (const Candidate& candidate : turn.group->rules) {
-      const RuleMask& mask = turns_.mask(candidate);
-      const Rule& rule = turns_.rule(candidate);
-      const ColumnMask hit = turns_.matched_by(*turn.group, candidate, mask, mode) & turn.columns &
-                             open & ~written.settled;
-      const StepKind kind = rule.action == Action::kAllow  ? StepKind::kAllow
-                            : rule.action == Action::kDeny ? StepKind::kDeny
-                                                           : StepKind::kAudit;
-      each(hit, [&](std::size_t c) {
-        const bool published = kind == StepKind::kAllow && (mask.unpublished >> c & 1) == 0;
-        const Step step{kind, rule.phase == Phase::kLocal, published, candidate.position};
-        programs_[c].push_back(step.word());
-      });
-      written.touched |= hit;
-      const bool decides = kind != StepKind::kAudit &&
-                           condition_at_[candidate.position] == image::kNone;
-      if (decides) written.settled |= hit;
-    }
-    return written;
-  }
-
-  void end(ColumnMask columns, StepKind kind) {
-    const Step step{kind, false, false, 0};
-    each(columns, [&](std::size_t c) { programs_[c].push_back(step.word()); });
-  }
-
-  const BlockTurns& turns_;
-  const std::span<const std::uint32_t> condition_at_;
-  const ColumnMask columns_;
-  std::vector<Program>& programs_;
-};
+void put(Transcript& out, const BlockRule& rule, ColumnMask columns, std::uint64_t flags) {
+  // Positions have 32 bits: they leave the low byte of a step's word to its flags.
+  const Step step{kind_of(rule.action), rule.phase == Phase::kLocal, false, rule.position};
+  out.push_back(step.word() | flags);
+  out.push_back(columns);
+  if (rule.action == Action::kAllow) out.push_back(columns & ~rule.mask.unpublished);
+}
 
 }  // namespace
 
-BlockAnswer judge_block(const CheckedPolicy& policy, const RuleOrder& order,
-                        std::span<const std::uint32_t> condition_at, const BlockColumns& columns,
-                        std::span<const Candidate> candidates) {
-  const BlockTurns turns{policy, order, columns, candidates};
+BlockJudge::BlockJudge(const CheckedPolicy& policy) : standing_(policy.nodes.size()) {
+  std::vector<std::uint32_t> by_code(policy.nodes.size());
+  for (std::uint32_t n = 0; n < by_code.size(); ++n) by_code[n] = n;
+  std::ranges::sort(by_code, {},
+                    [&](std::uint32_t n) -> std::string_view { return policy.nodes[n].code; });
+  for (std::uint32_t rank = 0; rank < by_code.size(); ++rank) {
+    standing_[by_code[rank]] = {policy.nodes[by_code[rank]].depth, rank};
+  }
+}
+
+void BlockJudge::arrange(std::span<const Match> matches) {
+  for (auto& turns : turns_) turns.clear();
+  for (std::size_t i = 0; i < matches.size();) {
+    const BlockRule& first = *matches[i].rule;
+    std::size_t end = i + 1;
+    while (end < matches.size() && matches[end].rule->node == first.node &&
+           matches[end].rule->phase == first.phase) {
+      ++end;
+    }
+    add_turns(matches.subspan(i, end - i));
+    i = end;
+  }
+  for (auto& turns : turns_) {
+    if (turns.size() > 1) std::ranges::sort(turns, {}, &Turn::order);
+  }
+}
+
+// Nodes by depth; at the same depth those at or above a service first, then those at or above the
+// unit, then the source's, and otherwise by code. Baseline goes from the deepest up.
+void BlockJudge::add_turns(std::span<const Match> group) {
+  const BlockRule& first = *group.front().rule;
+  const Standing& standing = standing_[first.node.index()];
+  const std::uint64_t depth = first.phase == Phase::kBaseline ? 0x3fff'ffff - standing.depth
+                                                              : standing.depth;
+  std::vector<Turn>& turns = turns_[static_cast<std::size_t>(first.phase)];
+  const auto add = [&](std::uint64_t rank, ColumnMask columns) {
+    if (columns != 0) {
+      turns.push_back({depth << 34 | rank << 32 | standing.code_rank, group, columns});
+    }
+  };
+  if (first.node == NodeId{0}) return add(0, kAllColumns);
+  const NodeMask& scope = first.scope;
+  add(0, scope.service);
+  add(1, scope.unit & ~scope.service);
+  if (group.front().covers_source) add(2, ~(scope.unit | scope.service));
+}
+
+void BlockJudge::judge(std::span<const Match> matches, Transcript& transcript) {
+  ColumnMask conditional = 0;
+  for (const Match& match : matches) {
+    if (match.rule->is_conditional) conditional |= match.rule->mask.any;
+  }
+  transcript.assign(1, conditional);
+  arrange(matches);
+  for (std::size_t mode = 0; mode < kModes; ++mode) decide(mode, ~conditional, transcript);
+  if (conditional == 0) return;
+  for (std::size_t mode = 0; mode < kModes; ++mode) write_program(mode, conditional, transcript);
+}
+
+void BlockJudge::decide(std::size_t mode, ColumnMask open, Transcript& out) {
+  const std::uint64_t flags = mode == 0 ? 0 : kSecondMode;
+  const auto search = [&](const Turn& turn) {
+    for (const Match& match : turn.rules) {
+      const ColumnMask hit = matched(match, mode) & turn.columns & open;
+      if (hit == 0) continue;
+      put(out, *match.rule, hit, flags);
+      if (match.rule->action != Action::kAudit) open &= ~hit;
+    }
+  };
+  for (const Turn& turn : turns(Phase::kMandatory)) search(turn);
+  // Every node gives its own first match; the first deny wins, else the first allow.
+  const ColumnMask before = open;
+  ColumnMask denied = 0;
+  for (const Turn& turn : turns(Phase::kLocal)) {
+    ColumnMask of_node = before & turn.columns;
+    for (const Match& match : turn.rules) {
+      const ColumnMask hit = matched(match, mode) & of_node;
+      if (hit == 0) continue;
+      if (match.rule->action == Action::kAudit) {
+        put(out, *match.rule, hit, flags);
+        continue;
+      }
+      of_node &= ~hit;
+      const bool denies = match.rule->action == Action::kDeny;
+      const ColumnMask wins = hit & (denies ? ~denied : open);
+      if (wins != 0) put(out, *match.rule, wins, flags);
+      if (denies) denied |= hit;
+      open &= ~hit;
+    }
+  }
+  for (const Turn& turn : turns(Phase::kBaseline)) search(turn);
+}
+
+BlockJudge::Written BlockJudge::write_turn(const Turn& turn, std::size_t mode, ColumnMask open,
+                                           Transcript& out) {
+  Written written;
+  for (const Match& match : turn.rules) {
+    const ColumnMask hit = matched(match, mode) & turn.columns & open & ~written.settled;
+    if (hit == 0) continue;
+    put(out, *match.rule, hit, kOfProgram);
+    written.touched |= hit;
+    const bool decides = match.rule->action != Action::kAudit && !match.rule->is_conditional;
+    if (decides) written.settled |= hit;
+  }
+  return written;
+}
+
+void BlockJudge::write_program(std::size_t mode, ColumnMask columns, Transcript& out) {
+  const auto end = [&](ColumnMask where, StepKind kind) {
+    if (where == 0) return;
+    out.push_back(Step{kind}.word() | kOfProgram);
+    out.push_back(where);
+  };
+  ColumnMask open = columns;
+  for (const Turn& turn : turns(Phase::kMandatory)) {
+    open &= ~write_turn(turn, mode, open, out).settled;
+  }
+  Written local{};
+  for (const Turn& turn : turns(Phase::kLocal)) {
+    const Written written = write_turn(turn, mode, open, out);
+    end(written.touched, StepKind::kEndOfNode);
+    local.touched |= written.touched;
+    local.settled |= written.settled;
+  }
+  end(local.touched, StepKind::kEndOfLocal);
+  open &= ~local.settled;
+  for (const Turn& turn : turns(Phase::kBaseline)) {
+    open &= ~write_turn(turn, mode, open, out).settled;
+  }
+  end(columns, StepKind::kEndOfMode);
+}
+
+BlockAnswer unfold(const Transcript& transcript) {
   BlockAnswer answer;
-  for (const Candidate& candidate : candidates) {
-    if (condition_at[candidate.position] != image::kNone) {
-      answer.conditional |= turns.mask(candidate).any;
-    }
-  }
-  for (std::size_t mode = 0; mode < kModes; ++mode) {
-    BlockJudge{turns, mode, ~answer.conditional, answer.outcomes}.judge();
-  }
-  if (answer.conditional != 0) {
-    answer.programs.resize(image::kBlockColumns);
-    for (std::size_t mode = 0; mode < kModes; ++mode) {
-      ProgramWriter{turns, condition_at, answer.conditional, answer.programs}.write(mode);
-    }
+  answer.conditional = transcript.front();
+  if (answer.conditional != 0) answer.programs.resize(image::kBlockColumns);
+  for (std::size_t i = 1; i < transcript.size();) {
+    const std::uint64_t word = transcript[i++];
+    const ColumnMask columns = transcript[i++];
+    Step step = Step::from(word);
+    const ColumnMask published = step.kind == StepKind::kAllow ? transcript[i++] : 0;
+    const std::size_t mode = (word & kSecondMode) != 0 ? 1 : 0;
+    each(columns, [&](std::size_t c) {
+      step.published = (published >> c & 1) != 0;
+      if ((word & kOfProgram) != 0) {
+        answer.programs[c].push_back(step.word());
+        return;
+      }
+      Outcome& outcome = answer.outcomes[c];
+      if (step.kind == StepKind::kAudit) {
+        outcome.audits[mode].push_back(step.position);
+        return;
+      }
+      const bool allows = step.kind == StepKind::kAllow;
+      outcome.rule[mode] = step.position;
+      outcome.action[mode] = allows ? image::RuleAction::kAllow : image::RuleAction::kDeny;
+      if (mode == 1) outcome.published = allows && step.published;
+    });
   }
   return answer;
 }

@@ -2,12 +2,15 @@
 
 // One block of the matrix: what one source class may do towards kBlockColumns target classes, for
 // all columns at once, a bit for each.
+//
+// The search of policy.md, "Which one wins", is told as a transcript: which rule took which
+// columns, in the order in which it came past them. Most lists of rules that meet in a block differ
+// in rules that have nothing to say there, because others stand before them, so few transcripts
+// differ, and only those are unfolded into cells.
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "controlplane/policy/compile_scope.h"
@@ -36,16 +39,23 @@ struct NodeMask {
   ColumnMask all{0};      // every object of the destination (one at least) lies in its subtree
 };
 
-// A rule that matches the source class.
-struct Candidate {
-  std::uint32_t position{0};
-  std::uint32_t covers_source{0};  // 1: its node is at or above the source's
-  bool operator==(const Candidate&) const = default;
+// A rule in one block, with all that the search asks of it there: a cache line.
+struct BlockRule {
+  RuleMask mask;
+  NodeMask scope;             // of its node
+  std::uint32_t position{0};  // in RuleOrder
+  NodeId node;
+  Phase phase{};
+  Action action{};
+  bool is_conditional{false};
+  bool meets_always{false};  // whatever the source: its node covers a column, or is the root
 };
+static_assert(sizeof(BlockRule) == 64);
 
-struct BlockColumns {
-  std::unordered_map<std::uint32_t, RuleMask> rules;  // by position in RuleOrder
-  std::map<NodeId, NodeMask> nodes;
+// A rule that matches the source class and meets the block.
+struct Match {
+  const BlockRule* rule{};
+  bool covers_source{false};  // its node is at or above the source's
 };
 
 // What one cell says.
@@ -88,11 +98,48 @@ struct BlockAnswer {
   std::vector<Program> programs;  // by column; empty where none is conditional
 };
 
-// `candidates` ascend by position, and each may meet a column of the block; `condition_at` is as in
-// BranchBuilder.
-[[nodiscard]] BlockAnswer judge_block(const CheckedPolicy& policy, const RuleOrder& order,
-                                      std::span<const std::uint32_t> condition_at,
-                                      const BlockColumns& columns,
-                                      std::span<const Candidate> candidates);
+// Columns in `conditional`, then the steps of the search: the word of a step, the columns in which
+// it was taken, and of an allow those of them in which it is published. Equal transcripts, equal
+// blocks.
+using Transcript = std::vector<std::uint64_t>;
+
+class BlockJudge {
+ public:
+  explicit BlockJudge(const CheckedPolicy& policy);
+
+  // Writes down what the search comes past; `matches` ascend by position.
+  void judge(std::span<const Match> matches, Transcript& transcript);
+
+ private:
+  // The rules of one node in one phase, with its turn in some of the columns.
+  struct Turn {
+    std::uint64_t order;  // turns of a phase ascend by it
+    std::span<const Match> rules;
+    ColumnMask columns;
+  };
+  struct Standing {
+    std::uint32_t depth;
+    std::uint32_t code_rank;  // of its code, among all in byte order
+  };
+
+  void arrange(std::span<const Match> matches);
+  void add_turns(std::span<const Match> group);
+  [[nodiscard]] const std::vector<Turn>& turns(Phase phase) const {
+    return turns_[static_cast<std::size_t>(phase)];
+  }
+  // The search in columns without conditions, and the same where it hangs on them.
+  void decide(std::size_t mode, ColumnMask open, Transcript& out);
+  void write_program(std::size_t mode, ColumnMask columns, Transcript& out);
+  struct Written {
+    ColumnMask touched{0};
+    ColumnMask settled{0};  // a rule without a condition ends the search
+  };
+  Written write_turn(const Turn& turn, std::size_t mode, ColumnMask open, Transcript& out);
+
+  std::vector<Standing> standing_;  // by NodeId
+  std::array<std::vector<Turn>, kPhases> turns_;
+};
+
+[[nodiscard]] BlockAnswer unfold(const Transcript& transcript);
 
 }  // namespace meiguan::policy

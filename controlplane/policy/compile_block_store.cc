@@ -6,21 +6,30 @@
 
 namespace meiguan::policy {
 
-std::uint32_t BlockStore::number_of(std::size_t block, const std::vector<Candidate>& candidates) {
-  if (const auto it = judged_[block].find(candidates); it != judged_[block].end()) {
-    return it->second;
+std::uint32_t BlockStore::number_of(std::uint32_t block, std::span<const Match> matches) {
+  list_.assign(1, block);
+  for (const Match& match : matches) {
+    list_.push_back(std::uint64_t{match.rule->position} << 1 | (match.covers_source ? 1U : 0U));
   }
+  const auto list = lists_(list_);
+  if (!list.is_new) return block_of_list_[list.value];
+  block_of_list_.push_back(0);
   if (beyond_) return 0;
-  judged_rules_ += candidates.size() + 1;
+  judged_rules_ += matches.size() + 1;
   if (judged_rules_ > kMaxJudgedRules) {
-    beyond_ = candidates.empty() ? 0 : candidates.back().position;
+    beyond_ = matches.empty() ? 0 : matches.back().rule->position;
     return 0;
   }
-  const Cells cells = cells_of(
-      judge_block(policy_, order_, condition_at_, columns_[block], candidates));
+  judge_.judge(matches, transcript_);
+  const auto transcript = transcripts_(transcript_);
+  if (transcript.is_new) block_of_transcript_.push_back(unfolded());
+  return block_of_list_.back() = block_of_transcript_[transcript.value];
+}
+
+std::uint32_t BlockStore::unfolded() {
+  const Cells cells = cells_of(unfold(transcript_));
   const auto [it, is_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
   if (is_new) cells_.insert(cells_.end(), cells.begin(), cells.end());
-  judged_[block].emplace(candidates, it->second);
   return it->second;
 }
 

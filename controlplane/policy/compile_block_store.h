@@ -1,7 +1,7 @@
 #pragma once
 
-// The blocks of the matrix that were judged so far: each once for each list of candidates, and
-// equal ones stored once.
+// The blocks of the matrix that were judged so far: each once for each list of rules that meet in
+// it, and equal ones stored once.
 
 #include <array>
 #include <cstdint>
@@ -26,19 +26,15 @@ class BlockStore {
  public:
   // `condition_at` is as in BranchBuilder. Everything referred to outlives the store.
   BlockStore(const CheckedPolicy& policy, const RuleOrder& order,
-             std::span<const std::uint32_t> condition_at, const std::vector<BlockColumns>& columns,
-             Interner<Outcome>& outcomes)
+             std::span<const std::uint32_t> condition_at, Interner<Outcome>& outcomes)
       : policy_{policy},
         order_{order},
-        condition_at_{condition_at},
-        columns_{columns},
+        judge_{policy},
         outcomes_{outcomes},
-        branches_{condition_at, outcomes},
-        judged_(columns.size()) {}
+        branches_{condition_at, outcomes} {}
 
-  // The number of the block that `candidates` give in the columns of `block`.
-  [[nodiscard]] std::uint32_t number_of(std::size_t block,
-                                        const std::vector<Candidate>& candidates);
+  // The number of the block that `matches`, ascending by position, give in the columns of `block`.
+  [[nodiscard]] std::uint32_t number_of(std::uint32_t block, std::span<const Match> matches);
 
   // Of all blocks, by their numbers; to be taken in the end.
   [[nodiscard]] std::vector<image::Cell> take_cells() { return std::move(cells_); }
@@ -50,18 +46,24 @@ class BlockStore {
  private:
   using Cells = std::array<image::Cell, image::kBlockColumns>;
   [[nodiscard]] Cells cells_of(const BlockAnswer& answer);
+  [[nodiscard]] std::uint32_t unfolded();
 
   const CheckedPolicy& policy_;
   const RuleOrder& order_;
-  std::span<const std::uint32_t> condition_at_;
-  const std::vector<BlockColumns>& columns_;
+  BlockJudge judge_;
   Interner<Outcome>& outcomes_;
   BranchBuilder branches_;
   std::size_t judged_rules_{0};          // of all blocks together
   std::optional<std::uint32_t> beyond_;  // position of a rule where that is too many
   std::vector<image::Cell> cells_;
-  std::vector<std::unordered_map<std::vector<Candidate>, std::uint32_t, Hash>> judged_;
+  // A list is a block, then what of each match tells it from others.
+  ListInterner<std::uint64_t> lists_;
+  std::vector<std::uint32_t> block_of_list_;
+  ListInterner<std::uint64_t> transcripts_;
+  std::vector<std::uint32_t> block_of_transcript_;
   std::unordered_map<Cells, std::uint32_t, Hash> known_;
+  std::vector<std::uint64_t> list_;
+  Transcript transcript_;
 };
 
 }  // namespace meiguan::policy

@@ -2,9 +2,11 @@
 
 // Numbers for values: equal values get the same one, in the order in which they come.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -59,6 +61,61 @@ class Interner {
  private:
   std::unordered_map<T, std::uint32_t, Hasher> numbers_;
   std::vector<T> values_;
+};
+
+// The same for lists of numbers, many and mostly short: they lie behind one another.
+template <typename Word>
+class ListInterner {
+ public:
+  struct Number {
+    std::uint32_t value;
+    bool is_new;
+  };
+
+  Number operator()(std::span<const Word> list) {
+    if (2 * (size() + 1) > slots_.size()) grow();
+    const std::uint64_t hash = XXH3_64bits(list.data(), list.size_bytes());
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    std::size_t i = hash & (slots_.size() - 1);
+    for (; slots_[i].number != kFree; i = (i + 1) & (slots_.size() - 1)) {
+      if (slots_[i].tag == tag && std::ranges::equal(this->list(slots_[i].number), list)) {
+        return {slots_[i].number, false};
+      }
+    }
+    const auto number = static_cast<std::uint32_t>(size());
+    slots_[i] = {tag, number};
+    words_.insert(words_.end(), list.begin(), list.end());
+    ends_.push_back(words_.size());
+    hashes_.push_back(hash);
+    return {number, true};
+  }
+
+  [[nodiscard]] std::size_t size() const { return ends_.size(); }
+  [[nodiscard]] std::span<const Word> list(std::uint32_t number) const {
+    const std::size_t first = number == 0 ? 0 : ends_[number - 1];
+    return std::span{words_}.subspan(first, ends_[number] - first);
+  }
+
+ private:
+  static constexpr std::uint32_t kFree = 0xffff'ffff;
+  struct Slot {
+    std::uint32_t tag{0};  // the half of the hash that does not choose the slot
+    std::uint32_t number{kFree};
+  };
+
+  void grow() {
+    slots_.assign(std::max<std::size_t>(64, slots_.size() * 2), {});
+    for (std::uint32_t n = 0; n < size(); ++n) {
+      std::size_t i = hashes_[n] & (slots_.size() - 1);
+      while (slots_[i].number != kFree) i = (i + 1) & (slots_.size() - 1);
+      slots_[i] = {static_cast<std::uint32_t>(hashes_[n] >> 32), n};
+    }
+  }
+
+  std::vector<Word> words_;
+  std::vector<std::size_t> ends_;  // by number: where its list ends in words_
+  std::vector<std::uint64_t> hashes_;
+  std::vector<Slot> slots_;
 };
 
 }  // namespace meiguan::policy

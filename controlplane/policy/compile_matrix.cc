@@ -1,73 +1,88 @@
 #include "controlplane/policy/compile_matrix.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
-#include "controlplane/policy/compile_block.h"
 #include "controlplane/policy/compile_block_store.h"
+#include "controlplane/policy/compile_columns.h"
 #include "controlplane/policy/compile_intern.h"
+#include "controlplane/policy/compile_number.h"
 #include "controlplane/policy/compile_rows.h"
 #include "controlplane/policy/compile_scope.h"
 
 namespace meiguan::policy {
 namespace {
 
-using Row = CompileTrace::Row;
-
 // Points of one side; once the classes stand, the classes that they are.
 using Places = std::vector<std::uint32_t>;
 
-// TargetMatch, as lists.
-struct TargetPlaces {
-  Places any;
-  Places service;
-  Places unpublished;
-};
+// Writes what selectors mean as words, equal for selectors that mean the same.
+class SelectorWords {
+ public:
+  using Words = std::vector<std::uint32_t>;
 
-// What one target list matches of one block.
-struct BlockMask {
-  std::uint32_t block{0};
-  RuleMask mask;
-};
-
-// A text that is equal for selectors that mean the same.
-void append(std::span<const Selector> selectors, std::string& out) {
-  for (const Selector& s : selectors) {
-    // A label may hold any character: its length keeps it from looking like what follows.
-    fmt::format_to(std::back_inserter(out), "{}:{}:{}:{}:{}:{}:{}:{}:{}:{}:{};",
-                   static_cast<int>(s.kind), s.unit.value(), s.node.value(),
-                   static_cast<int>(s.tier), s.text.size(), s.text, s.group.value(), s.zone.value(),
-                   net::to_string(s.prefix), s.space.value(), s.service.value());
+  [[nodiscard]] const Words& of_sources(const Rule& rule) {
+    words_.clear();
+    append(rule.from);
+    append(rule.except_from);
+    return words_;
   }
-  out += '|';
-}
 
-std::string source_text(const Rule& rule) {
-  std::string text;
-  append(rule.from, text);
-  append(rule.except_from, text);
-  return text;
-}
-
-std::string target_text(const Rule& rule, const TargetPoints::Opener& opener) {
   // An allow is held to what its node may open.
-  std::string text = std::to_string(opener.node.value());
-  for (const ServiceId service : opener.offered) text += ':' + std::to_string(service.value());
-  text += '|';
-  append(rule.to, text);
-  append(rule.except_to, text);
-  for (const PortMatch& m : rule.ports) {
-    fmt::format_to(std::back_inserter(text), "{}:{}:{}:{}:{};", m.any_protocol, m.protocol, m.whole,
-                   m.first, m.last);
+  [[nodiscard]] const Words& of_targets(const Rule& rule, const TargetPoints::Opener& opener) {
+    words_.assign(1, opener.node.value());
+    words_.push_back(static_cast<std::uint32_t>(opener.offered.size()));
+    for (const ServiceId service : opener.offered) words_.push_back(service.value());
+    append(rule.to);
+    append(rule.except_to);
+    for (const PortMatch& m : rule.ports) {
+      words_.push_back((m.any_protocol ? 1U : 0U) | (m.whole ? 2U : 0U) |
+                       std::uint32_t{m.protocol} << 8);
+      words_.push_back(std::uint32_t{m.first} << 16 | m.last);
+    }
+    return words_;
   }
-  return text;
-}
+
+ private:
+  void append(std::span<const Selector> selectors) {
+    words_.push_back(static_cast<std::uint32_t>(selectors.size()));
+    for (const Selector& s : selectors) {
+      words_.push_back(static_cast<std::uint32_t>(s.kind));
+      switch (s.kind) {
+        case SelectorKind::kAny: break;
+        case SelectorKind::kUnit: words_.push_back(s.unit.value()); break;
+        case SelectorKind::kNode: words_.push_back(s.node.value()); break;
+        case SelectorKind::kTier: words_.push_back(static_cast<std::uint32_t>(s.tier)); break;
+        case SelectorKind::kGroup: words_.push_back(s.group.value()); break;
+        case SelectorKind::kZone: words_.push_back(s.zone.value()); break;
+        case SelectorKind::kService: words_.push_back(s.service.value()); break;
+        case SelectorKind::kLabel:
+        case SelectorKind::kServices: words_.push_back(label(s.text)); break;
+        case SelectorKind::kNet: append(s.prefix, s.space); break;
+      }
+    }
+  }
+  void append(const net::Prefix& prefix, SpaceId space) {
+    words_.push_back(std::uint32_t{space.value()} << 16 | std::uint32_t{prefix.length()} << 8 |
+                     static_cast<std::uint32_t>(prefix.family()));
+    const auto bytes = prefix.address().bytes();
+    for (std::size_t i = 0; i < bytes.size(); i += 4) {
+      words_.push_back(std::uint32_t{bytes[i]} << 24 | std::uint32_t{bytes[i + 1]} << 16 |
+                       std::uint32_t{bytes[i + 2]} << 8 | bytes[i + 3]);
+    }
+  }
+  [[nodiscard]] std::uint32_t label(const std::string& text) {
+    return labels_.try_emplace(text, static_cast<std::uint32_t>(labels_.size())).first->second;
+  }
+
+  Words words_;
+  std::unordered_map<std::string, std::uint32_t> labels_;
+};
 
 // Of one outcome and mode: OutcomeRecord::audits.
 constexpr std::size_t kMaxAudits = 0xffff;
@@ -82,7 +97,7 @@ class MatrixBuilder {
         target_plan_{target_plan},
         order_{policy} {
     for (std::size_t k = 0; k < order_.size(); ++k) {
-      condition_at_.push_back(times.of_rule[order_.index(k)]);
+      sides_.condition.push_back(times.of_rule[order_.index(k)]);
     }
     for (const PlannedTarget& target : target_plan.targets) {
       nodes_of_target_.push_back(target_nodes_(nodes_of(policy, order_, target)));
@@ -92,19 +107,23 @@ class MatrixBuilder {
   Result<Matrix> build(const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
     Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, {}, {}, 0};
     part(matrix);
-    std::vector<Row> rows = describe_rows(matrix.rows);
-    Blocks blocks = describe_columns(matrix.columns);
-    if (auto filled = fill(rows, blocks, matrix); !filled) return std::unexpected{filled.error()};
-    for (const Outcome& outcome : outcomes_.values()) {
+    const Lists<std::uint32_t> rows = lists_of_rows(matrix.rows);
+    const std::vector<NodeId> nodes = nodes_of_rows(matrix.rows);
+    ScopeOfBlocks scope{policy_, nodes_of_columns(matrix.columns)};
+    const Blocks blocks = describe_columns(matrix.columns, scope);
+    if (trace != nullptr) {
+      trace->add_rows(rows, nodes, sides_);
+      trace->add_blocks(blocks, scope, order_.size());
+    }
+    if (auto filled = fill(rows, nodes, blocks, matrix); !filled) {
+      return std::unexpected{filled.error()};
+    }
+    for (const std::uint32_t number : outcomes_in_use_) {
+      const Outcome& outcome = outcomes_.values()[number];
       for (const auto& audits : outcome.audits) {
         if (audits.size() > kMaxAudits) return too_many_audits(audits.back());
       }
       matrix.outcomes.push_back(to_record(outcome, rule_ids, matrix.audit_rules));
-    }
-    if (trace != nullptr) {
-      trace->rows = std::move(rows);
-      trace->blocks = std::move(blocks.columns);
-      trace->blocks_of_rule = std::move(blocks.of_rule);
     }
     return matrix;
   }
@@ -120,28 +139,27 @@ class MatrixBuilder {
     matrix.rows.split_by([&](std::size_t p) { return source_node(p).value(); });
     matrix.columns.split_by([&](std::size_t p) { return nodes_of_target_[targets_.target_of(p)]; });
     // Many rules say the same on one side; each side is worked out once.
-    std::unordered_map<std::string, std::uint32_t> sources;
-    std::unordered_map<std::string, std::uint32_t> targets;
+    SelectorWords words;
+    ListInterner<std::uint32_t> sources;
+    ListInterner<std::uint32_t> targets;
     for (std::size_t k = 0; k < order_.size(); ++k) {
       const Rule& rule = order_.at(k);
-      const auto [from, new_from] = sources.try_emplace(source_text(rule),
-                                                        static_cast<std::uint32_t>(from_.size()));
-      if (new_from) {
+      const auto from = sources(words.of_sources(rule));
+      if (from.is_new) {
         from_.push_back(sources_.matching(rule.from, rule.except_from).list());
         matrix.rows.split(from_.back());
       }
-      from_of_rule_.push_back(from->second);
+      sides_.from.push_back(from.value);
       const TargetPoints::Opener opener = targets_.opener(rule);
-      const auto [to, new_to] = targets.try_emplace(target_text(rule, opener),
-                                                    static_cast<std::uint32_t>(to_.size()));
-      if (new_to) {
+      const auto to = targets(words.of_targets(rule, opener));
+      if (to.is_new) {
         const TargetMatch match = targets_.matching(rule, opener);
         to_.push_back({match.any.list(), match.service.list(), match.unpublished.list()});
         matrix.columns.split(to_.back().any);
         matrix.columns.split(to_.back().service);
         matrix.columns.split(to_.back().unpublished);
       }
-      to_of_rule_.push_back(to->second);
+      sides_.to.push_back(to.value);
     }
     matrix.rows.finish();
     matrix.columns.finish();
@@ -153,96 +171,55 @@ class MatrixBuilder {
     }
   }
 
-  [[nodiscard]] std::vector<Row> describe_rows(const Classes& classes) {
-    std::vector<Row> rows(classes.count());
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      rows[r].node = source_node(classes.first_points()[r]);
+  // Of each source class, the lists of sources that it matches, ascending.
+  [[nodiscard]] Lists<std::uint32_t> lists_of_rows(const Classes& classes) const {
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> lists;
+    for (std::uint32_t list = 0; list < from_.size(); ++list) {
+      for (const std::uint32_t row : from_[list]) lists.emplace_back(row, list);
     }
-    std::vector<std::uint32_t> rules(rows.size(), 0);
-    for (const std::uint32_t from : from_of_rule_) {
-      for (const std::uint32_t row : from_[from]) ++rules[row];
-    }
-    for (std::size_t r = 0; r < rows.size(); ++r) rows[r].rules.reserve(rules[r]);
-    for (std::size_t k = 0; k < order_.size(); ++k) {
-      for (const std::uint32_t row : from_[from_of_rule_[k]]) {
-        rows[row].rules.push_back(static_cast<std::uint32_t>(k));
-      }
-    }
-    return rows;
+    return gather(lists, classes.count());
   }
 
-  [[nodiscard]] Blocks describe_columns(const Classes& classes) {
-    Blocks blocks;
-    blocks.columns.resize((classes.count() + image::kBlockColumns - 1) / image::kBlockColumns);
-    blocks.of_rule.resize(order_.size());
+  [[nodiscard]] std::vector<NodeId> nodes_of_rows(const Classes& classes) const {
+    std::vector<NodeId> nodes;
+    for (const std::size_t point : classes.first_points()) nodes.push_back(source_node(point));
+    return nodes;
+  }
+
+  [[nodiscard]] std::vector<const TargetNodes*> nodes_of_columns(const Classes& classes) const {
+    std::vector<const TargetNodes*> nodes;
+    for (const std::size_t point : classes.first_points()) {
+      nodes.push_back(&target_nodes_.values()[nodes_of_target_[targets_.target_of(point)]]);
+    }
+    return nodes;
+  }
+
+  [[nodiscard]] Blocks describe_columns(const Classes& classes, ScopeOfBlocks& scope) const {
     std::vector<std::vector<BlockMask>> masks;
-    for (const TargetPlaces& to : to_) masks.push_back(masks_of(to, blocks.columns.size()));
-    for (std::size_t k = 0; k < order_.size(); ++k) {
-      for (const BlockMask& part : masks[to_of_rule_[k]]) {
-        blocks.columns[part.block].rules.emplace(static_cast<std::uint32_t>(k), part.mask);
-        blocks.of_rule[k].push_back(part.block);
-      }
-    }
-    for (std::size_t c = 0; c < classes.count(); ++c) {
-      const std::size_t target = targets_.target_of(classes.first_points()[c]);
-      mark_nodes(target_nodes_.values()[nodes_of_target_[target]],
-                 ColumnMask{1} << c % image::kBlockColumns,
-                 blocks.columns[c / image::kBlockColumns]);
-    }
-    return blocks;
+    masks.reserve(to_.size());
+    for (const TargetPlaces& to : to_) masks.push_back(masks_of(to));
+    return describe_blocks(order_, sides_, from_.size(), masks,
+                           (classes.count() + image::kBlockColumns - 1) / image::kBlockColumns,
+                           scope);
   }
 
-  [[nodiscard]] static std::vector<BlockMask> masks_of(const TargetPlaces& to, std::size_t blocks) {
-    std::vector<RuleMask> dense(blocks);
-    const auto mark = [&](const Places& columns, ColumnMask RuleMask::*field) {
-      for (const std::uint32_t column : columns) {
-        dense[column / image::kBlockColumns].*field |= ColumnMask{1}
-                                                       << column % image::kBlockColumns;
-      }
-    };
-    mark(to.any, &RuleMask::any);
-    mark(to.service, &RuleMask::service);
-    mark(to.unpublished, &RuleMask::unpublished);
-    std::vector<BlockMask> masks;
-    for (std::size_t b = 0; b < blocks; ++b) {
-      if ((dense[b].any | dense[b].service | dense[b].unpublished) != 0) {
-        masks.push_back({static_cast<std::uint32_t>(b), dense[b]});
-      }
-    }
-    return masks;
-  }
-
-  void mark_nodes(const TargetNodes& nodes, ColumnMask column, BlockColumns& block) const {
-    const auto climb = [&](NodeId from, ColumnMask NodeMask::*field) {
-      for (NodeId n = from; n.is_some(); n = policy_.nodes[n.index()].parent) {
-        block.nodes[n].*field |= column;
-      }
-    };
-    if (nodes.unit.is_some()) climb(nodes.unit, &NodeMask::unit);
-    for (const NodeId service : nodes.services) climb(service, &NodeMask::service);
-    const NodeId any = nodes.unit.is_some()
-                           ? nodes.unit
-                           : (nodes.services.empty() ? NodeId{} : nodes.services.front());
-    for (NodeId n = any; n.is_some(); n = policy_.nodes[n.index()].parent) {
-      const bool holds_all = (nodes.unit.is_none() || policy_.is_within(nodes.unit, n)) &&
-                             std::ranges::all_of(nodes.services,
-                                                 [&](NodeId s) { return policy_.is_within(s, n); });
-      if (holds_all) block.nodes[n].all |= column;
-    }
-  }
-
-  Result<void> fill(const std::vector<Row>& rows, const Blocks& blocks, Matrix& matrix) {
-    BlockStore store{policy_, order_, condition_at_, blocks.columns, outcomes_};
-    RowFiller filler{policy_, order_, blocks, store};
-    for (const Row& row : rows) {
-      filler.add(row);
+  Result<void> fill(const Lists<std::uint32_t>& rows, const std::vector<NodeId>& nodes,
+                    const Blocks& blocks, Matrix& matrix) {
+    BlockStore store{policy_, order_, sides_.condition, outcomes_};
+    RowFiller filler{policy_, blocks, store};
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      filler.add(rows[r], nodes[r]);
       if (auto excess = store.excess()) return std::unexpected{std::move(*excess)};
     }
     matrix.stripes_per_row = filler.stripes_per_row();
     matrix.row_stripes = filler.take_rows();
-    matrix.stripes = filler.stripes();
-    matrix.cells = store.take_cells();
-    matrix.branches = store.branches();
+    Numbered numbered = number_cells(
+        matrix.row_stripes, [&](std::uint32_t stripe) { return filler.stripe(stripe); },
+        store.take_cells(), store.branches());
+    matrix.stripes = std::move(numbered.stripes);
+    matrix.cells = std::move(numbered.cells);
+    matrix.branches = std::move(numbered.branches);
+    outcomes_in_use_ = std::move(numbered.outcomes);
     return {};
   }
 
@@ -260,7 +237,7 @@ class MatrixBuilder {
       record.first_audit[mode] = static_cast<std::uint32_t>(audit_rules.size());
       record.audits[mode] = static_cast<std::uint16_t>(outcome.audits[mode].size());
       for (const std::uint32_t position : outcome.audits[mode]) {
-        audit_rules.push_back({id_at(position), condition_at_[position]});
+        audit_rules.push_back({id_at(position), sides_.condition[position]});
       }
     }
     record.published = outcome.published ? 1 : 0;
@@ -284,10 +261,9 @@ class MatrixBuilder {
   std::vector<std::uint32_t> nodes_of_target_;
   std::vector<Places> from_;  // distinct ones
   std::vector<TargetPlaces> to_;
-  std::vector<std::uint32_t> from_of_rule_;  // by position, index into from_
-  std::vector<std::uint32_t> to_of_rule_;
-  std::vector<std::uint32_t> condition_at_;  // by position
+  RuleSides sides_;
   Interner<Outcome> outcomes_;
+  std::vector<std::uint32_t> outcomes_in_use_;
 };
 
 }  // namespace

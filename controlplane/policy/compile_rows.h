@@ -4,76 +4,78 @@
 // classes, and the stripes of blocks in which an image keeps them.
 
 #include <cstdint>
+#include <deque>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "controlplane/policy/compile_block_store.h"
-#include "controlplane/policy/compile_trace.h"
+#include "controlplane/policy/compile_columns.h"
 
 namespace meiguan::policy {
-
-struct Blocks {
-  std::vector<BlockColumns> columns;
-  std::vector<std::vector<std::uint32_t>> of_rule;  // blocks that a rule touches, by position
-};
 
 class RowFiller {
  public:
   // Everything referred to outlives it.
-  RowFiller(const CheckedPolicy& policy, const RuleOrder& order, const Blocks& blocks,
-            BlockStore& store);
+  RowFiller(const CheckedPolicy& policy, const Blocks& blocks, BlockStore& store);
 
-  // Adds the row of one source class.
-  void add(const CompileTrace::Row& row);
+  // Adds the row of one source class, which matches `lists` of sources, ascending, and whose
+  // ruling node is `node` (none without a unit).
+  void add(std::span<const std::uint32_t> lists, NodeId node);
 
   // The stripes of each row in turn, and the blocks of each stripe; a row's last stripe is filled
-  // up with block 0.
+  // up with its last block.
   [[nodiscard]] std::uint32_t stripes_per_row() const;
   [[nodiscard]] std::vector<std::uint32_t> take_rows() { return std::move(rows_); }
-  [[nodiscard]] std::vector<std::uint32_t> stripes() const;
+  [[nodiscard]] std::span<const std::uint32_t> stripe(std::uint32_t number) const {
+    return stripes_.list(number);
+  }
 
  private:
-  // Whether a rule matches some column of a block and its scope covers one with it.
-  enum class Touch : std::uint8_t { kNever, kByTheSource, kAlways };
-  [[nodiscard]] static bool meets(Touch touch, const Candidate& candidate) {
-    return touch == Touch::kAlways ||
-           (touch == Touch::kByTheSource && candidate.covers_source != 0);
-  }
-  using Stripe = std::array<std::uint32_t, image::kStripeBlocks>;
   // The row of wide rules alone.
   struct Base {
-    std::vector<std::vector<Candidate>> candidates;  // by block: which of them meet it
-    std::vector<std::uint32_t> blocks;               // with those that fill the last stripe up
+    std::vector<Match> matches;         // of all blocks
+    std::vector<std::uint32_t> ends;    // by block: where its matches end
+    std::vector<std::uint32_t> blocks;  // with those that fill the last stripe up
     std::vector<std::uint32_t> stripes;
+    [[nodiscard]] std::span<const Match> of(std::size_t block) const {
+      const std::size_t first = block == 0 ? 0 : ends[block - 1];
+      return std::span{matches}.subspan(first, ends[block] - first);
+    }
   };
   // What was asked last of a block: rows that follow one another mostly ask the same.
   struct Asked {
-    const Base* base{nullptr};
-    std::vector<Candidate> narrow;
+    std::uint32_t base{image::kNone};
+    NodeId node;
+    std::vector<const Blocks::Part*> parts;
     std::uint32_t number{0};
   };
 
-  void sort_rules(const CompileTrace::Row& row);
-  [[nodiscard]] std::uint32_t block_number(const Base& base, std::uint32_t block);
-  [[nodiscard]] Base make_base();
+  void sort_lists(std::span<const std::uint32_t> lists);
+  void enter_node(NodeId node);
+  [[nodiscard]] std::uint32_t base_of(std::span<const std::uint32_t> lists);
+  [[nodiscard]] Base make_base(std::span<const std::uint32_t> wide);
+  [[nodiscard]] std::uint32_t block_number(std::uint32_t base, std::uint32_t block);
   [[nodiscard]] std::uint32_t stripe_number(std::span<const std::uint32_t> blocks);
+  [[nodiscard]] bool covers(NodeId node) const { return covers_[node.index()] != 0; }
 
   const CheckedPolicy& policy_;
   const Blocks& blocks_;
   BlockStore& store_;
-  std::vector<NodeId> node_of_rule_;        // by position
-  std::vector<std::uint8_t> rule_is_wide_;  // by position
-  // By position: of a wide rule by block, of another in the order of its blocks.
-  std::vector<std::vector<Touch>> touches_;
-  std::unordered_map<std::vector<Candidate>, Base, Hash> bases_;  // by the wide rules of a row
-  Interner<Stripe> stripes_;
+  ListInterner<std::uint32_t> wide_lists_;  // node, then the lists of a row that have wide rules
+  std::vector<std::uint32_t> base_of_wide_lists_;
+  ListInterner<std::uint32_t> wide_rules_;  // wide rules, each with whether it covers the source
+  std::deque<Base> bases_;                  // by number of wide_rules_
+  ListInterner<std::uint32_t> stripes_;
   std::vector<std::uint32_t> rows_;
   // Of the row in hand.
-  std::vector<Candidate> wide_;
-  std::vector<std::vector<Candidate>> narrow_;  // by block
-  std::vector<std::uint32_t> touched_;          // the blocks of which it is not empty, ascending
-  std::vector<Candidate> candidates_;
+  NodeId node_;
+  std::vector<std::uint8_t> covers_;                     // by NodeId: at or above the row's
+  std::vector<std::vector<const Blocks::Part*>> parts_;  // by block
+  std::vector<std::uint32_t> touched_;  // the blocks of which it is not empty, ascending
+  std::vector<Match> narrow_;
+  std::vector<Match> matches_;
+  std::vector<std::uint32_t> words_;
+  std::vector<std::uint32_t> stripe_;
   std::vector<Asked> asked_;  // by block
 };
 

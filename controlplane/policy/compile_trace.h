@@ -5,13 +5,29 @@
 // for. Positions are those of RuleOrder{policy}.
 
 #include <cstdint>
+#include <map>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "controlplane/policy/compile_block.h"
+#include "controlplane/policy/compile_columns.h"
 #include "controlplane/policy/compile_targets.h"
 #include "controlplane/policy/compile_times.h"
 
 namespace meiguan::policy {
+
+// A rule that matches a source class.
+struct Candidate {
+  std::uint32_t position{0};
+  std::uint32_t covers_source{0};  // 1: its node is at or above the source's
+  bool operator==(const Candidate&) const = default;
+};
+
+struct BlockColumns {
+  std::unordered_map<std::uint32_t, RuleMask> rules;  // by position in RuleOrder
+  std::map<NodeId, NodeMask> nodes;
+};
 
 struct CompileTrace {
   struct Row {
@@ -26,6 +42,10 @@ struct CompileTrace {
   // By target of the image: the services there, as indexes into CheckedPolicy::services, ascending.
   std::vector<std::vector<ServiceId>> services_of_target;
 
+  // `rows` by source class: the lists of sources that it matches.
+  void add_rows(const Lists<std::uint32_t>& rows, std::span<const NodeId> nodes,
+                const RuleSides& sides);
+  void add_blocks(const Blocks& parts, ScopeOfBlocks& scope, std::size_t rules);
   void add_plans(const TimePlan& times, const TargetPlan& targets);
 };
 
