@@ -3,12 +3,14 @@
 // The event ring: one producer (a worker), one consumer (the control plane), in shared memory.
 // A full ring loses the newest event, counts it, and never blocks the worker.
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "dataplane/base/strong_id.h"
+#include "dataplane/fastpath/attack.h"
 #include "dataplane/fastpath/reason.h"
 #include "dataplane/net/address.h"
 
@@ -21,6 +23,7 @@ enum class EventKind : std::uint8_t {
   kDenial = 4,  // a packet that was dropped, at a limited rate
   kPacket = 5,  // any packet, while tracing is on
   kAudit = 6,   // a first packet that an audit rule counted
+  kAttack = 7,  // a flood or a scan goes on; what several tell of one attack adds up
 };
 
 enum class FlowEnd : std::uint8_t { kNone, kIdle, kClosed, kReset, kRevoked, kShutdown };
@@ -46,12 +49,13 @@ struct Event {
   UnitId unit;
   UnitId to_unit;
   ServiceId service;
-  std::uint64_t packets{0};  // from the initiator; of a denial: how many it stands for
+  std::uint64_t packets{0};  // from the initiator; of a denial, an attack: how many it stands for
   std::uint64_t bytes{0};
-  std::uint64_t reply_packets{0};
+  std::uint64_t reply_packets{0};  // of a scan: about how many ports or targets it tried
   std::uint64_t reply_bytes{0};
   std::uint32_t generation{0};
-  std::uint32_t reserved{0};
+  AttackType attack{};  // of kAttack
+  std::array<std::uint8_t, 3> reserved{};
 };
 static_assert(sizeof(Event) == 128);
 

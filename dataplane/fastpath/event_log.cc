@@ -92,6 +92,23 @@ void EventLog::packet(const PacketInfo& info, const Fate& fate, SpaceId space,
   push(event);
 }
 
+void EventLog::attack(Event event, Tick now) noexcept {
+  if (ring_ == nullptr) return;
+  if (now >= attack_second_end_) {
+    attack_second_end_ = now + kSecond;
+    attacks_ = 0;
+  }
+  if (attacks_ == kAttacksPerSecond) {
+    counters_.totals().events_lost.add(1);
+    return;
+  }
+  ++attacks_;
+  event.kind = EventKind::kAttack;
+  event.time = now;
+  event.start = now;
+  push(event);
+}
+
 void EventLog::denial(const PacketInfo& info, const Fate& fate, SpaceId space, Tick now) noexcept {
   if (ring_ == nullptr) return;
   flush_denials(now);

@@ -30,6 +30,8 @@ class EventLog {
   void audit(const PacketInfo& info, const Fate& fate, SpaceId space, RuleId rule,
              Tick now) noexcept;
   void denial(const PacketInfo& info, const Fate& fate, SpaceId space, Tick now) noexcept;
+  // Of one attack the detector tells once a second; of very many, no more than the ring can bear.
+  void attack(Event event, Tick now) noexcept;
   void packet(const PacketInfo& info, const Fate& fate, SpaceId space, std::uint64_t sequence,
               Tick now) noexcept;
 
@@ -60,6 +62,9 @@ class EventLog {
   std::uint32_t denials_per_second_;
   std::uint32_t told_{0};  // denials in this second
   Tick second_end_{0};
+  static constexpr std::uint32_t kAttacksPerSecond = 256;
+  std::uint32_t attacks_{0};  // told of in the second that ends at attack_second_end_
+  Tick attack_second_end_{0};
   bool any_suppressed_{false};
   std::array<Suppressed, kReasonCodes> suppressed_{};
 };

@@ -33,9 +33,8 @@ Limits::Limits(const LimitsOptions& options, const CounterCapacity& capacity)
 }
 
 void Limits::begin(const image::Image& image, std::uint32_t generation) noexcept {
-  if (generation == generation_) return;
   generation_ = generation;
-  const GatewayLimits values = gateway_limits(image);
+  const image::GatewayLimits& values = image.gateway_limits();
   const std::uint32_t workers = options_.workers;
   polices_ = any_bandwidth(image);
   source_flows_ = Allowance::share(values.source_flows, workers);
@@ -43,7 +42,8 @@ void Limits::begin(const image::Image& image, std::uint32_t generation) noexcept
   half_open_ = Allowance::share(values.half_open_per_destination, workers);
   total_rate_ = FlowRate::of(values.new_per_second, workers);
   const std::uint64_t capacity = options_.flow_capacity;
-  share_from_ = static_cast<std::uint32_t>(capacity * values.share_percent / 100);
+  share_ = static_cast<std::uint32_t>(capacity * values.share_percent / 100);
+  share_from_ = static_cast<std::uint32_t>(capacity * values.share_from_percent / 100);
   // Half of what is then left.
   share_all_ = static_cast<std::uint32_t>((capacity + share_from_) / 2);
 }
@@ -84,9 +84,9 @@ Reason Limits::admit_source(const Claim& claim, RateTime now) const noexcept {
 }
 
 bool Limits::beyond_share(const Claim& claim, const Owners& owners, std::uint32_t live) noexcept {
-  // Its part of the table, were all parties to have equal ones: by a product, not a quotient.
-  const std::uint64_t parties = std::max(parties_, 1U);
-  if (party(owners) * parties < options_.flow_capacity) return false;
+  const std::uint64_t flows = party(owners);
+  // An equal part of the table, by a product and not a quotient.
+  if (flows < share_ || flows * std::max(parties_, 1U) < options_.flow_capacity) return false;
   if (owners.unit.is_some() || live >= share_all_) return true;
   return std::min(sources_[claim.source[0]].flows, sources_[claim.source[1]].flows) >= kSmallSender;
 }
@@ -94,9 +94,7 @@ bool Limits::beyond_share(const Claim& claim, const Owners& owners, std::uint32_
 Reason Limits::admit(const image::Image& image, const Claim& claim, const Owners& owners, bool tcp,
                      std::uint32_t live, RateTime now) noexcept {
   if (const Reason reason = admit_source(claim, now); reason != Reason::kAllowed) return reason;
-  if (tcp && half_open_ != Allowance::kUnlimited &&
-      std::min(destinations_[claim.destination[0]], destinations_[claim.destination[1]]) >=
-          half_open_) {
+  if (tcp && half_open_ != Allowance::kUnlimited && half_open_towards(claim) >= half_open_) {
     return Reason::kHalfOpen;
   }
   for (const Allowance* purse : purses(image, owners)) {
@@ -199,11 +197,6 @@ bool Limits::police(const image::Image& image, const Owners& owners, std::uint32
 std::uint32_t Limits::flows_from(const FlowKey& key) const noexcept {
   const Places places = sources_.places(key.source, key.space);
   return std::min(sources_[places[0]].flows, sources_[places[1]].flows);
-}
-
-std::uint32_t Limits::half_open_towards(const FlowKey& key) const noexcept {
-  const Places places = destinations_.places(key.destination, key.space);
-  return std::min(destinations_[places[0]], destinations_[places[1]]);
 }
 
 }  // namespace meiguan::fastpath

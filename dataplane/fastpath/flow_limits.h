@@ -12,6 +12,7 @@
 // A limit holds for the gateway as a whole: each of several workers takes an equal share of it, as
 // flows are spread over them by their hash.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -51,6 +52,7 @@ class Limits {
   // Takes on the gateway's own limits of an image; for every new generation, before its first
   // burst. Those of units, services and rules follow at their next flow.
   void begin(const image::Image& image, std::uint32_t generation) noexcept;
+  [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
 
   // Where a flow's two addresses are counted; fetches these lines.
   struct Claim {
@@ -83,7 +85,12 @@ class Limits {
   [[nodiscard]] const Allowance& of(ServiceId id) const noexcept { return services_[id.index()]; }
   [[nodiscard]] const Allowance& of(RuleId id) const noexcept { return rules_[id.index()]; }
   [[nodiscard]] std::uint32_t flows_from(const FlowKey& key) const noexcept;
-  [[nodiscard]] std::uint32_t half_open_towards(const FlowKey& key) const noexcept;
+  [[nodiscard]] std::uint32_t half_open_towards(const FlowKey& key) const noexcept {
+    return half_open_towards(Claim{{}, destinations_.places(key.destination, key.space)});
+  }
+  [[nodiscard]] std::uint32_t half_open_towards(const Claim& claim) const noexcept {
+    return std::min(destinations_[claim.destination[0]], destinations_[claim.destination[1]]);
+  }
   [[nodiscard]] std::uint32_t parties() const noexcept { return parties_; }
 
  private:
@@ -129,6 +136,7 @@ class Limits {
   FlowRate source_rate_;
   FlowRate total_rate_;
   RateTime total_next_{0};
+  std::uint32_t share_{0};    // flows that a party may have whatever the number of parties
   std::uint32_t share_from_;  // live flows from which on shares hold
   std::uint32_t share_all_;   // and those from which on they hold for small senders, too
 };

@@ -125,6 +125,7 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
   flow.sides[direction].count(info.ip_bytes);
   // An error about a flow is no sign of life of its ends.
   if (own_packet && flow.last_seen != context.flow_now) flow.last_seen = context.flow_now;
+  if (!segment) watch_icmp(context, flow, fate.in);
   if (segment && tcp != before) {
     const bool was_half_open = is_half_open(flow);
     put(flow, tcp);
@@ -215,8 +216,7 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
 
 void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& info,
                                std::uint64_t hash, const Opening& opening, const Routes& routes,
-                               Fate& fate) noexcept {
-  const Limits::Claim claim = limits.claim(info.key);  // fetched while the rules are asked
+                               const Limits::Claim& claim, Fate& fate) noexcept {
   const Judgement judgement = judge_access(context.image, context.moment, opening, routes);
   take_judgement(judgement, fate);
   const SpaceId space{info.key.space};
@@ -327,12 +327,15 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
     fate.reason = info.without_flow;
     return;
   }
-  open_flow(context, info, hashes[i], packet, routes, fate);
+  const Limits::Claim claim = limits.claim(info.key);  // fetched while the rules are asked
+  open_flow(context, info, hashes[i], packet, routes, claim, fate);
+  watch_first_packet(context, info, claim, fate);
 }
 
 void Pipeline::Impl::end_flow(FlowRecord& flow, Tick at, FlowEnd end) noexcept {
   log.flow(EventKind::kFlowEnd, flow, at, end);
   limits.end(flow.key, owners_of(flow), is_half_open(flow));
+  watch_end(flow, at, end);
   counters.totals().flows_ended.add(1);
   flows.erase(flow);
 }

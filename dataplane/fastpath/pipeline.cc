@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "dataplane/fastpath/limit_values.h"
 #include "dataplane/fastpath/parse.h"
 #include "dataplane/fastpath/prefetch.h"
 #include "dataplane/fastpath/rewrite.h"
@@ -36,6 +37,7 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
               .workers = wanted.workers,
               .seed = random_unless(wanted.hash_seed)},
              counter_block.capacity()},
+      attacks{flows.capacity(), random_unless(wanted.hash_seed)},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
                       : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
@@ -179,7 +181,10 @@ void Pipeline::process(const image::Image& image, const image::Moment& moment,
                        std::span<Fate> fates) noexcept {
   Impl& impl = *impl_;
   impl.now = std::max(impl.now, now);
-  impl.limits.begin(image, generation);
+  if (generation != impl.limits.generation()) [[unlikely]] {
+    impl.limits.begin(image, generation);
+    impl.attacks.begin(attack_thresholds(image), impl.options.workers);
+  }
   const BurstContext context{
       image, moment, generation, impl.now, flow_time(impl.now), impl.limits.polices()};
   fates = fates.first(frames.size());

@@ -118,7 +118,8 @@ std::vector<TerminalSlot> terminals(const WorldOptions& options) {
 }
 
 // None, and the limits that hold by default.
-void put_translations(Writer& writer) {
+void put_translations(Writer& writer, const WorldOptions& options,
+                      const std::vector<LimitRecord>& limits) {
   writer.put(Section::kNatPrefixes, std::vector<NatPrefix>{});
   writer.put(Section::kPublishes, std::vector<PublishRecord>{});
   writer.put(Section::kPublishEndpoints, std::vector<PublishEndpoint>{});
@@ -127,12 +128,21 @@ void put_translations(Writer& writer) {
   writer.put(Section::kNptPrefixes, std::vector<NptRecord>{});
   writer.put(Section::kSourceEgress, std::vector<SourceEgress>{});
   writer.put(Section::kTranslates, std::vector<TranslateRecord>{});
-  writer.put(Section::kLimits, std::vector<LimitRecord>{});
+  writer.put(Section::kLimits, limits);
   writer.put(Section::kTimeouts, std::vector<TimeoutRecord>{TimeoutRecord{}});
-  writer.put(Section::kGatewayLimits, std::vector<GatewayLimits>{GatewayLimits{}});
+  writer.put(Section::kGatewayLimits, std::vector<GatewayLimits>{options.gateway_limits});
 }
 
 AlignedBytes build(const WorldOptions& options) {
+  std::vector<LimitRecord> limits;
+  const auto limits_of = [&limits](const std::optional<LimitRecord>& wanted) {
+    if (!wanted) return kNoLimits;
+    limits.push_back(*wanted);
+    return static_cast<std::uint16_t>(limits.size() - 1);
+  };
+  const std::uint16_t unit_limits = limits_of(options.unit_limits);
+  const std::uint16_t service_limits = limits_of(options.service_limits);
+  const std::uint16_t rule_limits = limits_of(options.rule_limits);
   Build b;
   object(b, 0, "0.0.0.0/0", kNoUnit, kNoZoneSet);
   object(b, 0, "::/0", kNoUnit, kNoZoneSet);
@@ -174,6 +184,7 @@ AlignedBytes build(const WorldOptions& options) {
   std::vector<UnitRecord> units{admission(Admission::kOpen, 0), admission(Admission::kBound, 0),
                                 admission(Admission::kOpen, 0), admission(Admission::kOpen, 3),
                                 admission(Admission::kOpen, 2)};
+  units[0].limits = units[1].limits = unit_limits;
   for (unsigned i = 0; i < options.extra_units; ++i) {
     const std::string where = "20." + std::to_string(i >> 8) + "." + std::to_string(i & 255) +
                               ".0/24";
@@ -272,8 +283,10 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kAtoms, b.atoms);
   writer.put(Section::kUnits, units);
   writer.put(Section::kServices,
-             std::vector<ServiceRecord>{{1, published, 0, kNoLimits, 0, Helper::kOff}});
-  writer.put(Section::kRules, std::vector<RuleRecord>(4, RuleRecord{1, 0, 0, 0, kNoLimits, 0}));
+             std::vector<ServiceRecord>{{1, published, 0, service_limits, 0, Helper::kOff}});
+  std::vector<RuleRecord> rules(4, RuleRecord{1, 0, 0, 0, kNoLimits, 0});
+  rules[0].limits = rule_limits;
+  writer.put(Section::kRules, rules);
   writer.put(Section::kTerminals, terminals(options));
   writer.put(Section::kSourceClasses, std::vector<std::uint32_t>(kColumns, 0));
   writer.put(Section::kPortMaps, maps);
@@ -295,7 +308,7 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kPortAddresses, b.port_addresses);
   writer.put(Section::kRoutes, b.routes);
   writer.put(Section::kNeighbours, std::vector<NeighbourRecord>{});
-  put_translations(writer);
+  put_translations(writer, options, limits);
   return writer.finish();
 }
 

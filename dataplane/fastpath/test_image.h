@@ -33,6 +33,10 @@ struct WorldOptions {
   // Rule 0 is there, and rule 2 audits, only while this holds; its schedule is kNone.
   std::optional<image::ConditionRecord> when{};
   net::MacAddress bound_mac{2, 0, 0, 0, 0, 0x55};
+  std::optional<image::LimitRecord> unit_limits{};     // of units 0 and 1
+  std::optional<image::LimitRecord> service_limits{};  // of service 0
+  std::optional<image::LimitRecord> rule_limits{};     // of rule 0
+  image::GatewayLimits gateway_limits{};
   unsigned extra_units{0};  // for benchmarks: as many /24 of 20.0.0.0/8 by lan, units 5 and on
 };
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <span>
 
+#include "dataplane/fastpath/attack_detector.h"
 #include "dataplane/fastpath/event_log.h"
 #include "dataplane/fastpath/flow_limits.h"
 #include "dataplane/fastpath/flow_table.h"
@@ -63,7 +64,14 @@ struct Pipeline::Impl {
                                  FlowRecord& flow, unsigned direction, bool from_initiator,
                                  Fate& fate) noexcept;
   void open_flow(const BurstContext& context, const PacketInfo& info, std::uint64_t hash,
-                 const Opening& opening, const Routes& routes, Fate& fate) noexcept;
+                 const Opening& opening, const Routes& routes, const Limits::Claim& claim,
+                 Fate& fate) noexcept;
+  // watch.cc: whether a first packet, a packet of an ICMP flow, a flow's end belong to an attack.
+  void watch_first_packet(const BurstContext& context, const PacketInfo& info,
+                          const Limits::Claim& claim, const Fate& fate) noexcept;
+  void watch_icmp(const BurstContext& context, const FlowRecord& flow, PortId in) noexcept;
+  void watch_end(const FlowRecord& flow, Tick at, FlowEnd end) noexcept;
+  void tell_of_flow(const Sighting& sighting, const FlowRecord& flow, PortId in, Tick at) noexcept;
   void end_flow(FlowRecord& flow, Tick now, FlowEnd end) noexcept;
 
   // The last stage of judgement: TTL and MTU, then the next hop.
@@ -84,6 +92,7 @@ struct Pipeline::Impl {
   EventLog log;
   FlowTable flows;
   Limits limits;
+  AttackDetector attacks;
   PortTable ports;
   Tick now{0};                    // the highest so far
   Tick rotated{0};                // up to when `rotation_due` has grown

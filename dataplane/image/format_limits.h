@@ -42,11 +42,19 @@ struct GatewayLimits {
   std::uint16_t fragment_seconds_v6{60};     // never 0; RFC 8200 section 4.5
   std::uint8_t fragment_source_percent{25};  // of the fragment store, for one source; 1 to 100
   std::uint8_t syn_cookies{1};               // 0 or 1
-  // While the flow table is fuller than `share_from_percent` one source or unit may have no more
-  // than `share_percent` of it. 1 to 100; from 100: never asked.
+  // While the flow table is fuller than `share_from_percent`, a unit (or what comes in by one port
+  // from sources of no unit) may have no more than `share_percent` of it, or than an equal part
+  // where that is more. 1 to 100; from 100: never asked.
   std::uint8_t share_from_percent{90};
   std::uint8_t share_percent{10};
+  // From how many on an attack is told of; it stops nothing. 0: never.
+  std::uint32_t syn_flood{1000};       // SYNs in vain towards one destination in a second
+  std::uint32_t udp_flood{50'000};     // new UDP flows towards one destination in a second
+  std::uint32_t icmp_flood{2000};      // echo requests and replies of one destination in a second
+  std::uint32_t vertical_scan{100};    // ports that one source tries in vain in a minute
+  std::uint32_t horizontal_scan{200};  // targets that one source tries in vain in a minute
+  std::uint32_t fan_out{32};  // targets whose tcp/445 or tcp/3389 one source turns to in a minute
 };
-static_assert(sizeof(GatewayLimits) == 28);
+static_assert(sizeof(GatewayLimits) == 52);
 
 }  // namespace meiguan::image
