@@ -302,6 +302,11 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
     fate.reason = reason;
     return;
   }
+  // RFC 1812 section 5.3.4: what was sent to all must not be forwarded to one.
+  if (info.to_group && !packet.consumed) {
+    fate.reason = Reason::kFrameGroup;
+    return;
+  }
   if (packet.consumed || routes.to_gateway) {
     fate.reason = Reason::kForGateway;
     fate.step = NextStep::kConsume;

@@ -39,6 +39,7 @@ struct PacketInfo {
   std::uint16_t icmp_code{0};
   std::uint16_t tag{0};  // the 802.1Q control field
   bool tagged{false};
+  bool to_group{false};       // the frame's destination is a broadcast or multicast MAC
   bool dont_fragment{false};  // also true of all IPv6
 
   std::uint16_t l3_offset{0};     // of the IP header; 0 when not IP

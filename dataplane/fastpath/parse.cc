@@ -1,5 +1,7 @@
 #include "dataplane/fastpath/parse.h"
 
+#include <array>
+
 #include "dataplane/net/checksum.h"
 
 namespace meiguan::fastpath {
@@ -25,16 +27,33 @@ Reason parse_arp(Reader& reader, PacketInfo& info) noexcept {
   return Reason::kAllowed;
 }
 
-// RFC 791, RFC 1812 section 5.3.13: what an option says of its own length must fit. Source routes
-// would lead a packet past the decision; record route and timestamp tell the network's shape
-// (RFC 7126 sections 4.3 to 4.6).
+constexpr std::uint8_t kEnd = 0;
+constexpr std::uint8_t kNoOperation = 1;
+
+// Source routes would lead a packet past the decision; record route and timestamp tell the
+// network's shape (RFC 7126 sections 4.3 to 4.6). The others are obsolete (RFC 6814) and to be
+// dropped by the other sections of chapter 4: no sender of today means well by them. What is left
+// are labels, router alert, which asks nothing of us, and what nobody knows, which passes as RFC
+// 1812 section 4.2.2.6 wants it.
+constexpr auto kForbiddenOptions = [] {
+  std::array<bool, 256> forbidden{};
+  constexpr unsigned kRecordRoute = 7;
+  constexpr unsigned kTimestamp = 68;
+  constexpr unsigned kLooseSourceRoute = 131;
+  constexpr unsigned kStrictSourceRoute = 137;
+  for (const unsigned type : {kRecordRoute, kTimestamp, kLooseSourceRoute, kStrictSourceRoute}) {
+    forbidden[type] = true;
+  }
+  // Probe and reply MTU, Encode, Traceroute, Stream ID, VISA, EIP, Address Extension, Selective
+  // Directed Broadcast, DPS, UMP, FINN.
+  for (const unsigned type : {11U, 12U, 15U, 82U, 136U, 142U, 145U, 147U, 149U, 151U, 152U, 205U}) {
+    forbidden[type] = true;
+  }
+  return forbidden;
+}();
+
+// RFC 791, RFC 1812 section 5.3.13: what an option says of its own length must fit.
 Reason judge_options(Reader options) noexcept {
-  constexpr std::uint8_t kEnd = 0;
-  constexpr std::uint8_t kNoOperation = 1;
-  constexpr std::uint8_t kRecordRoute = 7;
-  constexpr std::uint8_t kTimestamp = 68;
-  constexpr std::uint8_t kLooseSourceRoute = 131;
-  constexpr std::uint8_t kStrictSourceRoute = 137;
   std::uint8_t type;
   while (options.read(type) && type != kEnd) {
     if (type == kNoOperation) continue;
@@ -42,10 +61,7 @@ Reason judge_options(Reader options) noexcept {
     if (!options.read(length) || length < 2 || !options.skip(length - 2U)) {
       return Reason::kIpOptionInvalid;
     }
-    if (type == kRecordRoute || type == kTimestamp || type == kLooseSourceRoute ||
-        type == kStrictSourceRoute) {
-      return Reason::kIpOptionForbidden;
-    }
+    if (kForbiddenOptions[type]) return Reason::kIpOptionForbidden;
   }
   return Reason::kAllowed;
 }
@@ -79,12 +95,16 @@ Reason finish_ip(Reader& reader, PacketInfo& info) noexcept {
   return parse_transport(reader, info);
 }
 
-}  // namespace
-
-void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept {
+void parse_frame(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept {
   Reader reader{frame};
   net::EthernetHeader ethernet;
   if (!reader.read(ethernet)) return;
+  // IEEE 802.3 section 3.2.3: no station's own address is a group's.
+  if ((ethernet.source[0] & 1) != 0) [[unlikely]] {
+    info.reason = Reason::kFrameGroup;
+    return;
+  }
+  info.to_group = (ethernet.destination[0] & 1) != 0;
   std::uint16_t type = ethernet.type.host();
   std::uint16_t l3_offset = sizeof ethernet;
   if (type == net::ether_type::kVlan || type == net::ether_type::kServiceVlan) [[unlikely]] {
@@ -113,6 +133,15 @@ void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept {
     case net::ether_type::kArp: info.reason = parse_arp(reader, info); return;
     default: info.reason = Reason::kFrameType; return;
   }
+}
+
+}  // namespace
+
+void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept {
+  parse_frame(frame, info);
+  // What came to all is known by no flow: `judge_packet` looks whom it is for.
+  if (info.to_group) [[unlikely]]
+    info.match_mask = 0;
 }
 
 // RFC 1812 section 5.2.2, but that version and lengths come before the checksum, which cannot be
@@ -150,7 +179,10 @@ Reason parse_ipv4(Reader& reader, PacketInfo& info) noexcept {
   info.dont_fragment = (fragment & net::Ipv4Header::kDontFragment) != 0;
   const bool more = (fragment & net::Ipv4Header::kMoreFragments) != 0;
   const std::size_t offset = (fragment & net::Ipv4Header::kOffsetMask) * 8U;
-  if (more || offset != 0) [[unlikely]] {
+  constexpr unsigned kNotWhole = 0xffff & ~unsigned{net::Ipv4Header::kDontFragment};
+  if ((fragment & kNotWhole) != 0) [[unlikely]] {
+    // RFC 791 section 3.1: the first flag is reserved and must be zero.
+    if ((fragment & net::Ipv4Header::kReservedFlag) != 0) return Reason::kIpHeaderInvalid;
     info.kind = PacketKind::kFragment;
     if (const Reason reason = judge_fragment(ip.protocol, offset, reader.left(), more,
                                              header_bytes);
@@ -167,6 +199,8 @@ Reason parse_ipv6(Reader& reader, PacketInfo& info) noexcept {
   if (!reader.read(ip)) return Reason::kIpTruncated;
   if (ip.version_class_label.host() >> 28 != 6) return Reason::kIpHeaderInvalid;
   const std::size_t payload = ip.payload_length.host();
+  // RFC 2675 section 3: a jumbogram is longer than any frame; what says to be one is none.
+  if (payload == 0 && ip.next_header == net::protocol::kHopByHop) return Reason::kJumbogram;
   // 65535 bytes of payload and the header would not fit `ip_bytes`; no frame is as long.
   if (payload > 65535 - sizeof ip || !reader.limit(payload)) return Reason::kIpTruncated;
 

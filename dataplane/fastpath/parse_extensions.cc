@@ -18,16 +18,29 @@ constexpr int kMostHeaders = 8;
 enum Rank : int { kNone, kHopByHop, kEarlyOptions, kRouting, kFragment, kLateOptions };
 
 // Type, length, value; one type is a single byte. A jumbogram (RFC 2675) is longer than a frame.
-bool options_fit(Reader options) noexcept {
+Reason judge_options(Reader options) noexcept {
   constexpr std::uint8_t kPad1 = 0;
   constexpr std::uint8_t kJumbo = 0xc2;
   std::uint8_t type;
   while (options.read(type)) {
     if (type == kPad1) continue;
     std::uint8_t length;
-    if (!options.read(length) || !options.skip(length) || type == kJumbo) return false;
+    if (!options.read(length) || !options.skip(length)) return Reason::kExtensionInvalid;
+    if (type == kJumbo) return Reason::kJumbogram;
   }
-  return true;
+  return Reason::kAllowed;
+}
+
+// A source route leads a packet to where the decision did not look: type 0 is deprecated whole (RFC
+// 5095), segments of any other type are only for the routers of one domain (RFC 8754 section 5.1,
+// RFC 6554). Type 2 with its one segment names the destination once more, as its home address (RFC
+// 6275 section 6.4).
+bool leads_on(const net::ExtensionHeader& header) noexcept {
+  constexpr std::uint8_t kSourceRoute = 0;
+  constexpr std::uint8_t kHomeAddress = 2;
+  if (header.type == kSourceRoute) return true;
+  return header.segments_left != 0 &&
+         !(header.type == kHomeAddress && header.length == 2 && header.segments_left == 1);
 }
 
 Reason walk_fragment(Reader& reader, std::uint8_t& next, Extensions& found) noexcept {
@@ -89,10 +102,10 @@ Reason walk_extensions(Reader& reader, std::uint8_t& next, Extensions& found) no
       return found.first_fragment ? Reason::kFragmentInvalid : Reason::kExtensionInvalid;
     }
     if (type == net::protocol::kRouting) {
-      // RFC 5095 deprecates type 0, a source route.
-      if (header.type == 0) return Reason::kRoutingHeaderForbidden;
-    } else if (!whole.skip(2) || !options_fit(whole)) {
-      return Reason::kExtensionInvalid;
+      if (leads_on(header)) return Reason::kRoutingHeaderForbidden;
+    } else {
+      if (!whole.skip(2)) return Reason::kExtensionInvalid;
+      if (const Reason reason = judge_options(whole); reason != Reason::kAllowed) return reason;
     }
     next = header.next_header;
   }

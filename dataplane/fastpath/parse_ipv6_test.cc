@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(headers) {
       {"payload length 0 and tcp", v6(kTcp, kSyn, {.payload_length = std::uint16_t{0}}),
        Reason::kTransportTruncated},
       {"payload length 0 and hop-by-hop",
-       v6(kHbh, options(kTcp), {.payload_length = std::uint16_t{0}}), Reason::kExtensionInvalid},
+       v6(kHbh, options(kTcp), {.payload_length = std::uint16_t{0}}), Reason::kJumbogram},
       {"payload length 65535", v6(kTcp, kSyn, {.payload_length = std::uint16_t{65535}}),
        Reason::kIpTruncated},
   });
@@ -104,8 +104,7 @@ BOOST_AUTO_TEST_CASE(extension_headers) {
        Reason::kExtensionInvalid},
       {"option without a length", v6(kHbh, Bytes{kTcp, 0, 0, 0, 0, 0, 0, 5} + kSyn),
        Reason::kExtensionInvalid},
-      {"jumbo option", v6(kHbh, Bytes{kTcp, 0, 0xc2, 4, 0, 1, 0, 0} + kSyn),
-       Reason::kExtensionInvalid},
+      {"jumbo option", v6(kHbh, Bytes{kTcp, 0, 0xc2, 4, 0, 1, 0, 0} + kSyn), Reason::kJumbogram},
       {"router alert", v6(kHbh, Bytes{kTcp, 0, 5, 2, 0, 0, 1, 0} + kSyn), Reason::kAllowed},
       {"transport cut behind it", v6(kOptions, options(kTcp) + Bytes(10)),
        Reason::kTransportTruncated},
@@ -113,6 +112,26 @@ BOOST_AUTO_TEST_CASE(extension_headers) {
   const PacketInfo info = parsed(v6(kHbh, options(kOptions) + options(kTcp) + kSyn));
   BOOST_TEST(int{info.protocol} == int{kTcp});
   BOOST_TEST(info.key.destination_port == 443);
+}
+
+// RFC 5095, RFC 8754 section 5.1, RFC 6275 section 6.4: no segment is left but a home address.
+BOOST_AUTO_TEST_CASE(routing_headers_that_lead_on) {
+  const auto routing = [](std::uint8_t type, std::uint8_t left, std::uint8_t addresses) {
+    Bytes header{kTcp, static_cast<std::uint8_t>(2 * addresses), type, left, 0, 0, 0, 0};
+    header.resize(8U + 16U * addresses, 0x20);
+    return v6(kRouting, header + kSyn);
+  };
+  check({
+      {"type 0, none left", routing(0, 0, 1), Reason::kRoutingHeaderForbidden},
+      {"type 1", routing(1, 1, 1), Reason::kRoutingHeaderForbidden},
+      {"type 2, the home address", routing(2, 1, 1), Reason::kAllowed},
+      {"type 2 of two addresses", routing(2, 1, 2), Reason::kRoutingHeaderForbidden},
+      {"type 2, two left", routing(2, 2, 1), Reason::kRoutingHeaderForbidden},
+      {"type 3", routing(3, 1, 1), Reason::kRoutingHeaderForbidden},
+      {"type 4, none left", routing(4, 0, 2), Reason::kAllowed},
+      {"type 4, one left", routing(4, 1, 2), Reason::kRoutingHeaderForbidden},
+      {"type 253", routing(253, 1, 1), Reason::kRoutingHeaderForbidden},
+  });
 }
 
 // RFC 8200 section 4.5, RFC 6946, RFC 7112, RFC 3128.

@@ -136,6 +136,10 @@ BOOST_AUTO_TEST_CASE(ipv4_options) {
       {"timestamp", options({68, 8, 5, 0, 0, 0, 0, 0}), Reason::kIpOptionForbidden},
       {"loose source route", options({1, 131, 7, 4, 10, 0, 0, 1}), Reason::kIpOptionForbidden},
       {"strict source route", options({137, 7, 4, 10, 0, 0, 1}), Reason::kIpOptionForbidden},
+      {"traceroute", options({82, 4, 0, 0}), Reason::kIpOptionForbidden},
+      {"stream id", options({136, 4, 0, 0}), Reason::kIpOptionForbidden},
+      {"security label", options({134, 6, 0, 0, 0, 1}), Reason::kAllowed},
+      {"unknown", options({158, 4, 0, 0}), Reason::kAllowed},
       {"length 0", options({130, 0, 0, 0}), Reason::kIpOptionInvalid},
       {"length 1", options({130, 1, 0, 0}), Reason::kIpOptionInvalid},
       {"beyond the header", options({130, 5, 0, 0}), Reason::kIpOptionInvalid},
@@ -160,6 +164,8 @@ BOOST_AUTO_TEST_CASE(ipv4_fragments) {
       {"tcp at offset 1", v4(6, Bytes(32), {.fragment = kMore | 1}), Reason::kFragmentInvalid},
       {"udp at offset 1", v4(17, Bytes(32), {.fragment = kMore | 1}), Reason::kAllowed},
       {"empty", v4(17, {}, {.fragment = 7}), Reason::kFragmentInvalid},
+      {"the reserved flag", v4(6, segment, {.fragment = 0x8000}), Reason::kIpHeaderInvalid},
+      {"the reserved flag and DF", v4(6, segment, {.fragment = 0xc000}), Reason::kIpHeaderInvalid},
   });
   BOOST_TEST((parse_exactly(v4(6, segment, {.fragment = kMore})).kind == PacketKind::kFragment));
   BOOST_TEST(parse_exactly(v4(6, segment, {.fragment = 0x4000})).dont_fragment);
@@ -223,14 +229,25 @@ BOOST_AUTO_TEST_CASE(udp_and_sctp) {
       {"port 0", sctp(0, 0, init), Reason::kPortZero},
       {"11 bytes", v4(132, Bytes(11)), Reason::kTransportTruncated},
   });
+  // Which of them may open a flow (RFC 9260 sections 5.1 and 8.3).
+  const auto without_flow = [](const Bytes& frame) {
+    return name_of_reason(parse_exactly(frame).without_flow);
+  };
+  BOOST_TEST(without_flow(sctp(1000, 0, init)) == "allowed");
+  BOOST_TEST(without_flow(sctp(1000, 5, {4, 0, 0, 8, 0, 1, 0, 4})) == "allowed");
+  BOOST_TEST(without_flow(sctp(1000, 5, data)) == "sctp-no-state");
+  BOOST_TEST(without_flow(sctp(1000, 5, data + Bytes{4, 0, 0, 8, 0, 1, 0, 4})) == "sctp-no-state");
 }
 
-// Legal whatever they carry: no ports to be judged by.
+// Legal whatever they carry: no ports to be judged by, and of three a header that is known.
 BOOST_AUTO_TEST_CASE(other_protocols) {
   check({
       {"gre", v4(47, Bytes(4)), Reason::kAllowed},
       {"esp", v4(50, Bytes(16)), Reason::kAllowed},
       {"ah", v4(51, Bytes(24)), Reason::kAllowed},
+      {"gre, cut", v4(47, Bytes(3)), Reason::kTransportTruncated},
+      {"esp, cut", v4(50, Bytes(7)), Reason::kTransportTruncated},
+      {"ah, cut", v6(51, Bytes(11)), Reason::kTransportTruncated},
       {"ospf", v4(89, Bytes(24)), Reason::kAllowed},
       {"unknown and empty", v4(253, {}), Reason::kAllowed},
       {"esp over v6", v6(50, Bytes(16)), Reason::kAllowed},

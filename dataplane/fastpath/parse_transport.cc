@@ -62,7 +62,8 @@ Reason parse_udp(Reader& reader, PacketInfo& info) noexcept {
   return Reason::kAllowed;
 }
 
-// RFC 9260 sections 3, 6.10 and 8.5.1: an INIT travels alone and with tag 0, nothing else does.
+// RFC 9260 sections 3, 6.10 and 8.5.1: an INIT travels alone and with tag 0, nothing else does. An
+// association begins with an INIT, its way by further addresses with a heartbeat (section 8.3).
 Reason parse_sctp(Reader& reader, PacketInfo& info) noexcept {
   net::SctpHeader sctp;
   if (!reader.read(sctp)) return Reason::kTransportTruncated;
@@ -71,6 +72,7 @@ Reason parse_sctp(Reader& reader, PacketInfo& info) noexcept {
   if (info.key.source_port == 0 || info.key.destination_port == 0) return Reason::kPortZero;
   info.value = info.key.destination_port;
   bool init = false;
+  bool heartbeat = false;
   unsigned chunks = 0;
   do {
     net::SctpChunk chunk;
@@ -78,6 +80,7 @@ Reason parse_sctp(Reader& reader, PacketInfo& info) noexcept {
     const std::size_t length = chunk.length.host();
     if (length < sizeof chunk || !reader.skip(length)) return Reason::kSctpInvalid;
     init |= chunk.type == net::SctpChunk::kInit;
+    heartbeat |= chunks == 0 && chunk.type == net::SctpChunk::kHeartbeat;
     ++chunks;
     // The padding of the last chunk may be missing.
     if (!reader.skip((4 - length % 4) % 4) && !reader.skip(reader.left())) {
@@ -86,7 +89,13 @@ Reason parse_sctp(Reader& reader, PacketInfo& info) noexcept {
   } while (!reader.empty());
   const bool no_tag = sctp.verification_tag.host() == 0;
   if (init != no_tag || (init && chunks != 1)) return Reason::kSctpInvalid;
+  info.without_flow = init || heartbeat ? Reason::kAllowed : Reason::kSctpNoState;
   return Reason::kAllowed;
+}
+
+// What is judged by its number alone has at least its fixed header.
+Reason whole_header(const Reader& reader, std::size_t bytes) noexcept {
+  return reader.left() < bytes ? Reason::kTransportTruncated : Reason::kAllowed;
 }
 
 }  // namespace
@@ -100,6 +109,9 @@ Reason parse_transport(Reader& reader, PacketInfo& info) noexcept {
       return info.family == net::Family::kIpv4 ? parse_icmp(reader, info) : Reason::kIcmpInvalid;
     case net::protocol::kIcmp6:
       return info.family == net::Family::kIpv6 ? parse_icmp6(reader, info) : Reason::kIcmpInvalid;
+    case net::protocol::kGre: return whole_header(reader, 4);              // RFC 2784 section 2.1
+    case net::protocol::kEsp: return whole_header(reader, 8);              // RFC 4303 section 2
+    case net::protocol::kAuthentication: return whole_header(reader, 12);  // RFC 4302 section 2
     default: return Reason::kAllowed;
   }
 }

@@ -156,6 +156,35 @@ BOOST_AUTO_TEST_CASE(the_same_address_at_both_ends) {
   });
 }
 
+// RFC 1812 section 5.3.4, RFC 1122 section 3.3.6: what was sent to all is not forwarded to one.
+BOOST_AUTO_TEST_CASE(frames_to_groups) {
+  const auto to_group = [](Bytes frame, std::uint8_t first = 0xff) {
+    frame[0] = first;
+    return frame;
+  };
+  const Bytes plain = to("59.205.16.10");
+  Bytes from_group = plain;
+  from_group[6] |= 1;
+  check({
+      {"a unicast packet to all", kLan, to_group(plain), "frame-group", kNothing},
+      {"to a multicast MAC", kLan, to_group(plain, 1), "frame-group", kNothing},
+      {"v6", kLan, to_group(from6("2001:db8:1::9"), 0x33), "frame-group", kNothing},
+      {"for the gateway", kLan, to_group(v4("10.64.37.9", "10.64.37.1", 1, icmp(8, 0))),
+       "frame-group", kNothing},
+      {"from a group", kLan, from_group, "frame-group", kNothing},
+      {"a broadcast names itself", kLan, to_group(to("10.64.37.255")), "destination-broadcast",
+       kNothing},
+      {"dhcp discover", kLan, to_group(v4("0.0.0.0", "255.255.255.255", 17, udp(68, 67, 240))),
+       "for-gateway", kNothing},
+  });
+  // Nor by a flow that is known.
+  const World world;
+  Gate gate;
+  BOOST_TEST(gate.send(kLan, plain, world).reason() == "allowed");
+  BOOST_TEST(gate.send(kLan, to_group(plain), world).reason() == "frame-group");
+  BOOST_TEST(gate.send(kLan, plain, world).reason() == "allowed");
+}
+
 BOOST_AUTO_TEST_CASE(for_the_gateway_itself) {
   const Bytes solicitation = icmp6_packet("2001:db8:1::9", "ff02::1:ff00:1",
                                           neighbour(135, "2001:db8:1::1"), 255);
@@ -223,8 +252,12 @@ BOOST_AUTO_TEST_CASE(admission_route_isolation_rules) {
        "default-deny", "0 2 - -"},
       {"sctp", kLan,
        v4("10.64.37.9", "59.205.16.11", 132,
-          Bytes{0, 9, 0xf, 0x1c, 0, 0, 0, 5, 0, 0, 0, 0, 14, 0, 0, 4}),
+          Bytes{0, 9, 0xf, 0x1c, 0, 0, 0, 5, 0, 0, 0, 0, 4, 0, 0, 4}),
        "allowed", "0 2 - 0"},
+      {"sctp without state", kLan,
+       v4("10.64.37.9", "59.205.16.11", 132,
+          Bytes{0, 9, 0xf, 0x1c, 0, 0, 0, 5, 0, 0, 0, 0, 14, 0, 0, 4}),
+       "sctp-no-state", kNothing},
       {"udp source port 0", kLan, v4("10.64.37.9", "59.205.16.11", 17, udp(0, 53)), "allowed",
        "0 2 - 0"},
       {"extranet to dmz needs a service", kLan, to("59.205.17.9"), "default-deny", "0 4 - -"},

@@ -26,6 +26,9 @@ inline constexpr std::uint8_t kTcp = 6;
 inline constexpr std::uint8_t kUdp = 17;
 inline constexpr std::uint8_t kRouting = 43;
 inline constexpr std::uint8_t kFragment = 44;
+inline constexpr std::uint8_t kGre = 47;
+inline constexpr std::uint8_t kEsp = 50;
+inline constexpr std::uint8_t kAuthentication = 51;
 inline constexpr std::uint8_t kIcmp6 = 58;
 inline constexpr std::uint8_t kNoNextHeader = 59;
 inline constexpr std::uint8_t kDestinationOptions = 60;
@@ -76,6 +79,7 @@ struct Ipv4Header {
   Be16 checksum;
   Ipv4Bytes source;
   Ipv4Bytes destination;
+  static constexpr std::uint16_t kReservedFlag = 0x8000;
   static constexpr std::uint16_t kDontFragment = 0x4000;
   static constexpr std::uint16_t kMoreFragments = 0x2000;
   static constexpr std::uint16_t kOffsetMask = 0x1fff;
@@ -150,6 +154,7 @@ struct SctpChunk {
   std::uint8_t flags;
   Be16 length;
   static constexpr std::uint8_t kInit = 1;
+  static constexpr std::uint8_t kHeartbeat = 4;
 };
 static_assert(sizeof(SctpChunk) == 4);
 
