@@ -1,0 +1,73 @@
+"""STRICT.md, from the table."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from pathlib import Path
+
+from .case import Case, Sent
+from .differences import DIFFERENCES
+from .table import CASES, SECTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "STRICT.md"
+
+HEAD = """# The strict matrix 严格性矩阵
+
+Made by `tests/strict/`: do not edit; `UPDATE_EXPECT=1 python3 tests/strict/strict_test.py MEIGUAN` writes it anew.
+Every packet below is built by our own scripts and judged twice, by `meiguan replay` and by the running
+`meiguan-dataplane`; both must say what stands here, and what is forwarded must leave byte for byte as RFC 1812 and
+RFC 8200 want it. {packets} packets in {cases} cases. Names end in `v4` or `v6` where both families have the case.
+
+本文件由 `tests/strict/` 生成，请勿手工修改；`UPDATE_EXPECT=1 python3 tests/strict/strict_test.py MEIGUAN` 重新生成。
+下列报文全部由我们自己的脚本构造，并分别由 `meiguan replay` 和运行中的 `meiguan-dataplane` 判定，两者结论必须与本表一致；
+放行的报文必须逐字节符合 RFC 1812 与 RFC 8200。共 {cases} 个用例、{packets} 个报文。两个地址族都有的用例以 `v4`、`v6` 结尾。
+"""
+
+
+def text() -> str:
+    parts = [HEAD.format(packets=sum(len(c.sent) for c in CASES), cases=len(CASES))]
+    for section in SECTIONS:
+        title = section.english if section.english == section.chinese else f"{section.english} {section.chinese}"
+        parts.append(f"## {title}\n")
+        parts.append("| Packets 报文 | Norm and clause 标准条款 | Verdict and reason 结论与原因 |\n|---|---|---|")
+        parts += [row(case) for case in section.cases]
+        parts.append("")
+    parts.append(beside_the_kernel())
+    parts.append(reasons())
+    return "\n".join(parts)
+
+
+def row(case: Case) -> str:
+    return f"| {case.name} | {case.norm} | {ends(case.sent)} |"
+
+
+def ends(sent: tuple[Sent, ...]) -> str:
+    """One for each run of packets that end alike."""
+    words = []
+    for (verdict, reason), run in groupby(sent, key=lambda s: (s.verdict, s.reason)):
+        count = len(list(run))
+        word = {"forward": "forward", "local": "local", "drop": f"drop `{reason}`"}[verdict]
+        words.append(word + (f" ×{count}" if count > 1 else ""))
+    return ", ".join(words)
+
+
+def beside_the_kernel() -> str:
+    rows = [f"| {name} | {d.kernel} | {d.english} | {d.chinese} |" for name, d in DIFFERENCES.items()]
+    return "\n".join([
+        "## Beside the Linux kernel 与 Linux 内核对照\n",
+        "The same packets through nftables with connection tracking and the rules of `tests/strict/kernel.nft`, on "
+        "Linux 6.18.\nThe two agree on every packet but some of those in these cases. `passes`: the kernel forwards "
+        "what we drop; `drops`: the opposite.\n",
+        "同样的报文经过启用连接跟踪的 nftables（规则见 `tests/strict/kernel.nft`，Linux 6.18）。"
+        "除下列用例中的部分报文外，两者结论全部一致。\n`passes` 表示内核放行而我们丢弃，`drops` 表示相反。\n",
+        "| Case 用例 | Kernel 内核 | Why ours is right | 我们为何正确 |", "|---|---|---|---|", *rows, ""])
+
+
+def reasons() -> str:
+    used = {s.reason for c in CASES for s in c.sent if s.verdict == "drop"}
+    listed = re.findall(r'^REASON\(\w+, "([a-z0-9-]+)", k\w+, \d+, "([^"]+)", "([^"]+)"\)',
+                        (ROOT / "dataplane/fastpath/reason.def").read_text(encoding="utf-8"), re.M)
+    rows = [f"| `{name}` | {english} | {chinese} |" for name, english, chinese in listed if name in used]
+    return "\n".join(["## What the reasons say 原因说明\n", "| Reason 原因 | English | 中文 |", "|---|---|---|", *rows, ""])

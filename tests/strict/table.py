@@ -1,0 +1,28 @@
+"""All cases, in the order of STRICT.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import addresses, icmp, ip, link, state, transport
+from .case import Case
+
+
+@dataclass(frozen=True)
+class Section:
+    english: str
+    chinese: str
+    cases: tuple[Case, ...]
+
+
+SECTIONS = tuple(Section(english, chinese, tuple(cases())) for english, chinese, cases in (
+    ("Frames", "帧", link.cases),
+    ("The IP header, its options and extension headers", "IP 头、选项与扩展头", ip.cases),
+    ("Addresses", "地址", addresses.cases),
+    ("Transport headers", "传输层头", transport.cases),
+    ("ICMP", "ICMP", icmp.cases),
+    ("State", "状态", state.cases),
+))
+CASES = tuple(case for section in SECTIONS for case in section.cases)
+NAMES = {case.name for case in CASES}
+assert len(NAMES) == len(CASES), "two cases have one name"

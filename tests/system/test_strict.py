@@ -1,0 +1,80 @@
+"""The strict matrix through the running data plane: what it says, what leaves, what is counted and told."""
+
+import sys
+import tempfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+from lab import BARE, ROOT, Bench, programs, same, test, true
+
+sys.path.insert(0, str(ROOT / "tests"))
+from strict import judge, kernel, live  # noqa: E402
+from strict.case import STALE  # noqa: E402
+from strict.differences import DIFFERENCES, base  # noqa: E402
+from strict.leaving import is_own, leaving  # noqa: E402
+from strict.table import CASES  # noqa: E402
+
+AT_ONCE = [case for case in CASES if not case.timed]
+SENT = [(case, sent) for case in AT_ONCE for sent in case.sent]
+
+
+@cache
+def seen(build: Path) -> live.Seen:
+    """One run for all that is asked of it."""
+    with tempfile.TemporaryDirectory() as directory:
+        return live.run(build, AT_ONCE, Path(directory))
+
+
+@test(BARE)
+def strict_matrix_live_and_replayed_agree(bench: Bench) -> None:
+    """Every packet has the verdict, reason and out-port of the table, live as in replay."""
+    said = seen(bench.build).said
+    capture = bench.lab.directory / "strict.pcap"
+    judge.write(capture, AT_ONCE)
+    replayed = judge.replay(programs(bench.build)["meiguan"], capture)
+    found = judge.differences(SENT, said, "live") + judge.differences(SENT, replayed, "replay")
+    true(not found, "\n".join([f"{len(found)} differ", *found[:20]]))
+
+
+@test(BARE)
+def forwarded_frames_hold_nothing_stale(bench: Bench) -> None:
+    """FDP_RIP.2: what leaves is the packet alone, no padding of the frame that it came in and no rest of a buffer."""
+    out = seen(bench.build).sent
+    wanted = [leaving(sent) for _, sent in SENT if sent.verdict == "forward"]
+    forwarded = [f for f in out if not is_own(f)]
+    differ = [f"{n}: {got.hex()}, want {want.hex()}" for n, (got, want) in enumerate(zip(forwarded, wanted))
+              if got != want]
+    true(not differ, "\n".join([f"{len(differ)} of {len(wanted)} frames", *differ[:5]]))
+    same(len(forwarded), len(wanted), "forwarded frames")
+    own = [f for f in out if is_own(f)]
+    true(own, "the gateway answered something")
+    true(not [f.hex() for f in own if STALE * 2 in f], "a frame of the gateway's own holds a sender's padding")
+
+
+@test(BARE)
+def every_drop_is_counted_and_told(bench: Bench) -> None:
+    """Counters by reason are the packets sent; denial events, at their limited rate, account for all of them."""
+    found = seen(bench.build)
+    wanted = Counter(sent.reason for _, sent in SENT)
+    wanted["frame-type"] += len(live.LEAD)
+    same(dict(found.counted), dict(wanted), "packets by reason")
+    dropped = Counter(sent.reason for _, sent in SENT if sent.verdict == "drop")
+    dropped["frame-type"] += len(live.LEAD)
+    same(dict(found.told), dict(dropped), "packets that denial events account for")
+    true(sum(found.events.values()) < sum(dropped.values()), "some events were summed up")
+    same(found.lost, 0, "events lost")
+
+
+@test(BARE)
+def strict_matrix_beside_the_kernel(bench: Bench) -> None:
+    """nftables ends every packet as we do, but for the differences that STRICT.md lists with their reasons."""
+    beside = kernel.Kernel(bench.lab)
+    try:
+        beside.build()
+        found = kernel.compare(beside, AT_ONCE)
+    finally:
+        beside.close()
+    listed = {name: difference.kernel for name, difference in DIFFERENCES.items()}
+    unlisted = {name: did for name, did in found.items() if listed.get(base(name)) != did}
+    same(unlisted, {}, "differences from the kernel that are not listed")
