@@ -256,6 +256,7 @@ Outcome<void> Device::set_up_address() {
   // Neighbour discovery comes by multicast; a device without such a filter says "not supported".
   if (kind_ != DeviceKind::kPci || ::rte_eth_allmulticast_enable(id_) != 0) {
     (void)::rte_eth_promiscuous_enable(id_);
+    promiscuous_ = kind_ == DeviceKind::kPci;
   }
   return {};
 }

@@ -48,9 +48,10 @@ class Device {
   [[nodiscard]] const net::MacAddress& mac() const noexcept { return mac_; }
   [[nodiscard]] std::uint16_t receive_queues() const noexcept { return receive_queues_; }
   [[nodiscard]] std::uint16_t transmit_queues() const noexcept { return transmit_queues_; }
-  // Frames come through the kernel, so that a worker may sleep while there are none; and also those
-  // for other stations, which no hardware filters.
+  // Frames come through the kernel, so that a worker may sleep while there are none.
   [[nodiscard]] bool through_kernel() const noexcept { return through_kernel_; }
+  // No hardware filters frames for other stations.
+  [[nodiscard]] bool hears_others() const noexcept { return through_kernel_ || promiscuous_; }
 
   // Asks the link's state again; logs where it has changed. The main thread's.
   void watch_link();
@@ -82,6 +83,7 @@ class Device {
   std::uint16_t receive_queues_{0};
   std::uint16_t transmit_queues_{0};
   bool through_kernel_{false};
+  bool promiscuous_{false};  // hardware that has no filter for multicast
   std::atomic<bool> up_{true};
   rte_spinlock_t transmit_lock_ = RTE_SPINLOCK_INITIALIZER;
 };

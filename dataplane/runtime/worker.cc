@@ -139,7 +139,7 @@ void Worker::take(const InForce& in_force, std::uint16_t device,
       drop(packet, in_force.port_of_device[device], fastpath::Reason::kTooBig);
       continue;
     }
-    if (from.through_kernel() && !is_for_us(packet, from.mac())) {
+    if (from.hears_others() && !is_for_us(packet, from.mac())) {
       drop(packet, in_force.port_of_device[device], fastpath::Reason::kFrameOtherHost);
       continue;
     }
