@@ -72,6 +72,8 @@ DIFFERENCES: dict[str, Difference] = {
     "tcp-whole-connection": Difference(
         PASSES, "what follows the end is judged by the rules again within a second (FFW_RUL_EXT.1.5); Linux waits",
         "连接结束后的报文须立即重新按规则判定；Linux 还会放行一段时间"),
+    "known-flow-in-a-wrong-frame": Difference(
+        PASSES, "no station has a group address (IEEE 802.3 3.2.3)", "没有主机使用组 MAC 地址"),
     "tcp-reset-ends": Difference(
         PASSES, "what follows a reset is judged by the rules again (FFW_RUL_EXT.1.5); Linux waits",
         "复位之后的报文须重新按规则判定；Linux 还会放行一段时间"),

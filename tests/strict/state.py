@@ -21,6 +21,15 @@ class Connection:
         self.f, self.port, self.client = f, port, fresh()
         self.sent, self.heard = 1000, 5000
 
+    def stray(self, flags: int, data: bytes = b"", ahead: int = 0, port: str = "lan", **header: int) -> bytes:
+        """From the office, but the connection does not go on by it; `header` is of IP."""
+        segment = self.f.tcp(self.client, self.port, self.sent + ahead, self.heard if flags & ACK else 0, flags, data)
+        return frame(self.f.packet(6, segment, **header), port)
+
+    def stray_answer(self, flags: int, port: str = "wan", **header: int) -> bytes:
+        segment = p.tcp(self.f.server, self.f.office, self.port, self.client, self.heard, self.sent, flags)
+        return frame(self.f.packet(6, segment, self.f.server, self.f.office, **header), port)
+
     def up(self, flags: int, data: bytes = b"", ahead: int = 0, **fields) -> bytes:
         """From the office; `ahead` moves the sequence number alone."""
         ack = self.heard if flags & ACK else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import addresses, icmp, ip, link, state, transport
+from . import addresses, evasion, icmp, ip, link, state, transport
 from .case import Case
 
 
@@ -22,6 +22,7 @@ SECTIONS = tuple(Section(english, chinese, tuple(cases())) for english, chinese,
     ("Transport headers", "传输层头", transport.cases),
     ("ICMP", "ICMP", icmp.cases),
     ("State", "状态", state.cases),
+    ("Evasions", "规避", evasion.cases),
 ))
 CASES = tuple(case for section in SECTIONS for case in section.cases)
 NAMES = {case.name for case in CASES}

@@ -106,8 +106,10 @@ def sctp(f: Family) -> Iterator[Case]:
                *(sent(chunks, 9) for chunks in (data, cookie, cookie + data, p.sctp_chunk(2, 0, bytes(16)),
                                                 p.sctp_chunk(6, 0, b""), p.sctp_chunk(14, 0, b""))))
     port = fresh()
-    back = p.sctp(2905, port, 7, p.sctp_chunk(2, 0, bytes(16)))
-    yield story("sctp-association", "RFC 9260 5.1", passed(sent(init, source=port)),
+    asks, answers = (p.sctp_chunk(kind, 0, struct.pack("!IIHHI", tag, 65536, 1, 1, 1))
+                     for kind, tag in ((1, 7), (2, 9)))
+    back = p.sctp(2905, port, 7, answers)
+    yield story("sctp-association", "RFC 9260 5.1", passed(sent(asks, source=port)),
                 passed(frame(f.packet(132, back, f.server, f.office), "wan"), "lan", "wan"),
                 passed(sent(cookie, 9, port)), passed(sent(data, 9, port)))
     yield drop("sctp-header-cut", I_ + "RFC 9260 3", "transport-truncated",
