@@ -98,6 +98,12 @@ BOOST_AUTO_TEST_CASE(a_rate_bears_any_clock) {
   BOOST_TEST(burst_at(5'000) == 0U);
   BOOST_TEST(burst_at(5'100) == 1U);
   BOOST_TEST(burst_at(std::uint64_t{10} * 365 * 86'400'000) == 10U);
+  // A replay counts from 1970, and begins there.
+  next = 0;
+  constexpr std::uint64_t kJune2026 = 1'780'300'800'000;
+  BOOST_TEST(burst_at(kJune2026) == 10U);
+  BOOST_TEST(burst_at(kJune2026) == 0U);
+  BOOST_TEST(burst_at(kJune2026 + 100) == 1U);
 }
 
 // What many put on a shared clock is paid back within one burst.

@@ -99,12 +99,14 @@ void parse_frame(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept
   Reader reader{frame};
   net::EthernetHeader ethernet;
   if (!reader.read(ethernet)) return;
-  // IEEE 802.3 section 3.2.3: no station's own address is a group's.
-  if ((ethernet.source[0] & 1) != 0) [[unlikely]] {
-    info.reason = Reason::kFrameGroup;
-    return;
+  if (((ethernet.destination[0] | ethernet.source[0]) & 1) != 0) [[unlikely]] {
+    // IEEE 802.3 section 3.2.3: no station's own address is a group's.
+    if ((ethernet.source[0] & 1) != 0) {
+      info.reason = Reason::kFrameGroup;
+      return;
+    }
+    info.to_group = true;
   }
-  info.to_group = (ethernet.destination[0] & 1) != 0;
   std::uint16_t type = ethernet.type.host();
   std::uint16_t l3_offset = sizeof ethernet;
   if (type == net::ether_type::kVlan || type == net::ether_type::kServiceVlan) [[unlikely]] {

@@ -19,16 +19,17 @@ inline constexpr RateTime kRateSecond = RateTime{1000} << kRateShift;
   return milliseconds << kRateShift;
 }
 
-// Whether one more may pass now; `burst` is how far ahead the clock may run.
+// Whether one more may pass now; `burst` is how far ahead the clock may run. A clock that never ran
+// is 0, which may lie as if ahead of a now that counts from 1970, as that of a replay does.
 [[nodiscard]] constexpr bool conforms(RateTime next, RateTime now, RateTime burst) noexcept {
-  return static_cast<std::int64_t>(next - now) <= static_cast<std::int64_t>(burst);
+  return next == 0 || static_cast<std::int64_t>(next - now) <= static_cast<std::int64_t>(burst);
 }
 
 // The clock after one more has passed. It never runs further ahead than the burst and one cost, so
 // that what is charged to a clock shared by many is paid back within one burst.
 [[nodiscard]] constexpr RateTime charged(RateTime next, RateTime now, RateTime cost,
                                          RateTime burst) noexcept {
-  const RateTime from = static_cast<std::int64_t>(next - now) > 0 ? next : now;
+  const RateTime from = next != 0 && static_cast<std::int64_t>(next - now) > 0 ? next : now;
   const RateTime to = from + cost;
   const RateTime most = now + burst + cost;
   return static_cast<std::int64_t>(to - most) > 0 ? most : to;

@@ -120,6 +120,8 @@ def compare(kernel: Kernel, cases: Iterable[Case]) -> dict[str, str]:
     for case in cases:
         ours = [s.verdict == "forward" for s in case.sent]
         theirs = [kernel.forwards(s) for s in case.sent]
+        if "fragment" in case.name:  # it puts them together and sends them on when the last has come
+            ours, theirs = [any(ours)], [any(theirs)]
         if ours != theirs:
             did = {PASSES if t else DROPS for o, t in zip(ours, theirs) if o != t}
             found[case.name] = did.pop() if len(did) == 1 else "both"
