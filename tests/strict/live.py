@@ -7,6 +7,7 @@ own trace events, which are switched on before it is given its policy.
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 import subprocess
 import sys
@@ -31,37 +32,40 @@ PORTS = ("lan", "wan", "slim", "internet", "dmz")
 class Seen:
     """What the data plane did with a capture."""
 
-    said: list[Said]
-    sent: list[bytes]                                         # the frames that went out
+    said: list[Said]                                         # in order; of one worker only
+    sent: list[bytes]                                        # the frames that went out
     counted: Counter[str] = field(default_factory=Counter)   # packets by reason
     told: Counter[str] = field(default_factory=Counter)      # packets by reason, in denial events
     events: Counter[str] = field(default_factory=Counter)    # denial events by reason
     lost: int = 0
 
 
-def run(build: Path, cases: Sequence[Case], directory: Path, seconds: float = 30) -> Seen:
+def run(build: Path, cases: Sequence[Case], directory: Path, workers: int = 1, seconds: float = 30) -> Seen:
     """Judges all packets of the cases, none of which may need time to pass."""
     whose = write(directory / "in.pcap", cases, LEAD)
-    image = directory / "image"
+    image, gateway = directory / "image", directory / "gateway.toml"
+    gateway.write_text(GATEWAY.read_text(encoding="utf-8").replace("workers = 1", f"workers = {workers}"), "utf-8")
     subprocess.run([str(build / "tools/cli/meiguan"), "policy", "compile", "--policy", str(POLICY), "--gateway",
-                    str(GATEWAY), "--out", str(image)], check=True, capture_output=True, timeout=60)
-    with started(build, directory) as run_dir, DataPlane(run_dir) as dataplane:
+                    str(gateway), "--out", str(image)], check=True, capture_output=True, timeout=60)
+    cores = ",".join(str(n % (os.cpu_count() or 1)) for n in range(workers))
+    with started(build, directory, cores) as run_dir, DataPlane(run_dir) as dataplane:
         dataplane.trace(True)
         dataplane.publish(image.read_bytes())
-        seen = watch(dataplane, len(whose), seconds)
+        seen = watch(dataplane, len(whose), workers, seconds)
     seen.sent = read_pcap(directory / "out.pcap")
     return seen
 
 
 @contextlib.contextmanager
-def started(build: Path, directory: Path) -> Iterator[Path]:
+def started(build: Path, directory: Path, cores: str) -> Iterator[Path]:
     run_dir = directory / "run"
     for made in (run_dir, directory / "state"):
         made.mkdir()
     with open(directory / "log", "wb") as log:
         process = subprocess.Popen(
             [str(build / "dataplane/runtime/meiguan-dataplane"), "--run-dir", "run", "--state-dir", "state",
-             "--no-huge", "--memory", "512", "--flows", "65536", "--events", "65536", "--lang", "en"],
+             "--no-huge", "--memory", "1024", "--flows", "65536", "--events", "65536", "--worker-cores", cores,
+             "--lang", "en"],
             cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 20
@@ -81,7 +85,7 @@ def started(build: Path, directory: Path) -> Iterator[Path]:
         raise AssertionError(f"the data plane ended with {process.returncode}:\n{(directory / 'log').read_text()}")
 
 
-def watch(dataplane: DataPlane, packets: int, seconds: float) -> Seen:
+def watch(dataplane: DataPlane, packets: int, workers: int, seconds: float) -> Seen:
     fates: dict[int, Said] = {}
     told: Counter[str] = Counter()
     events: Counter[str] = Counter()
@@ -97,13 +101,15 @@ def watch(dataplane: DataPlane, packets: int, seconds: float) -> Seen:
             elif event.kind == DENIAL:
                 told[event.reason] += event.packets
                 events[event.reason] += 1
-        quiet = 0.0 if taken or len([n for n in fates if n >= 0]) < packets else quiet + 0.05
+        ended = sum(dataplane.counters().reasons.values()) - len(LEAD)
+        quiet = 0.0 if taken or ended < packets else quiet + 0.05
         if time.monotonic() > deadline:
-            raise AssertionError(f"{len(fates)} of {packets} packets have ended after {seconds:g} s")
+            raise AssertionError(f"{ended} of {packets} packets have ended after {seconds:g} s")
         time.sleep(0.05)
     counters = dataplane.counters()
     counted = +Counter({name: n for name, n in counters.reasons.items()})
-    return Seen([fates[n] for n in range(packets)], [], counted, told, events, counters.totals["events_lost"])
+    said = [fates[n] for n in range(packets)] if workers == 1 else []
+    return Seen(said, [], counted, told, events, counters.totals["events_lost"])
 
 
 def read_pcap(path: Path) -> list[bytes]:

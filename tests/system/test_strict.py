@@ -20,10 +20,10 @@ SENT = [(case, sent) for case in AT_ONCE for sent in case.sent]
 
 
 @cache
-def seen(build: Path) -> live.Seen:
+def seen(build: Path, workers: int = 1) -> live.Seen:
     """One run for all that is asked of it."""
     with tempfile.TemporaryDirectory() as directory:
-        return live.run(build, AT_ONCE, Path(directory))
+        return live.run(build, AT_ONCE, Path(directory), workers)
 
 
 @test(BARE)
@@ -41,8 +41,8 @@ def strict_matrix_live_and_replayed_agree(bench: Bench) -> None:
 def forwarded_frames_hold_nothing_stale(bench: Bench) -> None:
     """FDP_RIP.2: what leaves is the packet alone, no padding of the frame that it came in and no rest of a buffer."""
     out = seen(bench.build).sent
-    wanted = [leaving(sent) for _, sent in SENT if sent.verdict == "forward"]
-    forwarded = [f for f in out if not is_own(f)]
+    wanted = sorted(leaving(sent) for _, sent in SENT if sent.verdict == "forward")
+    forwarded = sorted(f for f in out if not is_own(f))
     differ = [f"{n}: {got.hex()}, want {want.hex()}" for n, (got, want) in enumerate(zip(forwarded, wanted))
               if got != want]
     true(not differ, "\n".join([f"{len(differ)} of {len(wanted)} frames", *differ[:5]]))
@@ -50,6 +50,17 @@ def forwarded_frames_hold_nothing_stale(bench: Bench) -> None:
     own = [f for f in out if is_own(f)]
     true(own, "the gateway answered something")
     true(not [f.hex() for f in own if STALE * 2 in f], "a frame of the gateway's own holds a sender's padding")
+
+
+@test(BARE)
+def strict_matrix_with_two_workers(bench: Bench) -> None:
+    """However packets are handed from worker to worker, as many end for each reason, and the same ones leave."""
+    one, two = seen(bench.build), seen(bench.build, 2)
+    same(dict(two.counted), dict(one.counted), "packets by reason")
+    same(Counter(f for f in two.sent if not is_own(f)) - Counter(f for f in one.sent if not is_own(f)), Counter(),
+         "frames that one worker does not let out")
+    same(len([f for f in two.sent if not is_own(f)]), len([f for f in one.sent if not is_own(f)]), "frames")
+    same(two.lost, 0, "events lost")
 
 
 @test(BARE)
