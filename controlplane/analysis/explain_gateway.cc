@@ -71,7 +71,7 @@ Step step_of(Reason reason) {
     return Step::kDestination;
   }
   if (code >= static_cast<unsigned>(Reason::kFrameShort) &&
-      code <= static_cast<unsigned>(Reason::kFragmentUnsupported)) {
+      code <= static_cast<unsigned>(Reason::kFragmentDuplicate)) {
     return Step::kWellFormed;
   }
   return Step::kForward;

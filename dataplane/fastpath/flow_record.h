@@ -47,8 +47,9 @@ struct FlowSide {
 
   [[nodiscard]] std::uint64_t packets() const noexcept { return packets_window >> 16; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_scale >> 8; }
-  void count(std::uint64_t more_bytes) noexcept {
-    packets_window += std::uint64_t{1} << 16;
+  void count(std::uint64_t more_bytes) noexcept { count(1, more_bytes); }
+  void count(std::uint64_t more_packets, std::uint64_t more_bytes) noexcept {
+    packets_window += more_packets << 16;
     bytes_scale += more_bytes << 8;
   }
 

@@ -114,7 +114,8 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
   }
   if (!may_leave(context, info, info.destination(), *route, fate)) return true;
   if (context.polices) [[unlikely]] {
-    if (!limits.police(context.image, owners_of(flow), info.ip_bytes, rate_time(context.now))) {
+    if (!limits.police(context.image, owners_of(flow), info.ip_bytes + info.more_bytes,
+                       rate_time(context.now))) {
       fate.reason = Reason::kBandwidthLimit;
       fate.step = NextStep::kDrop;
       return true;
@@ -131,6 +132,7 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
     put(flow, tcp);
     if (was_half_open && !is_half_open(flow)) limits.establish(flow.key, owners_of(flow));
     if (verdict == TcpVerdict::kOver) {
+      flow.sides[direction].count(info.more_packets, info.more_bytes);
       const bool reset = (info.tcp_flags & net::TcpHeader::kRst) != 0;
       end_flow(flow, context.now, reset ? FlowEnd::kReset : FlowEnd::kClosed);
       return true;
@@ -237,7 +239,7 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   const bool tcp = info.protocol == net::protocol::kTcp;
   Reason limit = limits.admit(context.image, claim, owners, tcp, flows.live(), rate_now);
   if (limit == Reason::kAllowed && context.polices &&
-      !limits.police(context.image, owners, info.ip_bytes, rate_now)) {
+      !limits.police(context.image, owners, info.ip_bytes + info.more_bytes, rate_now)) {
     limit = Reason::kBandwidthLimit;
   }
   if (limit != Reason::kAllowed) [[unlikely]] {
@@ -274,8 +276,8 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   log.flow(EventKind::kFlowStart, *flow, context.now);
 }
 
-void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
-                                  const std::uint8_t* frame, Fate& fate) noexcept {
+void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i, const Frame& frame,
+                                  Fate& fate) noexcept {
   const PacketInfo& info = infos[i];
   if (info.kind == PacketKind::kArp) {
     fate.reason = Reason::kForGateway;
@@ -283,7 +285,7 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
     return;
   }
   net::EthernetHeader ethernet;
-  std::memcpy(&ethernet, frame, sizeof ethernet);  // parse has read it: it is there
+  std::memcpy(&ethernet, frame.data, sizeof ethernet);  // parse has read it: it is there
   const net::MacAddress own_mac = ports.mac(context.image, fate.in);
   const net::Address own_link_local = link_local_of(own_mac);
 
@@ -313,12 +315,17 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
     return;
   }
   if (info.kind == PacketKind::kFragment) {
-    fate.reason = Reason::kFragmentUnsupported;
+    hold_fragment(context, i, frame, fate);
     return;
   }
+  judge_by_state(context, info, hashes[i], packet, routes, fate);
+}
 
+void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInfo& info,
+                                    std::uint64_t hash, const Opening& packet, const Routes& routes,
+                                    Fate& fate) noexcept {
   unsigned direction = 0;
-  FlowRecord* flow = flows.find(info.key, hashes[i], info.match_mask, direction);
+  FlowRecord* flow = flows.find(info.key, hash, info.match_mask, direction);
   if (flow != nullptr && flow->is_idle(context.flow_now)) {
     end_flow(*flow, context.now, FlowEnd::kIdle);
     flow = nullptr;
@@ -333,7 +340,7 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i,
     return;
   }
   const Limits::Claim claim = limits.claim(info.key);  // fetched while the rules are asked
-  open_flow(context, info, hashes[i], packet, routes, claim, fate);
+  open_flow(context, info, hash, packet, routes, claim, fate);
   watch_first_packet(context, info, claim, fate);
 }
 

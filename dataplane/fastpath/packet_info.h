@@ -42,8 +42,13 @@ struct PacketInfo {
   bool to_group{false};       // the frame's destination is a broadcast or multicast MAC
   bool dont_fragment{false};  // also true of all IPv6
 
-  std::uint16_t l3_offset{0};     // of the IP header; 0 when not IP
-  std::uint16_t ip_bytes{0};      // of the IP packet; Ethernet padding does not belong to it
+  std::uint16_t l3_offset{0};  // of the IP header; 0 when not IP
+  std::uint16_t ip_bytes{0};   // of the IP packet; Ethernet padding does not belong to it
+  // Of a datagram in fragments, which is judged as one packet: `ip_bytes` is that of its largest
+  // fragment and `ttl` that of the one with the least; these are the packets and bytes beside it.
+  std::uint16_t more_packets{0};
+  std::uint32_t more_bytes{0};
+
   std::uint32_t tcp_sequence{0};  // of the segment's first byte
   std::uint32_t tcp_end{0};       // the sequence number behind its last byte, SYN, FIN
   std::uint32_t tcp_acknowledgment{0};

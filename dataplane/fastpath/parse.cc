@@ -66,8 +66,8 @@ Reason judge_options(Reader options) noexcept {
   return Reason::kAllowed;
 }
 
-// The least that a first fragment must hold of its transport header (RFC 1858, RFC 3128), so that
-// none is judged by ports that a later one brings.
+// The least that a first fragment must hold of its transport header, so that none is judged by
+// ports that a later one brings.
 constexpr std::size_t least_of_first_fragment(std::uint8_t protocol) noexcept {
   switch (protocol) {
     case net::protocol::kTcp: return sizeof(net::TcpHeader);
@@ -79,13 +79,23 @@ constexpr std::size_t least_of_first_fragment(std::uint8_t protocol) noexcept {
   }
 }
 
-// `bytes` are those that the fragment carries, `offset` counts bytes.
-Reason judge_fragment(std::uint8_t protocol, std::size_t offset, std::size_t bytes, bool more,
+// RFC 1858 section 3, RFC 3128, RFC 7112 section 5: a first fragment holds the whole header chain,
+// the options of a TCP header included. `upper` holds what it has from the upper layer on.
+bool holds_header_chain(std::uint8_t protocol, const Reader& upper) noexcept {
+  if (upper.left() < least_of_first_fragment(protocol)) return false;
+  net::TcpHeader tcp;
+  return protocol != net::protocol::kTcp || !upper.peek(tcp) ||
+         (tcp.offset_reserved >> 4) * 4U <= upper.left();
+}
+
+// `part` is what the fragment carries, `offset` counts bytes.
+Reason judge_fragment(std::uint8_t protocol, std::size_t offset, const Reader& part, bool more,
                       std::size_t header_bytes) noexcept {
+  const std::size_t bytes = part.left();
   if (bytes == 0 || (more && bytes % 8 != 0)) return Reason::kFragmentInvalid;
   // The datagram that it would become part of must not be longer than any can be (ping of death).
   if (header_bytes + offset + bytes > 65535) return Reason::kFragmentInvalid;
-  if (offset == 0 && bytes < least_of_first_fragment(protocol)) return Reason::kFragmentInvalid;
+  if (offset == 0 && !holds_header_chain(protocol, part)) return Reason::kFragmentInvalid;
   if (offset == 8 && protocol == net::protocol::kTcp) return Reason::kFragmentInvalid;
   return Reason::kAllowed;
 }
@@ -186,8 +196,7 @@ Reason parse_ipv4(Reader& reader, PacketInfo& info) noexcept {
     // RFC 791 section 3.1: the first flag is reserved and must be zero.
     if ((fragment & net::Ipv4Header::kReservedFlag) != 0) return Reason::kIpHeaderInvalid;
     info.kind = PacketKind::kFragment;
-    if (const Reason reason = judge_fragment(ip.protocol, offset, reader.left(), more,
-                                             header_bytes);
+    if (const Reason reason = judge_fragment(ip.protocol, offset, reader, more, header_bytes);
         reason != Reason::kAllowed) {
       return reason;
     }
@@ -222,9 +231,7 @@ Reason parse_ipv6(Reader& reader, PacketInfo& info) noexcept {
   info.protocol = next;
   info.key.protocol = next;
   if (found.fragment) info.kind = PacketKind::kFragment;
-  if (found.first_fragment && reader.left() < least_of_first_fragment(next)) {
-    return Reason::kFragmentInvalid;  // RFC 7112: the first fragment holds the whole header chain
-  }
+  if (found.first_fragment && !holds_header_chain(next, reader)) return Reason::kFragmentInvalid;
   if (found.atomic && next == net::protocol::kIcmp6) {
     std::uint8_t type;
     // RFC 6980: neighbour discovery is never fragmented, not even into one piece.

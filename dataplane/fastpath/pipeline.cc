@@ -33,6 +33,7 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
       neighbours{neighbour_table},
       log{counter_block, events, wanted.denial_events_per_second},
       flows{wanted.flow_capacity, seed_of(wanted)},
+      fragments{wanted.fragments, seed_of(wanted)},
       limits{{.flow_capacity = flows.capacity(),
               .workers = wanted.workers,
               .seed = random_unless(wanted.hash_seed)},
@@ -111,7 +112,7 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
         done = pass_by_flow(context, info, *flow, direction, route, fate);
       }
     }
-    if (!done) judge_packet(context, i, frames[i].data, fate);
+    if (!done) judge_packet(context, i, frames[i], fate);
     // What `account` and `rewrite_frames` are about to touch.
     if (fate.unit.is_some()) prefetch(&counters.unit(fate.unit));
     if (fate.to_unit.is_some()) prefetch(&counters.unit(fate.to_unit));
@@ -126,34 +127,18 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
 
 void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame> frames,
                                     std::span<Fate> fates) noexcept {
-  // Frames of a burst often leave by the same next hop: the last one's link is kept.
-  PortId last_out;
-  net::Address last_hop;
-  bool resolved = false;
-  bool up = false;
-  net::Link link;
+  NextLink next;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     Fate& fate = fates[i];
     if (fate.step != NextStep::kSend) continue;
-    if (fate.out != last_out || fate.next_hop != last_hop) {
-      last_out = fate.out;
-      last_hop = fate.next_hop;
-      up = ports.is_up(fate.out);
-      const auto mac = neighbours == nullptr
-                           ? std::nullopt
-                           : neighbours->mac(neighbours->find(fate.out, fate.next_hop));
-      resolved = mac.has_value() || options.assume_resolved;
-      link.destination = mac.value_or(net::MacAddress{});
-      link.source = ports.mac(context.image, fate.out);
-      link.vlan = context.image.ports()[fate.out.index()].vlan;
-    }
-    if (!up) [[unlikely]] {
+    if (fate.out != next.out || fate.next_hop != next.hop) find_link(context, fate, next);
+    if (!next.up) [[unlikely]] {
       fate.reason = Reason::kPortDown;
       fate.step = NextStep::kDrop;
       continue;
     }
-    if (!resolved) fate.step = NextStep::kResolve;
-    rewrite(frames[i], infos[i], link);
+    if (!next.resolved) fate.step = NextStep::kResolve;
+    rewrite(frames[i], infos[i], next.link);
   }
 }
 
@@ -161,10 +146,10 @@ void Pipeline::Impl::account(const BurstContext& context, std::span<const Fate> 
   for (std::size_t i = 0; i < fates.size(); ++i) {
     const Fate& fate = fates[i];
     if (has_ended(fate.step)) count_packet(counters, fate, frame_bytes[i]);
-    if (verdict_of(fate.reason) == Verdict::kDrop) {
+    if (verdict_of(fate.reason) == Verdict::kDrop && fate.step != NextStep::kHold) {
       log.denial(infos[i], fate, space_of(context.image, fate.in), context.now);
     }
-    if (trace) {
+    if (trace && fate.step != NextStep::kHold) {
       log.packet(infos[i], fate, space_of(context.image, fate.in), sequence, context.now);
     }
     ++sequence;
@@ -188,6 +173,8 @@ void Pipeline::process(const image::Image& image, const image::Moment& moment,
   const BurstContext context{
       image, moment, generation, impl.now, flow_time(impl.now), impl.limits.polices()};
   fates = fates.first(frames.size());
+  if (generation != impl.fragment_generation) [[unlikely]]
+    impl.renew_fragments(context);
   impl.parse_frames(context, frames, fates);
   impl.judge_packets(context, frames, fates);
   impl.rewrite_frames(context, frames, fates);
@@ -198,6 +185,7 @@ void Pipeline::expire(Tick now) noexcept {
   Impl& impl = *impl_;
   impl.now = std::max(impl.now, now);
   impl.log.flush_denials(impl.now);
+  impl.fragments.expire(impl.now);
   // Once round in 1.024 s, in small steps; what a call leaves is done by the next ones.
   constexpr std::uint64_t kMostSteps = 256;
   const std::uint64_t round = std::uint64_t{impl.flows.capacity()} << 10;
@@ -227,11 +215,19 @@ void Pipeline::end_all(Tick now, FlowEnd end) noexcept {
     FlowRecord& flow = impl_->flows.record(i);
     if (flow.live()) impl_->end_flow(flow, impl_->now, end);
   }
+  impl_->fragments.give_up_all(true);
   impl_->log.flush_all(impl_->now);
 }
 
-std::size_t Pipeline::released(std::span<Frame> /*frames*/, std::span<Fate> /*fates*/) noexcept {
-  return 0;
+std::size_t Pipeline::released(std::span<Frame> frames, std::span<Fate> fates) noexcept {
+  std::size_t count = 0;
+  HeldFragment part;
+  while (count < std::min(frames.size(), fates.size()) && impl_->fragments.take_released(part)) {
+    if (!part.counted) impl_->account_released(part);
+    frames[count] = part.frame;
+    fates[count++] = part.fate;
+  }
+  return count;
 }
 
 bool Pipeline::may_hold(std::span<const std::uint8_t> frame) noexcept {
@@ -249,12 +245,17 @@ void Pipeline::set_port_up(PortId port, bool up) noexcept { impl_->ports.set_up(
 void Pipeline::set_trace(bool on) noexcept { impl_->trace = on; }
 
 std::uint32_t Pipeline::owner_hash(std::span<const std::uint8_t> frame) noexcept {
-  // No secret: all workers must agree, and who owns a flow is no secret either.
-  static constexpr HashSeed kSeed = HashSeed::from(0);
   PacketInfo info;
   parse(frame, info);
   if (!info.well_formed() || !info.is_ip()) return 0;
-  return static_cast<std::uint32_t>(flow_hash(info.key, kSeed) >> 32);
+  if (FragmentPart part; read_fragment(frame, info, part)) {
+    // Ports come with the first one only: datagrams are gathered by what all of them know, and then
+    // handed to the flow's owner. Of IPv6 only the first fragment's next header counts.
+    info.key.source_port = static_cast<std::uint16_t>(part.identification);
+    info.key.destination_port = static_cast<std::uint16_t>(part.identification >> 16);
+    if (info.family == net::Family::kIpv6) info.key.protocol = 0;
+  }
+  return owner_of(info.key);
 }
 
 std::uint32_t Pipeline::live_flows() const noexcept { return impl_->flows.live(); }

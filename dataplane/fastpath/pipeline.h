@@ -67,6 +67,20 @@ struct Fate {
   net::Address next_hop;       // with kSend and kResolve
 };
 
+// The store of fragments, of one worker. A share is what one source may have in it: an address, and
+// the network (IPv4 /24, IPv6 /64) of all that are near it.
+struct FragmentOptions {
+  std::uint32_t fragments{4096};
+  std::uint32_t datagrams{1024};    // refused ones (tombstones) included
+  std::uint32_t per_datagram{128};  // 65,535 bytes over a link of 576 need 119
+  std::uint32_t source_fragments{256};
+  std::uint32_t source_datagrams{64};
+  std::uint32_t network_fragments{1024};
+  std::uint32_t network_datagrams{256};
+  Tick ipv4_ms{30'000};  // RFC 791 section 3.2, as Linux does
+  Tick ipv6_ms{60'000};  // RFC 8200 section 4.5
+};
+
 struct PipelineOptions {
   std::uint32_t flow_capacity{1U << 20};
   // Held packets are counted by the main thread when their fate is known; where nobody holds
@@ -78,8 +92,11 @@ struct PipelineOptions {
   std::uint32_t periodic_report_ms{300'000};
   // More denials than this in a second are told of by number only.
   std::uint32_t denial_events_per_second{1000};
+  FragmentOptions fragments{};
   // Limits hold for a gateway with so many pipelines: each takes an equal share.
   std::uint32_t workers{1};
+  // Which of them this is: it judges the datagrams in fragments that owner_hash gives it.
+  std::uint32_t worker{0};
 };
 
 class Pipeline {

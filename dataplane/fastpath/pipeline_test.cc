@@ -292,8 +292,6 @@ BOOST_AUTO_TEST_CASE(admission_route_isolation_rules) {
        "icmp-unsolicited", kNothing},
       {"unsolicited type", kLan, v4("10.64.37.9", "59.205.16.10", 1, icmp(17, 0)),
        "icmp-unsolicited", kNothing},
-      {"fragment", kLan, v4("10.64.37.9", "59.205.16.10", 17, Bytes(16), {.fragment = 0x2000}),
-       "fragment-unsupported", kNothing},
       {"ttl 1", kLan, v4("10.64.37.9", "59.205.16.10", 6, tcp(1, 443, "S"), {.ttl = 1}),
        "ttl-expired", "0 2 0 0"},
       {"ttl 1, but denied first", kLan,

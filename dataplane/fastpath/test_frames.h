@@ -74,6 +74,7 @@ inline Bytes ethernet(const Bytes& packet, const EthernetOptions& o = {}) {
 struct Ipv4Options {
   std::uint8_t ttl{64};
   std::uint16_t fragment{0};
+  std::uint16_t identification{0x1234};
   Bytes options{};
   std::optional<std::uint8_t> version_length{};
   std::optional<std::uint16_t> total{};
@@ -85,7 +86,7 @@ inline Bytes ipv4(std::string_view source, std::string_view destination, std::ui
   const std::size_t header = sizeof ip + o.options.size();
   ip.version_length = o.version_length.value_or(static_cast<std::uint8_t>(0x40 | header / 4));
   ip.total_length = be16(o.total.value_or(static_cast<std::uint16_t>(header + payload.size())));
-  ip.identification = be16(0x1234);
+  ip.identification = be16(o.identification);
   ip.fragment = be16(o.fragment);
   ip.ttl = o.ttl;
   ip.protocol = protocol;

@@ -13,12 +13,22 @@
 #include "dataplane/fastpath/event_log.h"
 #include "dataplane/fastpath/flow_limits.h"
 #include "dataplane/fastpath/flow_table.h"
+#include "dataplane/fastpath/fragments.h"
 #include "dataplane/fastpath/judge.h"
 #include "dataplane/fastpath/packet_info.h"
 #include "dataplane/fastpath/pipeline.h"
 #include "dataplane/fastpath/port_table.h"
+#include "dataplane/net/link.h"
 
 namespace meiguan::fastpath {
+
+// The worker that owns a flow, modulo their number. No secret: all workers must agree, and who owns
+// a flow is no secret either.
+[[nodiscard]] inline std::uint32_t owner_of(FlowKey key) noexcept {
+  static constexpr HashSeed kSeed = HashSeed::from(0);
+  key.space = 0;
+  return static_cast<std::uint32_t>(flow_hash(key, kSeed) >> 32);
+}
 
 // What a burst is judged by; one for all of its frames.
 struct BurstContext {
@@ -47,8 +57,26 @@ struct Pipeline::Impl {
     if (infos[i].well_formed()) flows.prefetch_record(hashes[i]);
   }
   // One packet, from the source kinds on: everything but a hit that needs no second look.
-  void judge_packet(const BurstContext& context, std::size_t i, const std::uint8_t* frame,
+  void judge_packet(const BurstContext& context, std::size_t i, const Frame& frame,
                     Fate& fate) noexcept;
+  // By its flow, else as the first packet of a new one; its addresses are judged.
+  void judge_by_state(const BurstContext& context, const PacketInfo& info, std::uint64_t hash,
+                      const Opening& packet, const Routes& routes, Fate& fate) noexcept;
+
+  // judge_fragment.cc: a fragment whose addresses are judged, and a datagram that is whole.
+  void hold_fragment(const BurstContext& context, std::size_t i, const Frame& frame,
+                     Fate& fate) noexcept;
+  void judge_datagram(const BurstContext& context, FragmentStore::Datagram& datagram) noexcept;
+  // Judges it as one packet; `info` becomes that packet.
+  void judge_as_one(const BurstContext& context, const FragmentStore::Datagram& datagram,
+                    PacketInfo& info, Fate& fate) noexcept;
+  [[nodiscard]] Reason judge_parts(const BurstContext& context,
+                                   const FragmentStore::Datagram& datagram, Opening packet,
+                                   Routes& routes) noexcept;
+  void count_rest(const PacketInfo& info) noexcept;
+  // A new image is in force: port numbers may mean others.
+  void renew_fragments(const BurstContext& context) noexcept;
+  void account_released(HeldFragment& part) noexcept;
   // A packet of a flow whose record is up to date. False where the flow ended with it before it
   // began: the packet is to be judged as a new one.
   [[nodiscard]] bool pass_by_flow(const BurstContext& context, const PacketInfo& info,
@@ -74,6 +102,27 @@ struct Pipeline::Impl {
   void tell_of_flow(const Sighting& sighting, const FlowRecord& flow, PortId in, Tick at) noexcept;
   void end_flow(FlowRecord& flow, Tick now, FlowEnd end) noexcept;
 
+  // Where frames leave by: kept from one to the next, which often has the same.
+  struct NextLink {
+    PortId out;
+    net::Address hop;
+    bool resolved{false};
+    bool up{false};
+    net::Link link;
+  };
+  void find_link(const BurstContext& context, const Fate& fate, NextLink& next) const noexcept {
+    next.out = fate.out;
+    next.hop = fate.next_hop;
+    next.up = ports.is_up(fate.out);
+    const auto mac = neighbours == nullptr
+                         ? std::nullopt
+                         : neighbours->mac(neighbours->find(fate.out, fate.next_hop));
+    next.resolved = mac.has_value() || options.assume_resolved;
+    next.link.destination = mac.value_or(net::MacAddress{});
+    next.link.source = ports.mac(context.image, fate.out);
+    next.link.vlan = context.image.ports()[fate.out.index()].vlan;
+  }
+
   // The last stage of judgement: TTL and MTU, then the next hop.
   [[nodiscard]] static bool may_leave(const BurstContext& context, const PacketInfo& info,
                                       const net::Address& destination,
@@ -91,6 +140,9 @@ struct Pipeline::Impl {
   const NeighbourTable* neighbours;
   EventLog log;
   FlowTable flows;
+  FragmentStore fragments;
+  std::uint32_t fragment_generation{0};
+  std::uint64_t fragment_ports{0};  // what the port numbers of held fragments mean
   Limits limits;
   AttackDetector attacks;
   PortTable ports;

@@ -23,6 +23,8 @@ constexpr unsigned kHandoverRing = 4096;
 constexpr unsigned kExceptionRing = 2048;
 constexpr unsigned kOwnFramesRing = 2048;
 constexpr unsigned kPoolCache = 256;
+constexpr std::uint32_t kHeldFragments = fastpath::FragmentOptions{}.fragments +
+                                         fastpath::kMaxBurst;
 constexpr std::uint32_t kLeastBuffers = 1U << 14;
 constexpr fastpath::Tick kLinkInterval = 500;
 constexpr fastpath::Tick kTickInterval = 50;
@@ -176,7 +178,7 @@ Outcome<void> Dataplane::open_ports(const image::Image& image) {
   }
   const auto wanted = wanted_devices(image);
   std::uint32_t buffers = kExceptionRing + kOwnFramesRing + Neighbours::kHeldInAll +
-                          workers * (kHandoverRing + 4 * kPoolCache);
+                          workers * (kHandoverRing + 4 * kPoolCache + kHeldFragments);
   std::uint16_t mtu = 1500;
   for (const Device::Wanted& device : wanted) {
     buffers += buffers_of(device);

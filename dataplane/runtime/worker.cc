@@ -44,7 +44,9 @@ Worker::Worker(unsigned number, unsigned workers, Shared& shared, fastpath::Coun
       workers_{workers},
       shared_{shared},
       counters_{counters},
-      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity, .workers = workers},
+      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity,
+                                          .workers = workers,
+                                          .worker = number},
                 counters, events, &neighbours} {
   link_up_.resize(shared.devices.size(), true);
   may_sleep_ = true;

@@ -2,14 +2,15 @@
 // The pipeline does not look at a frame's destination MAC, so that these bytes say what the frame
 // does not: the first the port, the second the time that passes and whether the policy changes, the
 // next two how long the frame is; a length below a header or above the rest means the rest, so that
-// a plain frame is a sequence of one. What must hold: every
-// frame ends with one reason, what is sent is a well-formed frame with one hop less, and the
-// counters add up.
+// a plain frame is a sequence of one. What must hold: every frame ends once and with one reason,
+// those that were held with their datagram or when its time is out; what is sent is a well-formed
+// frame with one hop less; and the counters add up.
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,11 +42,68 @@ struct Harness {
       test::World{{.lan_anti_spoof = image::AntiSpoof::kOff, .publish = true}}};
 };
 
+// A frame that was sent in, in exactly as much memory as may be touched: the headroom in front,
+// nothing behind.
+struct Input {
+  Input(const std::uint8_t* data, std::size_t size)
+      : length{size}, memory{new std::uint8_t[Frame::kHeadroom + size]} {
+    std::memcpy(memory.get() + Frame::kHeadroom, data, size);
+    parse({memory.get() + Frame::kHeadroom, size}, before);
+    may_hold = Pipeline::may_hold({memory.get() + Frame::kHeadroom, size});
+  }
+  std::size_t length;
+  std::unique_ptr<std::uint8_t[]> memory;
+  PacketInfo before;
+  bool may_hold{false};
+};
+
+void check_end(const Input& input, const Frame& frame, const Fate& fate) {
+  require(find_reason(fate.reason) != nullptr);
+  require((verdict_of(fate.reason) == Verdict::kForward) == (fate.step == NextStep::kSend));
+  require((verdict_of(fate.reason) == Verdict::kLocal) == (fate.step == NextStep::kConsume));
+  if (fate.step == NextStep::kSend) {
+    require(input.before.well_formed() && input.before.is_ip() && input.before.ttl > 1);
+    require(frame.data >= input.memory.get());
+    require(frame.data + frame.length <= input.memory.get() + Frame::kHeadroom + input.length);
+    require(ttl_of({frame.data, frame.length}) == input.before.ttl - 1);
+    require(fate.out.is_some());
+    require(fate.rule.is_some());
+  } else {
+    require(frame.data == input.memory.get() + Frame::kHeadroom && frame.length == input.length);
+  }
+  if (!input.before.well_formed()) require(verdict_of(fate.reason) == Verdict::kDrop);
+}
+
+using Held = std::map<void*, std::unique_ptr<Input>>;
+
+void take_released(test::Gate& gate, Held& held) {
+  std::array<Frame, 5> frames;
+  std::array<Fate, 5> fates;
+  while (const std::size_t count = gate.pipeline->released(frames, fates)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto input = held.find(frames[i].handle);
+      require(input != held.end());
+      check_end(*input->second, frames[i], fates[i]);
+      held.erase(input);
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Harness harness;
-  test::Gate gate{{.flow_capacity = 32, .assume_resolved = true, .hash_seed = 1}, nullptr, 16};
+  test::Gate gate{{.flow_capacity = 32,
+                   .assume_resolved = true,
+                   .hash_seed = 1,
+                   .fragments = {.fragments = 8,
+                                 .datagrams = 4,
+                                 .per_datagram = 4,
+                                 .source_fragments = 6,
+                                 .source_datagrams = 3}},
+                  nullptr,
+                  16};
+  Held held;
   std::uint64_t frames = 0;
   std::size_t world = 0;
   std::size_t at = 0;
@@ -54,9 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint8_t how = data[at + 1];
     std::size_t length = static_cast<std::size_t>(data[at + 2] << 8 | data[at + 3]);
     if (length < sizeof(net::EthernetHeader) || length > size - at) length = size - at;
-    // Exactly as much memory as may be touched: the headroom in front, nothing behind.
-    const std::unique_ptr<std::uint8_t[]> memory{new std::uint8_t[Frame::kHeadroom + length]};
-    std::memcpy(memory.get() + Frame::kHeadroom, data + at, length);
+    auto input = std::make_unique<Input>(data + at, length);
     at += length;
     if ((how & 0x80) != 0) {
       world = how & 3;
@@ -65,32 +121,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     gate.now += Tick{how & 0x7fU} * (how & 0x7fU) * 100;
 
-    Frame frame{memory.get() + Frame::kHeadroom, static_cast<std::uint32_t>(length),
-                PortId{static_cast<std::uint16_t>(where & 7)}};
-    PacketInfo before;
-    parse({frame.data, frame.length}, before);
+    Frame frame{input->memory.get() + Frame::kHeadroom, static_cast<std::uint32_t>(length),
+                PortId{static_cast<std::uint16_t>(where & 7)}, input.get()};
     Fate fate;
     gate.pipeline->process(harness.worlds[world].image(), {}, gate.generation, gate.now,
                            {&frame, 1}, {&fate, 1});
-    gate.pipeline->expire(gate.now);
     ++frames;
-
-    require(find_reason(fate.reason) != nullptr);
-    require((verdict_of(fate.reason) == Verdict::kForward) == (fate.step == NextStep::kSend));
-    require((verdict_of(fate.reason) == Verdict::kLocal) == (fate.step == NextStep::kConsume));
-    if (fate.step == NextStep::kSend) {
-      require(before.well_formed() && before.is_ip() && before.ttl > 1);
-      require(frame.data >= memory.get());
-      require(frame.data + frame.length <= memory.get() + Frame::kHeadroom + length);
-      require(ttl_of({frame.data, frame.length}) == before.ttl - 1);
-      require(fate.out.is_some());
-      require(fate.rule.is_some());
+    if (fate.step == NextStep::kHold) {
+      require(input->may_hold);
+      void* const handle = input.get();
+      held.emplace(handle, std::move(input));
     } else {
-      require(frame.data == memory.get() + Frame::kHeadroom && frame.length == length);
+      check_end(*input, frame, fate);
     }
-    if (!before.well_formed()) require(verdict_of(fate.reason) == Verdict::kDrop);
+    take_released(gate, held);
+    gate.pipeline->expire(gate.now);
+    take_released(gate, held);
+    require(held.size() <= 8);
   }
   gate.pipeline->end_all(gate.now, FlowEnd::kShutdown);
+  take_released(gate, held);
+  require(held.empty());
   std::uint64_t sum = 0;
   for (const ReasonInfo& info : kReasons) {
     sum += gate.counters.reason(info.reason).traffic.packets.value();
