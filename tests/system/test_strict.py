@@ -1,15 +1,17 @@
 """The strict matrix through the running data plane: what it says, what leaves, what is counted and told."""
 
+import random
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from lab import BARE, ROOT, Bench, programs, same, test, true
 
 sys.path.insert(0, str(ROOT / "tests"))
-from strict import judge, kernel, live  # noqa: E402
+from strict import judge, kernel, live, mutated  # noqa: E402
 from strict.case import STALE  # noqa: E402
 from strict.differences import DIFFERENCES, base  # noqa: E402
 from strict.leaving import is_own, leaving  # noqa: E402
@@ -61,6 +63,29 @@ def strict_matrix_with_two_workers(bench: Bench) -> None:
          "frames that one worker does not let out")
     same(len([f for f in two.sent if not is_own(f)]), len([f for f in one.sent if not is_own(f)]), "frames")
     same(two.lost, 0, "events lost")
+
+
+@test(BARE)
+def mutated_frames_live_and_replayed_agree(bench: Bench) -> None:
+    """On frames with bytes changed at random both say the same, and what is forwarded leaves as it should."""
+    seed = random.randrange(1 << 32)
+    capture, meiguan = bench.lab.directory / "mutated.pcap", programs(bench.build)["meiguan"]
+    whose = judge.write(capture, mutated.cases(seed, 4000))
+    # A fragment's fate may hang on time.
+    kept = [case for (case, _), said in zip(whose, judge.replay(meiguan, capture), strict=True)
+            if not said.reason.startswith("fragment-")]
+    judge.write(capture, kept)
+    replayed = judge.replay(meiguan, capture)
+    with tempfile.TemporaryDirectory() as directory:
+        live_ = live.run(bench.build, kept, Path(directory))
+    differ = [f"{case.name}: live {got}, replayed {want}: {case.sent[0].frame.hex()}"
+              for case, got, want in zip(kept, live_.said, replayed, strict=True) if got != want]
+    true(not differ, "\n".join([f"seed {seed}: {len(differ)} of {len(kept)} differ", *differ[:5]]))
+    wanted = Counter(leaving(replace(case.sent[0], out=said.out))
+                     for case, said in zip(kept, replayed) if said.verdict == "forward")
+    forwarded = Counter(f for f in live_.sent if not is_own(f))
+    same([f.hex() for f in (forwarded - wanted) + (wanted - forwarded)], [], f"seed {seed}: frames that left otherwise")
+    true(sum(wanted.values()) > 100 and len(set(said.reason for said in replayed)) > 15, f"seed {seed}: many kinds")
 
 
 @test(BARE)
