@@ -24,6 +24,10 @@ enum class EventKind : std::uint8_t {
   kPacket = 5,  // any packet, while tracing is on
   kAudit = 6,   // a first packet that an audit rule counted
   kAttack = 7,  // a flood or a scan goes on; what several tell of one attack adds up
+  // A block of ports of a pool address: `source` is the inside address, `destination` the pool's,
+  // the ports are the first and the last of the block.
+  kBlockTaken = 8,
+  kBlockReturned = 9,
 };
 
 enum class FlowEnd : std::uint8_t { kNone, kIdle, kClosed, kReset, kRevoked, kShutdown };
@@ -56,8 +60,15 @@ struct Event {
   std::uint32_t generation{0};
   AttackType attack{};  // of kAttack
   std::array<std::uint8_t, 3> reserved{};
+  // Of a translated flow: its initiator as the responder sees it, and the responder as it really
+  // is; of any other all zero.
+  net::Address translated_source;
+  net::Address translated_destination;
+  std::uint16_t translated_source_port{0};
+  std::uint16_t translated_destination_port{0};
+  std::uint32_t reserved2{0};
 };
-static_assert(sizeof(Event) == 128);
+static_assert(sizeof(Event) == 168);
 
 struct EventRingHeader {
   alignas(64) std::atomic<std::uint64_t> written{0};  // by the producer

@@ -44,7 +44,8 @@ Event event_of_packet(EventKind kind, const PacketInfo& info, const Fate& fate, 
 
 }  // namespace
 
-Event event_of_flow(EventKind kind, const FlowRecord& flow, Tick now, FlowEnd end) noexcept {
+Event event_of_flow(EventKind kind, const FlowRecord& flow, const Translation* translation,
+                    Tick now, FlowEnd end) noexcept {
   Event event;
   event.kind = kind;
   event.reason = end == FlowEnd::kRevoked ? Reason::kRevoked : Reason::kAllowed;
@@ -73,7 +74,28 @@ Event event_of_flow(EventKind kind, const FlowRecord& flow, Tick now, FlowEnd en
   event.reply_packets = flow.sides[1].packets();
   event.reply_bytes = flow.sides[1].bytes();
   event.generation = flow.generation;
+  if (translation != nullptr) {
+    event.translated_source = translation->reply.destination;
+    event.translated_destination = translation->reply.source;
+    event.translated_source_port = translation->reply.destination_port;
+    event.translated_destination_port = translation->reply.source_port;
+  }
   return event;
+}
+
+void EventLog::block(EventKind kind, const PortBlock& block, Tick now) noexcept {
+  if (ring_ == nullptr) return;
+  Event event;
+  event.kind = kind;
+  event.reason = Reason::kAllowed;
+  event.space = SpaceId{block.space};
+  event.source = block.inside;
+  event.destination = block.outside;
+  event.source_port = block.first_port;
+  event.destination_port = static_cast<std::uint16_t>(block.first_port + (block.ports - 1));
+  event.time = now;
+  event.start = now;
+  push(event);
 }
 
 void EventLog::audit(const PacketInfo& info, const Fate& fate, SpaceId space, RuleId rule,

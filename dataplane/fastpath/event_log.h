@@ -11,22 +11,26 @@
 #include "dataplane/fastpath/flow_record.h"
 #include "dataplane/fastpath/packet_info.h"
 #include "dataplane/fastpath/pipeline.h"
+#include "dataplane/fastpath/port_blocks.h"
+#include "dataplane/fastpath/translation.h"
 
 namespace meiguan::fastpath {
 
 // The fields of an event that a flow's record gives; `now` is the event's time.
-[[nodiscard]] Event event_of_flow(EventKind kind, const FlowRecord& flow, Tick now,
-                                  FlowEnd end) noexcept;
+// `translation` is the flow's, or null.
+[[nodiscard]] Event event_of_flow(EventKind kind, const FlowRecord& flow,
+                                  const Translation* translation, Tick now, FlowEnd end) noexcept;
 
 class EventLog {
  public:
   EventLog(const CounterBlock& counters, EventRing* ring, std::uint32_t denials_per_second) noexcept
       : counters_{counters}, ring_{ring}, denials_per_second_{denials_per_second} {}
 
-  void flow(EventKind kind, const FlowRecord& flow, Tick now,
+  void flow(EventKind kind, const FlowRecord& flow, const Translation* translation, Tick now,
             FlowEnd end = FlowEnd::kNone) noexcept {
-    if (ring_ != nullptr) push(event_of_flow(kind, flow, now, end));
+    if (ring_ != nullptr) push(event_of_flow(kind, flow, translation, now, end));
   }
+  void block(EventKind kind, const PortBlock& block, Tick now) noexcept;
   void audit(const PacketInfo& info, const Fate& fate, SpaceId space, RuleId rule,
              Tick now) noexcept;
   void denial(const PacketInfo& info, const Fate& fate, SpaceId space, Tick now) noexcept;

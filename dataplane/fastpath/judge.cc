@@ -31,6 +31,8 @@ Reason judge_source(const Image& image, const Opening& o, AddressKind kind,
   if (routes.back != nullptr) {
     if (routes.back->kind == RouteKind::kLocal) return Reason::kSourceOwn;
     if (routes.back->kind == RouteKind::kBroadcast) return Reason::kSourceBroadcast;
+    // The gateway's own translations alone send from there.
+    if (routes.back->kind == RouteKind::kNat) return Reason::kSpoofed;
   }
   switch (kind) {
     case AddressKind::kUnspecified:
@@ -112,6 +114,7 @@ Judgement judge_access(const Image& image, const image::Moment& moment, const Op
   Judgement judgement;
   const Subject subject = find_subject(image, space, o.source, ZoneId{port.zone});
   judgement.unit = subject.unit;
+  judgement.egress = subject.egress;
   const bool on_link = routes.back != nullptr && routes.back->kind == RouteKind::kOnLink &&
                        routes.back->port == o.in.value();
   judgement.reason = admit(image, subject, space, o.source, on_link ? o.mac : nullptr);
@@ -129,17 +132,10 @@ Judgement judge_access(const Image& image, const image::Moment& moment, const Op
     judgement.reason = Reason::kDestinationPrivate;
     return judgement;
   }
-  const Target target = find_target(image, SpaceId{out.space}, o.destination, o.protocol, out_zone);
+  Target target = find_target(image, SpaceId{out.space}, o.destination, o.protocol, out_zone);
+  target.translated = o.translated;
   judgement.to_unit = target.unit;
   judgement.service = target.service;
-  if (out.space != port.space) {
-    // No [[translate]] is in force in this format of image, so none covers the private side.
-    const image::Isolation table = isolate(image, subject, target);
-    judgement.reason = (table.bits & image::Isolation::kInternetIsolated) != 0
-                           ? Reason::kInternetIsolated
-                           : Reason::kZoneIsolated;
-    return judgement;
-  }
   const Access access = decide(image, moment, subject, target);
   judgement.reason = access.decision.reason;
   judgement.rule = access.decision.rule;

@@ -24,7 +24,8 @@ struct Opening {
   PortId in;
   const net::MacAddress* mac{nullptr};  // the frame's source; null: it is not the initiator's frame
   const net::Address* own_link_local{nullptr};  // the in-port's, made of its MAC; null: none
-  bool consumed{false};  // neighbour discovery or DHCP: for the gateway whatever its destination
+  bool translated{false};  // it was sent to a public address, and this is what stands behind that
+  bool consumed{false};    // neighbour discovery or DHCP: for the gateway whatever its destination
 };
 
 // The routes to both ends, found on the way.
@@ -41,6 +42,7 @@ struct Judgement {
   UnitId unit;
   UnitId to_unit;
   ServiceId service;
+  std::uint16_t egress{image::kNoEgress};      // the one that covers the source
   std::span<const image::AuditRecord> audits;  // each where its condition holds
 };
 

@@ -10,6 +10,7 @@
 
 #include "dataplane/fastpath/parse.h"
 #include "dataplane/fastpath/rewrite.h"
+#include "dataplane/fastpath/translate.h"
 #include "dataplane/fastpath/worker_state.h"
 
 namespace meiguan::fastpath {
@@ -158,7 +159,10 @@ void Pipeline::Impl::judge_as_one(const BurstContext& context,
 // The flow has counted one packet. Where it is gone, it counted all of them before it ended.
 void Pipeline::Impl::count_rest(const PacketInfo& info) noexcept {
   unsigned direction = 0;
-  FlowRecord* const flow = flows.find(info.key, flows.hash(info.key), info.match_mask, direction);
+  const std::uint64_t hash = flows.hash(info.key);
+  FlowRecord* const flow = info.kind == PacketKind::kIcmpError
+                               ? flows.find_quoted(info.key, hash, info.match_mask, direction)
+                               : flows.find(info.key, hash, info.match_mask, direction);
   if (flow == nullptr) return;
   if (info.kind == PacketKind::kIcmpError) direction = 1 - direction;
   flow->sides[direction].count(info.more_packets, info.more_bytes);
@@ -169,7 +173,13 @@ void Pipeline::Impl::judge_datagram(const BurstContext& context,
   PacketInfo info;
   HeldFragment& first = *fragments.first_of(datagram);
   Fate verdict = first.fate;
+  changed = false;
   judge_as_one(context, datagram, info, verdict);
+  if (changed && info.kind == PacketKind::kIcmpError && verdict.step == NextStep::kSend) {
+    // What it quotes may lie in several fragments: nobody fragments an error of 576 bytes.
+    verdict.reason = Reason::kNatUntranslatable;
+    verdict.step = NextStep::kDrop;
+  }
   if (verdict.step == NextStep::kSend) count_rest(info);
   NextLink next;
   if (verdict.step == NextStep::kSend) {
@@ -195,6 +205,7 @@ void Pipeline::Impl::judge_datagram(const BurstContext& context,
     if (leaves) {
       PacketInfo own;
       parse(bytes_of(part->frame), own);
+      if (changed) translate(part->frame.data + own.l3_offset, own, sent_as);
       rewrite(part->frame, own, next.link);
     }
     if (fate.step == NextStep::kHandOver) continue;
@@ -205,6 +216,7 @@ void Pipeline::Impl::judge_datagram(const BurstContext& context,
     }
     if (trace) log.packet(info, fate, SpaceId{part->space}, part->sequence, context.now);
   }
+  changed = false;  // of the frame that made the datagram whole
   fragments.finish(datagram);
 }
 

@@ -6,8 +6,7 @@ namespace {
 using image::RouteKind;
 using image::RouteRecord;
 
-// Behind the judgement of access, a route is worth keeping only inside its address space: nothing
-// translates from one to another in this version.
+// A route to where the packets of a side come from lies in that side's address space.
 std::uint32_t route_inside(const image::Image& image, const RouteRecord* route,
                            std::uint16_t space) noexcept {
   return route != nullptr && image.ports()[route->port].space == space ? route_number(image, *route)
@@ -112,7 +111,9 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
     report_no_route(fate);
     return true;
   }
-  if (!may_leave(context, info, info.destination(), *route, fate)) return true;
+  const net::Address& destination = flow.translated() ? send_as(info, flow, direction)
+                                                      : info.destination();
+  if (!may_leave(context, info, destination, *route, fate)) return true;
   if (context.polices) [[unlikely]] {
     if (!limits.police(context.image, owners_of(flow), info.ip_bytes + info.more_bytes,
                        rate_time(context.now))) {
@@ -184,8 +185,18 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
     judgement.reason = judge_addresses(image, first, routes);
     // What has become the gateway's own address is no flow's any more.
     if (routes.to_gateway) judgement.reason = Reason::kDefaultDeny;
+    NatPlan plan = Nat::plan_for(flow.key);
+    if (judgement.reason == Reason::kAllowed && routes.forth != nullptr &&
+        routes.forth->kind == RouteKind::kNat) {
+      const FlowKey* const kept = flow.translated() ? &flows.translation(flow).reply : nullptr;
+      judgement.reason = go_inward(context, kept, first, routes, plan);
+    }
     if (judgement.reason == Reason::kAllowed) {
       judgement = judge_access(image, context.moment, first, routes);
+    }
+    if (judgement.reason == Reason::kAllowed &&
+        !keeps_translation(context, flow, judgement, first.in, plan)) {
+      judgement.reason = Reason::kNatUntranslatable;
     }
   }
   if (judgement.reason != Reason::kAllowed) {
@@ -217,9 +228,16 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
 }
 
 void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& info,
-                               std::uint64_t hash, const Opening& opening, const Routes& routes,
+                               std::uint64_t hash, Opening opening, Routes routes,
                                const Limits::Claim& claim, Fate& fate) noexcept {
-  const Judgement judgement = judge_access(context.image, context.moment, opening, routes);
+  NatPlan plan = Nat::plan_for(info.key);
+  Reason behind = Reason::kAllowed;
+  if (routes.forth != nullptr && routes.forth->kind == RouteKind::kNat) [[unlikely]] {
+    behind = go_inward(context, nullptr, opening, routes, plan);
+  }
+  Judgement judgement = judge_access(context.image, context.moment, opening, routes);
+  // Who may not send at all is told that first.
+  if (behind != Reason::kAllowed && judgement.reason == Reason::kNoRoute) judgement.reason = behind;
   take_judgement(judgement, fate);
   const SpaceId space{info.key.space};
   for (const image::AuditRecord& audit : judgement.audits) {
@@ -248,6 +266,15 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
     return;
   }
 
+  if (flows.translations().live() != 0) [[unlikely]] {
+    // Its replies would be those of a translated flow.
+    unsigned direction = 0;
+    if (flows.find(plan.reply, flows.hash(plan.reply), match::kEither, direction) != nullptr) {
+      fate.reason = Reason::kNatUntranslatable;
+      fate.step = NextStep::kDrop;
+      return;
+    }
+  }
   FlowRecord* const flow = flows.insert(info.key, hash);
   if (flow == nullptr) [[unlikely]] {
     fate.reason = Reason::kFlowTableFull;
@@ -266,6 +293,14 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   flow->set_service(judgement.service);
   flow->route = {route_number(context.image, *routes.forth),
                  route_inside(context.image, routes.back, info.key.space)};
+  if (const Reason reason = translate_flow(context, *flow, judgement, plan);
+      reason != Reason::kAllowed) [[unlikely]] {
+    flows.erase(*flow);
+    fate.reason = reason;
+    fate.step = NextStep::kDrop;
+    return;
+  }
+  if (flow->translated()) (void)send_as(info, *flow, 0);
   if (info.protocol == net::protocol::kTcp) put(*flow, open_connection(info));
   flows.look_at(*flow, next_look(*flow, context.flow_now));
   limits.open(claim, owners, is_half_open(*flow), rate_now);
@@ -273,7 +308,7 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   counters.totals().flows_created.add(1);
   if (judgement.unit.is_some()) counters.unit(judgement.unit).flows.add(1);
   if (judgement.service.is_some()) counters.service(judgement.service).flows.add(1);
-  log.flow(EventKind::kFlowStart, *flow, context.now);
+  tell(EventKind::kFlowStart, *flow, context.now);
 }
 
 void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i, const Frame& frame,
@@ -325,7 +360,9 @@ void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInf
                                     std::uint64_t hash, const Opening& packet, const Routes& routes,
                                     Fate& fate) noexcept {
   unsigned direction = 0;
-  FlowRecord* flow = flows.find(info.key, hash, info.match_mask, direction);
+  FlowRecord* flow = info.kind == PacketKind::kIcmpError
+                         ? flows.find_quoted(info.key, hash, info.match_mask, direction)
+                         : flows.find(info.key, hash, info.match_mask, direction);
   if (flow != nullptr && flow->is_idle(context.flow_now)) {
     end_flow(*flow, context.now, FlowEnd::kIdle);
     flow = nullptr;
@@ -345,10 +382,11 @@ void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInf
 }
 
 void Pipeline::Impl::end_flow(FlowRecord& flow, Tick at, FlowEnd end) noexcept {
-  log.flow(EventKind::kFlowEnd, flow, at, end);
+  tell(EventKind::kFlowEnd, flow, at, end);
   limits.end(flow.key, owners_of(flow), is_half_open(flow));
   watch_end(flow, at, end);
   counters.totals().flows_ended.add(1);
+  if (flow.translated()) nat.leave(flows.translations(), flow.translation, flow_time(at));
   flows.erase(flow);
 }
 

@@ -7,6 +7,7 @@
 #include "dataplane/fastpath/parse.h"
 #include "dataplane/fastpath/prefetch.h"
 #include "dataplane/fastpath/rewrite.h"
+#include "dataplane/fastpath/translate.h"
 #include "dataplane/fastpath/worker_state.h"
 
 namespace meiguan::fastpath {
@@ -24,6 +25,16 @@ HashSeed seed_of(const PipelineOptions& options) {
   return HashSeed::from(random_unless(options.hash_seed));
 }
 
+std::uint32_t translations_of(const PipelineOptions& options) {
+  return options.translations != 0 ? options.translations : options.flow_capacity / 2 + 1;
+}
+
+NatOptions nat_options(const PipelineOptions& options) {
+  const std::uint32_t blocks = options.port_blocks != 0 ? options.port_blocks
+                                                        : options.flow_capacity / 64 + 16;
+  return {translations_of(options), {blocks, blocks / 4 + 16, options.worker, options.workers}};
+}
+
 }  // namespace
 
 Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_block,
@@ -32,13 +43,14 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
       counters{counter_block},
       neighbours{neighbour_table},
       log{counter_block, events, wanted.denial_events_per_second},
-      flows{wanted.flow_capacity, seed_of(wanted)},
+      flows{wanted.flow_capacity, seed_of(wanted), translations_of(wanted)},
       fragments{wanted.fragments, seed_of(wanted)},
       limits{{.flow_capacity = flows.capacity(),
               .workers = wanted.workers,
               .seed = random_unless(wanted.hash_seed)},
              counter_block.capacity()},
       attacks{flows.capacity(), random_unless(wanted.hash_seed)},
+      nat{nat_options(wanted), seed_of(wanted), log},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
                       : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
@@ -98,6 +110,7 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
     if (!info.well_formed()) [[unlikely]]
       continue;
     bool done = false;
+    changed = false;
     if (info.kind == PacketKind::kPacket) [[likely]] {
       unsigned direction = 0;
       FlowRecord* const flow = flows.find(info.key, hashes[i], info.match_mask, direction);
@@ -113,6 +126,9 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
       }
     }
     if (!done) judge_packet(context, i, frames[i], fate);
+    if (changed && fate.step == NextStep::kSend) {
+      translate(frames[i].data + info.l3_offset, info, sent_as);
+    }
     // What `account` and `rewrite_frames` are about to touch.
     if (fate.unit.is_some()) prefetch(&counters.unit(fate.unit));
     if (fate.to_unit.is_some()) prefetch(&counters.unit(fate.to_unit));
@@ -186,6 +202,7 @@ void Pipeline::expire(Tick now) noexcept {
   impl.now = std::max(impl.now, now);
   impl.log.flush_denials(impl.now);
   impl.fragments.expire(impl.now);
+  impl.nat.expire(flow_time(impl.now), impl.now);
   // Once round in 1.024 s, in small steps; what a call leaves is done by the next ones.
   constexpr std::uint64_t kMostSteps = 256;
   const std::uint64_t round = std::uint64_t{impl.flows.capacity()} << 10;
@@ -203,7 +220,7 @@ void Pipeline::expire(Tick now) noexcept {
     }
     const FlowTime age = impl.flows.looked_at(flow) - flow.start;
     if (impl.report_span != 0 && age != 0 && age % impl.report_span == 0) {
-      impl.log.flow(EventKind::kFlowPeriodic, flow, impl.now);
+      impl.tell(EventKind::kFlowPeriodic, flow, impl.now);
     }
     impl.flows.look_at(flow, impl.next_look(flow, flow_now));
   });
@@ -268,7 +285,9 @@ std::uint32_t Pipeline::list_flows(std::uint32_t cursor, std::span<Event> out,
     if (count == out.size()) return cursor;
     const FlowRecord& flow = flows.record(cursor);
     if (!flow.live()) continue;
-    out[count++] = event_of_flow(EventKind::kFlowPeriodic, flow, impl_->now, FlowEnd::kNone);
+    out[count++] = event_of_flow(EventKind::kFlowPeriodic, flow,
+                                 flow.translated() ? &flows.translation(flow) : nullptr, impl_->now,
+                                 FlowEnd::kNone);
   }
   return 0;
 }

@@ -95,8 +95,13 @@ struct PipelineOptions {
   FragmentOptions fragments{};
   // Limits hold for a gateway with so many pipelines: each takes an equal share.
   std::uint32_t workers{1};
-  // Which of them this is: it judges the datagrams in fragments that owner_hash gives it.
+  // Which of them this is: it judges the datagrams in fragments that owner_hash gives it, and of
+  // each pool address it has the ports that are its own.
   std::uint32_t worker{0};
+  // Flows that may be translated at the same time, and as many mappings; 0: half of all flows.
+  std::uint32_t translations{0};
+  // Blocks of pool ports that may be out at the same time; 0: one for 64 flows.
+  std::uint32_t port_blocks{0};
 };
 
 class Pipeline {

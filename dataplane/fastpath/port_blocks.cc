@@ -24,6 +24,14 @@ std::uint64_t PortBlocks::random() noexcept {
          fold_multiply(state_, seed_.keys[3]);
 }
 
+std::uint64_t PortBlocks::choose(const net::Address& inside, std::uint16_t space,
+                                 std::uint64_t count) noexcept {
+  constexpr HashSeed kSeed = HashSeed::from(5);
+  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(inside.bytes());
+  const std::uint64_t hash = fold_multiply(words[0] ^ kSeed.keys[0], words[1] ^ kSeed.keys[1]);
+  return (fold_multiply(hash ^ kSeed.keys[2], space ^ kSeed.keys[3]) >> 32) * count >> 32;
+}
+
 std::uint32_t PortBlocks::slot_of(const net::Address& address, std::uint16_t space,
                                   std::size_t slots) const noexcept {
   const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(address.bytes());

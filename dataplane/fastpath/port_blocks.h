@@ -106,7 +106,9 @@ class PortBlocks {
     return (free_ != kNone || used_ < blocks_.size()) &&
            (free_address_ != kNone || used_addresses_ < addresses_.size());
   }
-  [[nodiscard]] std::uint64_t random() noexcept;
+  // Which of `count` pool addresses an inside address tries first: the same on every worker.
+  [[nodiscard]] static std::uint64_t choose(const net::Address& inside, std::uint16_t space,
+                                            std::uint64_t count) noexcept;
 
  private:
   static constexpr std::uint32_t kUnit = 64;
@@ -119,6 +121,7 @@ class PortBlocks {
     std::array<std::uint64_t, kUnits / 64> taken{};
   };
 
+  [[nodiscard]] std::uint64_t random() noexcept;
   [[nodiscard]] std::uint32_t slot_of(const net::Address& address, std::uint16_t space,
                                       std::size_t slots) const noexcept;
   [[nodiscard]] std::uint32_t find_address(const net::Address& outside) const noexcept;

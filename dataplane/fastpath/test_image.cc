@@ -34,7 +34,7 @@ struct Build {
   std::vector<PortAddress> port_addresses;
 };
 
-constexpr std::uint16_t kZones = 4;  // extranet, internet, dmz, private
+constexpr std::uint16_t kZones = 5;  // extranet, internet, dmz, private, exchange
 constexpr std::uint32_t kColumns = kZones + 1;
 constexpr std::uint32_t kNoUnit = image::kNone;
 // Columns of the matrix, which has one row.
@@ -117,9 +117,47 @@ std::vector<TerminalSlot> terminals(const WorldOptions& options) {
   return slots;
 }
 
+void nat_route(Build& b, std::string_view to, std::uint32_t number) {
+  route(b, 0, to, RouteKind::kNat, kWan);
+  b.routes.back().nat = number;
+}
+
+void put_nat(Writer& writer, Build& b, const WorldOptions& options) {
+  const auto npt = NptRecord{address("2001:db8:1::"), address("2001:db8:ffff:1::"), 64, {}, 0};
+  const net::Prefix pool = prefix(options.pool);
+  const PublishEndpoint first{address("59.205.17.10"), 443, {}};
+  const PublishEndpoint second{address("59.205.17.11"), 443, {}};
+  writer.put(Section::kNatPrefixes, std::vector<NatPrefix>{{NatKind::kPool, {}, 0, 1},
+                                                           {NatKind::kPublish, {}, 0, 1},
+                                                           {NatKind::kPublish, {}, 1, 1},
+                                                           {NatKind::kTranslate, {}, 0, 1},
+                                                           {NatKind::kNpt, {}, 0, 1}});
+  const std::uint32_t ends = options.second_endpoint ? 2 : 1;
+  writer.put(Section::kPublishes,
+             std::vector<PublishRecord>{{address("203.0.113.10"), 0, 6, 0, 443, 443, 0, 0, 1, 0},
+                                        {address("203.0.113.11"), 0, 6, 0, 8000, 8001, 0, 1, ends,
+                                         0}});
+  writer.put(Section::kPublishEndpoints, std::vector<PublishEndpoint>{first, first, second});
+  writer.put(Section::kEgresses, std::vector<EgressRecord>{options.egress});
+  writer.put(Section::kPools, std::vector<PoolRecord>{{pool.address(), pool.length(), {}, 0}});
+  writer.put(Section::kNptPrefixes, std::vector<NptRecord>{npt});
+  std::vector<SourceEgress> by_source(kColumns, {kNoEgress, kNoEgress});
+  by_source[0] = by_source[2] = {0, 0};
+  writer.put(Section::kSourceEgress, by_source);
+  writer.put(Section::kTranslates,
+             std::vector<TranslateRecord>{{address("10.1.1.0"), address("10.200.1.0"), 1, 24, {}}});
+  for (std::size_t i = 0; i < b.atoms.size(); ++i) {
+    // The atom of 10.1.1.0/24 is the only one of unit 3.
+    if (b.atoms[i].unit == 3) b.atoms[i].translated = 1;
+    // Those of unit 4 with the service are published.
+    if (b.atoms[i].unit == 4 && b.targets[b.atoms[i].first_target + 1].service == 0) {
+      b.targets[b.atoms[i].first_target + 1].by_publish = 1;
+    }
+  }
+}
+
 // None, and the limits that hold by default.
-void put_translations(Writer& writer, const WorldOptions& options,
-                      const std::vector<LimitRecord>& limits) {
+void put_no_nat(Writer& writer) {
   writer.put(Section::kNatPrefixes, std::vector<NatPrefix>{});
   writer.put(Section::kPublishes, std::vector<PublishRecord>{});
   writer.put(Section::kPublishEndpoints, std::vector<PublishEndpoint>{});
@@ -128,6 +166,10 @@ void put_translations(Writer& writer, const WorldOptions& options,
   writer.put(Section::kNptPrefixes, std::vector<NptRecord>{});
   writer.put(Section::kSourceEgress, std::vector<SourceEgress>{});
   writer.put(Section::kTranslates, std::vector<TranslateRecord>{});
+}
+
+void put_limits(Writer& writer, const WorldOptions& options,
+                const std::vector<LimitRecord>& limits) {
   writer.put(Section::kLimits, limits);
   writer.put(Section::kTimeouts, std::vector<TimeoutRecord>{TimeoutRecord{}});
   writer.put(Section::kGatewayLimits, std::vector<GatewayLimits>{options.gateway_limits});
@@ -178,6 +220,18 @@ AlignedBytes build(const WorldOptions& options) {
   port(b, 0, 200, AntiSpoof::kStrict, {"10.64.40.1/24"});
   route(b, 1, "10.9.0.0/16", RouteKind::kOnLink, kCore);
 
+  if (options.nat) {
+    object(b, 0, "59.205.17.11/32", 4, 2, 0);
+    object(b, 0, "10.70.0.10/32", kNoUnit, 4, 0);
+    port(b, 4, 0, AntiSpoof::kStrict, {"10.70.0.1/24"});
+    route(b, 1, "10.70.0.0/24", RouteKind::kOnLink, kExchange);
+    nat_route(b, options.pool, 0);
+    nat_route(b, "203.0.113.10/32", 1);
+    nat_route(b, "203.0.113.11/32", 2);
+    nat_route(b, "10.200.1.0/24", 3);
+    nat_route(b, "2001:db8:ffff:1::/64", 4);
+  }
+
   const auto admission = [](Admission how, std::uint16_t zone) {
     return UnitRecord{1, how, zone, kNoLimits, 0};
   };
@@ -199,13 +253,16 @@ AlignedBytes build(const WorldOptions& options) {
   const std::vector<ZoneRecord> zones{space_zone(ZoneKind::kExtranet, 1, 0),
                                       space_zone(ZoneKind::kInternet, 0, 0),
                                       space_zone(ZoneKind::kDmz, 0, 0),
-                                      space_zone(ZoneKind::kPrivate, 1, 1)};
+                                      space_zone(ZoneKind::kPrivate, 1, 1),
+                                      space_zone(ZoneKind::kExchange, 0, 0)};
   std::vector<ZoneSet> zone_sets(kZones);
   std::vector<std::uint8_t> table;
   for (std::uint16_t from = 0; from < kZones; ++from) {
     zone_sets[from].zones[0] = std::uint64_t{1} << from;
     for (std::uint16_t to = 0; to < kZones; ++to) {
-      table.push_back(isolation(zones[from].kind, zones[to].kind, from == to).bits);
+      table.push_back(isolation(zones[from].kind, zones[to].kind, from == to,
+                                zones[from].space == zones[to].space)
+                          .bits);
     }
   }
 
@@ -242,7 +299,7 @@ AlignedBytes build(const WorldOptions& options) {
   const std::uint8_t deny = static_cast<std::uint8_t>(RuleAction::kDeny);
   const std::uint8_t rule0 = options.allow ? static_cast<std::uint8_t>(RuleAction::kAllow) : deny;
   const std::uint8_t allow = static_cast<std::uint8_t>(RuleAction::kAllow);
-  const std::uint8_t published = options.publish ? 1 : 0;
+  const std::uint8_t published = options.publish || options.nat ? 1 : 0;
   const std::uint32_t none = image::kNone;
   const std::uint8_t rule0_by_service = options.allow ? std::uint8_t{0} : deny;
   const std::vector<OutcomeRecord> outcomes{
@@ -280,6 +337,11 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kPortIsolation, table);
   writer.put(Section::kTrieNodes, tries.nodes());
   writer.put(Section::kTrieEntries, tries.entries());
+  if (options.nat) {
+    put_nat(writer, b, options);
+  } else {
+    put_no_nat(writer);
+  }
   writer.put(Section::kAtoms, b.atoms);
   writer.put(Section::kUnits, units);
   writer.put(Section::kServices,
@@ -308,7 +370,7 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kPortAddresses, b.port_addresses);
   writer.put(Section::kRoutes, b.routes);
   writer.put(Section::kNeighbours, std::vector<NeighbourRecord>{});
-  put_translations(writer, options, limits);
+  put_limits(writer, options, limits);
   return writer.finish();
 }
 

@@ -18,6 +18,7 @@
 //   and is the only one that rule 0 names. Unit 1 has the terminals .5 (with MAC) and .6 (without).
 
 #include <optional>
+#include <string_view>
 
 #include "dataplane/image/bytes.h"
 #include "dataplane/image/reader.h"
@@ -30,6 +31,16 @@ struct WorldOptions {
   image::AntiSpoof wan_anti_spoof{image::AntiSpoof::kStrict};
   bool core_routes{true};  // the routes by core
   bool publish{false};     // service 0 is published
+  // Translations, and what they are for:
+  //   egress 0 of lan, core, dmz: pool 203.0.113.32/28; 2001:db8:1::/64 <-> 2001:db8:ffff:1::/64
+  //   publish 203.0.113.10:443/tcp -> 59.205.17.10:443; 203.0.113.11:8000-8001/tcp -> one of
+  //   59.205.17.10:443, 59.205.17.11:443
+  //   translate 10.1.1.0/24 of space 1 <-> 10.200.1.0/24; port 6, zone exchange, 10.70.0.1/24, with
+  //   service 0 at 10.70.0.10
+  bool nat{false};
+  image::EgressRecord egress{0, 1, 0, 1, 1024, 65535, 512, 4, {}, {}};
+  std::string_view pool{"203.0.113.32/28"};
+  bool second_endpoint{true};
   // Rule 0 is there, and rule 2 audits, only while this holds; its schedule is kNone.
   std::optional<image::ConditionRecord> when{};
   net::MacAddress bound_mac{2, 0, 0, 0, 0, 0x55};
@@ -40,7 +51,7 @@ struct WorldOptions {
   unsigned extra_units{0};  // for benchmarks: as many /24 of 20.0.0.0/8 by lan, units 5 and on
 };
 
-inline constexpr PortId kLan{0}, kCore{1}, kWan{2}, kDmz{3}, kVpn{4}, kTagged{5};
+inline constexpr PortId kLan{0}, kCore{1}, kWan{2}, kDmz{3}, kVpn{4}, kTagged{5}, kExchange{6};
 
 class World {
  public:

@@ -15,6 +15,7 @@
 #include "dataplane/fastpath/flow_table.h"
 #include "dataplane/fastpath/fragments.h"
 #include "dataplane/fastpath/judge.h"
+#include "dataplane/fastpath/nat.h"
 #include "dataplane/fastpath/packet_info.h"
 #include "dataplane/fastpath/pipeline.h"
 #include "dataplane/fastpath/port_table.h"
@@ -92,8 +93,7 @@ struct Pipeline::Impl {
                                  FlowRecord& flow, unsigned direction, bool from_initiator,
                                  Fate& fate) noexcept;
   void open_flow(const BurstContext& context, const PacketInfo& info, std::uint64_t hash,
-                 const Opening& opening, const Routes& routes, const Limits::Claim& claim,
-                 Fate& fate) noexcept;
+                 Opening opening, Routes routes, const Limits::Claim& claim, Fate& fate) noexcept;
   // watch.cc: whether a first packet, a packet of an ICMP flow, a flow's end belong to an attack.
   void watch_first_packet(const BurstContext& context, const PacketInfo& info,
                           const Limits::Claim& claim, const Fate& fate) noexcept;
@@ -101,6 +101,26 @@ struct Pipeline::Impl {
   void watch_end(const FlowRecord& flow, Tick at, FlowEnd end) noexcept;
   void tell_of_flow(const Sighting& sighting, const FlowRecord& flow, PortId in, Tick at) noexcept;
   void end_flow(FlowRecord& flow, Tick now, FlowEnd end) noexcept;
+  void tell(EventKind kind, const FlowRecord& flow, Tick at,
+            FlowEnd end = FlowEnd::kNone) noexcept {
+    log.flow(kind, flow, flow.translated() ? &flows.translation(flow) : nullptr, at, end);
+  }
+
+  // judge_nat.cc. Turns an opening to a public address to what stands behind it: `opening`,
+  // `routes` and `plan` become those of the inside. `kept` is the reply key of the flow, if there
+  // is one.
+  [[nodiscard]] Reason go_inward(const BurstContext& context, const FlowKey* kept, Opening& opening,
+                                 Routes& routes, NatPlan& plan) noexcept;
+  // Whether the flow, which would be allowed, keeps both its keys under the image in force.
+  [[nodiscard]] bool keeps_translation(const BurstContext& context, const FlowRecord& flow,
+                                       const Judgement& judgement, PortId in,
+                                       NatPlan& plan) noexcept;
+  // Finds and takes what the flow's packets have to become; where there is no such thing, why.
+  [[nodiscard]] Reason translate_flow(const BurstContext& context, FlowRecord& flow,
+                                      const Judgement& judgement, NatPlan& plan) noexcept;
+  // What a packet of a translated flow becomes, and where it goes then.
+  [[nodiscard]] const net::Address& send_as(const PacketInfo& info, const FlowRecord& flow,
+                                            unsigned direction) noexcept;
 
   // Where frames leave by: kept from one to the next, which often has the same.
   struct NextLink {
@@ -146,6 +166,10 @@ struct Pipeline::Impl {
   Limits limits;
   AttackDetector attacks;
   PortTable ports;
+  Nat nat;
+  // Of the packet in hand, where it belongs to a translated flow: the key that it leaves with.
+  bool changed{false};
+  FlowKey sent_as;
   Tick now{0};                    // the highest so far
   Tick rotated{0};                // up to when `rotation_due` has grown
   std::uint64_t rotation_due{0};  // steps of the flow table's rotation, times 1024

@@ -1,0 +1,81 @@
+// Where the judgement of a packet meets the translation of its flow: see nat.h.
+
+#include "dataplane/fastpath/worker_state.h"
+
+namespace meiguan::fastpath {
+namespace {
+
+using image::NatKind;
+using image::RouteKind;
+using image::RouteRecord;
+
+}  // namespace
+
+Reason Pipeline::Impl::go_inward(const BurstContext& context, const FlowKey* kept, Opening& opening,
+                                 Routes& routes, NatPlan& plan) noexcept {
+  const image::Image& image = context.image;
+  const RouteRecord& to_public = *routes.forth;
+  routes.forth = nullptr;
+  if (const Reason reason = nat.inward(image, to_public, kept, plan); reason != Reason::kAllowed) {
+    return reason;
+  }
+  const image::PortRecord& in = image.ports()[opening.in.index()];
+  const bool from_internet = image.zones()[in.zone].kind == image::ZoneKind::kInternet;
+  if (from_internet && (plan.kind == NatKind::kPool || plan.kind == NatKind::kNpt)) {
+    return Reason::kNatUnsolicited;
+  }
+  opening.destination = plan.reply.source;
+  opening.translated = true;
+  switch (plan.key.protocol) {
+    case net::protocol::kTcp:
+    case net::protocol::kUdp:
+    case net::protocol::kSctp: opening.protocol.value = plan.reply.source_port; break;
+    default: break;
+  }
+  const RouteRecord* const forth = image.route_to(SpaceId{plan.reply.space}, plan.reply.source);
+  // What stands behind a public address is never the gateway, nor another public address.
+  if (forth != nullptr && (forth->kind == RouteKind::kVia || forth->kind == RouteKind::kOnLink)) {
+    routes.forth = forth;
+  }
+  return Reason::kAllowed;
+}
+
+bool Pipeline::Impl::keeps_translation(const BurstContext& context, const FlowRecord& flow,
+                                       const Judgement& judgement, PortId in,
+                                       NatPlan& plan) noexcept {
+  const Translation* const own = flow.translated() ? &flows.translation(flow) : nullptr;
+  return nat.still_outward(context.image, judgement.egress, in, judgement.out, own, plan) &&
+         equal(plan.reply, own != nullptr ? own->reply : turned(flow.key));
+}
+
+Reason Pipeline::Impl::translate_flow(const BurstContext& context, FlowRecord& flow,
+                                      const Judgement& judgement, NatPlan& plan) noexcept {
+  if (const Reason reason = nat.outward(context.image, judgement.egress, flow.in(0), flow.in(1),
+                                        context.flow_now, context.now, plan);
+      reason != Reason::kAllowed) {
+    return reason;
+  }
+  if (!plan.changes()) return Reason::kAllowed;
+  unsigned direction = 0;
+  if (flows.find(plan.reply, flows.hash(plan.reply), match::kEither, direction) != nullptr) {
+    return Reason::kNatUntranslatable;
+  }
+  if (flows.translate(flow, plan.reply) == nullptr) return Reason::kNatTableFull;
+  nat.join(flows.translations(), flow.translation, plan.mapping);
+  return Reason::kAllowed;
+}
+
+const net::Address& Pipeline::Impl::send_as(const PacketInfo& info, const FlowRecord& flow,
+                                            unsigned direction) noexcept {
+  const FlowKey& reply = flows.translation(flow).reply;
+  changed = true;
+  if (info.kind == PacketKind::kIcmpError) {
+    // It quotes a packet of the other direction, which its sender knows as it came in.
+    sent_as = direction == 1 ? flow.key : reply;
+    return sent_as.source;
+  }
+  sent_as = direction == 0 ? turned(reply) : turned(flow.key);
+  return sent_as.destination;
+}
+
+}  // namespace meiguan::fastpath
