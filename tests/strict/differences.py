@@ -72,6 +72,9 @@ DIFFERENCES: dict[str, Difference] = {
     "tcp-whole-connection": Difference(
         PASSES, "what follows the end is judged by the rules again within a second (FFW_RUL_EXT.1.5); Linux waits",
         "连接结束后的报文须立即重新按规则判定；Linux 还会放行一段时间"),
+    "fragments-after-an-overlap": Difference(
+        PASSES, "the overlap spoils the datagram for good (RFC 5722 4); Linux takes what follows for a new one",
+        "重叠即废弃整个数据报；Linux 把后续分片当作新的数据报"),
     "known-flow-in-a-wrong-frame": Difference(
         PASSES, "no station has a group address (IEEE 802.3 3.2.3)", "没有主机使用组 MAC 地址"),
     "tcp-reset-ends": Difference(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import addresses, evasion, icmp, ip, link, state, transport
+from . import addresses, evasion, fragments, icmp, ip, link, state, transport
 from .case import Case
 
 
@@ -21,6 +21,7 @@ SECTIONS = tuple(Section(english, chinese, tuple(cases())) for english, chinese,
     ("Addresses", "地址", addresses.cases),
     ("Transport headers", "传输层头", transport.cases),
     ("ICMP", "ICMP", icmp.cases),
+    ("Fragments", "分片", fragments.cases),
     ("State", "状态", state.cases),
     ("Evasions", "规避", evasion.cases),
 ))
