@@ -8,9 +8,8 @@
 namespace meiguan::analysis {
 namespace {
 
-std::string line_of(const std::filesystem::path& path, const std::string& file,
-                    std::uint32_t number) {
-  std::ifstream in{std::filesystem::is_directory(path) ? path / file : path};
+std::string line_of(const std::string& path, std::uint32_t number) {
+  std::ifstream in{path};
   std::string line;
   for (std::uint32_t i = 0; i < number; ++i) {
     if (!std::getline(in, line)) return {};
@@ -57,7 +56,8 @@ policy::Diagnostic Assertions::tell(std::size_t number, const Finding& finding,
   told.file = policy_.files[assertion.place.file];
   told.line = assertion.place.line;
   told.column = assertion.place.column;
-  told.source_line = line_of(path, told.file, told.line);
+  told.path = policy::openable(path, told.file);
+  told.source_line = line_of(told.path, told.line);
   told.length = static_cast<std::uint32_t>(std::string_view{"[[assert]]"}.size());
   const bool always = assertion.always;
   told.message = {fmt::format("assertion `{}` does not hold: {} {}, {}", assertion.id,

@@ -54,8 +54,9 @@ WhenDiffers JointTimes::sweep(const Sides<Answer>& answers) const {
     }
   }
   WhenDiffers result;
-  bool same = false;
-  for (const Constellation& one : constellations(refs, from_)) {
+  const auto all = constellations(refs, from_);
+  result.timed = all.size() > 1;
+  for (const Constellation& one : all) {
     Sides<image::Moment> moments;
     for (std::size_t i = 0; i < refs.size(); ++i) {
       moments[side_of[i]].suppose(refs[i].condition, one.holds[i]);
@@ -64,9 +65,7 @@ WhenDiffers JointTimes::sweep(const Sides<Answer>& answers) const {
     const bool after = lets_by(1, answers[1], moments[1]);
     if (after && !before && !result.gains) result.gains = one.first;
     if (before && !after && !result.loses) result.loses = one.first;
-    same = same || before == after;
   }
-  result.timed = same || (result.gains && result.loses);
   return result;
 }
 

@@ -22,7 +22,8 @@ struct Answer {
 struct WhenDiffers {
   std::optional<std::int64_t> gains;
   std::optional<std::int64_t> loses;
-  bool timed{false};  // at other instants it is not so
+  // At other instants it may not be so, or by other rules.
+  bool timed{false};
 };
 
 class JointTimes {

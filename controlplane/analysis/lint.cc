@@ -35,6 +35,9 @@ constexpr std::array kKinds{
     LintKind{"allow-names-no-service", kWarning,
              "only services can be allowed there, and the allow names none",
              "该处只能放行服务，而规则没有点名服务"},
+    LintKind{"allow-not-published", kWarning,
+             "the allow from the internet names services that are not published only",
+             "从互联网的放行规则只点名了未发布的服务"},
     LintKind{"label-matches-nothing", kWarning, "nothing has the label", "没有对象带该标签"},
     LintKind{"group-empty", kWarning, "the group matches nothing", "分组不匹配任何对象"},
     LintKind{"group-unused", kNote, "nothing names the group", "没有规则使用该分组"},
@@ -42,6 +45,8 @@ constexpr std::array kKinds{
     LintKind{"service-unreachable", kNote, "nobody may reach the service", "没有人可以访问该服务"},
     LintKind{"services-overlap", kNote, "two services listen at the same place",
              "两个服务的监听处重叠"},
+    LintKind{"unit-admits-nobody", kWarning, "no packet of the unit is admitted",
+             "该单位没有报文能通过准入"},
     LintKind{"prefix-nested", kWarning, "a unit's prefix lies inside another unit's",
              "单位前缀位于另一单位的前缀之内"},
 };
@@ -91,10 +96,11 @@ std::vector<Lint> LintSink::take(const std::filesystem::path& path) {
   std::vector<std::string> lines;
   for (auto& lint : found_) {
     auto& diagnostic = lint.diagnostic;
+    diagnostic.path = policy::openable(path, diagnostic.file);
     if (diagnostic.file != open) {
       open = diagnostic.file;
       lines.clear();
-      std::ifstream file{std::filesystem::is_directory(path) ? path / open : path};
+      std::ifstream file{diagnostic.path};
       for (std::string line; std::getline(file, line);) lines.push_back(line);
     }
     if (diagnostic.line >= 1 && diagnostic.line <= lines.size()) {
@@ -117,20 +123,12 @@ std::vector<Lint> lint(const policy::CheckedPolicy& policy, const std::filesyste
 }
 
 std::string render_lint(const Lint& lint, Language language, bool colour) {
-  const bool is_note = lint.kind->level == kNote;
   policy::Diagnostic shown = lint.diagnostic;
   shown.message.english += " [" + std::string{lint.kind->name} + "]";
   shown.message.chinese += " [" + std::string{lint.kind->name} + "]";
-  std::string text = policy::render(shown, language, colour);
-  const auto end_of_line = text.find('\n');
-  for (const auto& [word, instead] :
-       {std::pair<std::string_view, std::string_view>{"error", is_note ? "note" : "warning"},
-        {"错误", is_note ? "注意" : "警告"}}) {
-    const auto at = text.find(word);
-    if (at == std::string::npos || at > end_of_line) continue;
-    text.replace(at, word.size(), instead);
-    break;
-  }
+  std::string text = policy::render(shown, language, colour,
+                                    lint.kind->level == kNote ? policy::Severity::kNote
+                                                              : policy::Severity::kWarning);
   if (!text.ends_with('\n')) text += '\n';
   return text;
 }

@@ -33,6 +33,7 @@ class ObjectLinter {
     check_labels();
     check_groups();
     check_schedules();
+    check_units();
     check_nesting();
   }
 
@@ -181,6 +182,30 @@ class ObjectLinter {
       sink_.add("schedule-unused", schedule.id, schedule.place, kHeader,
                 say("no rule names schedule {}", "没有规则使用时段 {}", schedule.id),
                 say("take it out, or use it", "请删去，或加以使用"));
+    }
+  }
+
+  // Units no packet of which is ever admitted.
+  void check_units() {
+    std::vector<bool> has_terminal(policy_.units.size(), false);
+    for (const auto& terminal : policy_.terminals) has_terminal[terminal.unit.index()] = true;
+    constexpr std::size_t kHeader = 8;  // [[unit]]
+    for (std::size_t i = 0; i < policy_.units.size(); ++i) {
+      const auto& unit = policy_.units[i];
+      if (unit.prefixes.empty()) {
+        sink_.add("unit-admits-nobody", unit.id, unit.place, kHeader,
+                  say("unit {} has no prefixes: no address is its own",
+                      "单位 {} 没有前缀，没有地址属于它", unit.id),
+                  say("write its prefixes, or take it out", "请写明前缀，或删去该单位"));
+      } else if (unit.admission == policy::Admission::kBound && !has_terminal[i]) {
+        sink_.add(
+            "unit-admits-nobody", unit.id, unit.place, kHeader,
+            say("unit {} admits registered terminals only (`bound`), and has none",
+                "单位 {} 只准入登记的终端（`bound`），而没有登记任何终端", unit.id),
+            say("register its terminals with [[terminal]]: `meiguan policy import terminals` "
+                "reads a spreadsheet",
+                "请用 [[terminal]] 登记终端，`meiguan policy import terminals` 可从表格导入"));
+      }
     }
   }
 

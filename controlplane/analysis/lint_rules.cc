@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <map>
+#include <set>
 #include <span>
 
+#include "controlplane/analysis/first_packet.h"
 #include "controlplane/analysis/lint_sink.h"
+#include "controlplane/policy/instant_text.h"
 #include "controlplane/policy/message.h"
 
 namespace meiguan::analysis {
@@ -75,6 +77,29 @@ class RuleLinter {
     });
   }
 
+  // Whether a service is named, be it in a group of a group; `seen` are groups already looked into.
+  [[nodiscard]] bool names_service(const std::vector<policy::Selector>& list,
+                                   std::set<policy::GroupId>& seen) const {
+    return std::ranges::any_of(list, [&](const policy::Selector& selector) {
+      if (selector.kind == SelectorKind::kGroup) {
+        return seen.insert(selector.group).second &&
+               names_service(policy_.groups[selector.group.index()].members, seen);
+      }
+      return selector.kind == SelectorKind::kService || selector.kind == SelectorKind::kServices;
+    });
+  }
+
+  // Whether the ports leave no protocol, port or type with which a flow can begin.
+  [[nodiscard]] static bool open_no_flow(const std::vector<policy::PortMatch>& ports) {
+    return !ports.empty() && std::ranges::none_of(ports, [](const policy::PortMatch& match) {
+      const std::uint32_t key = std::uint32_t{match.protocol} << 16;
+      const std::uint32_t first = match.whole ? key : key | match.first;
+      const std::uint32_t end = (match.whole ? key | 0xffff : key | match.last) + 1;
+      return match.any_protocol || first_packet_key(net::Family::kIpv4, first, end) ||
+             first_packet_key(net::Family::kIpv6, first, end);
+    });
+  }
+
   // Each group once: groups that name others twice would be asked twice at each level.
   [[nodiscard]] bool group_has_any(policy::GroupId id) const {
     if (const auto it = group_has_any_.find(id); it != group_has_any_.end()) return it->second;
@@ -94,22 +119,43 @@ class RuleLinter {
   void lint(const Rule& rule, const RuleEffect& effect) {
     if (!effect.matches) {
       never_matches(rule, effect);
+    } else if (rule.action == Action::kAllow && effect.decides && !effect.lets_by) {
+      sink_.add("allow-not-published", rule,
+                say("rule {} lets nothing by: from the internet only published services are "
+                    "reached, and it names none",
+                    "规则 {} 不放行任何报文：从互联网只能访问已发布的服务，而它没有点名这样的服务",
+                    policy_.full_name(rule)),
+                say("name a service with `publish = true`, or take the rule out",
+                    "请点名 `publish = true` 的服务，或删去规则"));
     } else if (!effect.decides && !effect.is_needed) {
       shadowed(rule, effect);
+    } else if (!effect.is_needed && !effect.paused_by.empty()) {
+      // Redundant at other times only, and hardly meant: the node's own earlier rule stands in its
+      // way.
+      const Text rules = list_rules(policy_, effect.paused_by);
+      shadowed_partly(rule, effect.paused_by,
+                      {fmt::format("at times what rule {} matches is decided the other way by {}, "
+                                   "which stands before it",
+                                   policy_.full_name(rule), rules.english),
+                       fmt::format("规则 {} 匹配的报文在某些时间由排在它之前的 {} 作了相反决定",
+                                   policy_.full_name(rule), rules.chinese)});
     } else if (!effect.is_needed) {
       redundant(rule, effect);
     } else if (!effect.overruled_by.empty()) {
       const Text rules = list_rules(policy_, effect.overruled_by);
-      auto& lint =
-          sink_.add("rule-shadowed-partly", rule,
-                    {fmt::format("part of what rule {} matches is decided the other way by {}",
-                                 policy_.full_name(rule), rules.english),
-                     fmt::format("规则 {} 匹配的一部分由 {} 作了相反决定", policy_.full_name(rule),
-                                 rules.chinese)},
-                    say("`meiguan explain --all` shows the order for one packet",
-                        "`meiguan explain --all` 可显示某个报文的判决次序"));
-      relate(lint, effect.overruled_by);
+      shadowed_partly(rule, effect.overruled_by,
+                      {fmt::format("part of what rule {} matches is decided the other way by {}",
+                                   policy_.full_name(rule), rules.english),
+                       fmt::format("规则 {} 匹配的一部分由 {} 作了相反决定",
+                                   policy_.full_name(rule), rules.chinese)});
     }
+  }
+
+  void shadowed_partly(const Rule& rule, std::span<const std::uint32_t> by, Text message) {
+    auto& lint = sink_.add("rule-shadowed-partly", rule, std::move(message),
+                           say("`meiguan explain --all` shows the order for one packet",
+                               "`meiguan explain --all` 可显示某个报文的判决次序"));
+    relate(lint, by);
   }
 
   // Whether a lint of the list's own says already why nothing matches it.
@@ -136,10 +182,16 @@ class RuleLinter {
       return;
     }
     if (effect.passed_over && effect.not_isolated) {
+      std::set<policy::GroupId> seen;
+      const bool names_some = names_service(rule.to, seen);
       sink_.add("allow-names-no-service", rule,
-                say("rule {} names no service, and wherever it matches only services can be "
-                    "allowed",
-                    "规则 {} 没有点名服务，而其匹配之处只能放行服务", name),
+                names_some
+                    ? say("wherever isolation lets by what rule {} matches only services can be "
+                          "allowed, and those that it names are not there",
+                          "规则 {} 匹配且未被隔离之处只能放行服务，而它点名的服务都不在其中", name)
+                    : say("rule {} names no service, and wherever it matches only services can be "
+                          "allowed",
+                          "规则 {} 没有点名服务，而其匹配之处只能放行服务", name),
                 say("name the destination with `service:` or `services:`",
                     "目的请用 `service:` 或 `services:`"));
       return;
@@ -153,6 +205,14 @@ class RuleLinter {
     } else if (!effect.has_targets) {
       why = say("nothing matches `to` and `ports`", "没有目的匹配 `to` 和 `ports`");
       hint = say("name a destination that there is", "请写明存在的目的");
+    } else if (open_no_flow(rule.ports)) {
+      why =
+          say("no flow begins with its `ports`: of ICMP only requests (8, 13, 15; of ICMPv6 128) "
+              "open one, replies and errors pass by the flow's state",
+              "`ports` 中没有能发起流的报文：ICMP 只有请求（8、13、15，ICMPv6 为 128）能发起流，"
+              "应答和差错按流的状态通过");
+      hint = say("name the request: `icmp/8`, `icmp6/128`",
+                 "请写请求的类型：`icmp/8`、`icmp6/128`");
     } else if (!effect.in_scope) {
       why = say("neither end is in the subtree of node {}", "两端都不在节点 {} 的子树内",
                 policy_.nodes[rule.node.index()].code);
@@ -214,17 +274,9 @@ class RuleLinter {
   LintSink& sink_;
 };
 
-// An instant by the policy's wall clock: 2026-12-31 18:00.
-std::string local_time(const CheckedPolicy& policy, std::int64_t instant) {
-  std::int64_t offset = 0;
-  for (const auto& one : policy.utc_offsets) {
-    if (one.at <= instant) offset = one.seconds;
-  }
-  const std::time_t local = instant + offset;
-  std::tm parts{};
-  if (gmtime_r(&local, &parts) == nullptr) return std::to_string(instant);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min);
+// Its dates leave no instant.
+bool is_never_there(const Rule& rule) {
+  return rule.not_before && rule.expires && *rule.not_before >= *rule.expires;
 }
 
 }  // namespace
@@ -235,7 +287,7 @@ void lint_rules(const CheckedPolicy& policy, const PolicyEffects& effects, LintS
     const Rule& rule = policy.rules[i];
     const RuleEffect& effect = effects.rules[i];
     // What `expires` does not explain.
-    if (effect.ever_there || rule.schedule.is_none()) continue;
+    if (effect.ever_there || rule.schedule.is_none() || is_never_there(rule)) continue;
     if (rule.expires && effects.at >= *rule.expires) continue;
     const auto& schedule = policy.schedules[rule.schedule.index()];
     sink.add("rule-expired", rule,
@@ -250,8 +302,13 @@ void lint_dates(const CheckedPolicy& policy, const LintOptions& options, LintSin
   for (const Rule& rule : policy.rules) {
     if (!rule.expires) continue;
     const auto name = policy.full_name(rule);
-    const auto when = local_time(policy, *rule.expires);
-    if (*rule.expires <= options.at) {
+    const auto when = policy::instant_text(policy.utc_offsets, *rule.expires);
+    if (is_never_there(rule)) {
+      sink.add("rule-expired", rule,
+               say("rule {} is never there: it begins and ends at {}",
+                   "规则 {} 从不生效：其起止都是 {}", name, when),
+               say("take it out, or give it new dates", "请删去，或改写日期"));
+    } else if (*rule.expires <= options.at) {
       sink.add("rule-expired", rule,
                say("rule {} expired at {}", "规则 {} 已于 {} 过期", name, when),
                say("take it out, or prolong it", "请删去，或延长期限"));

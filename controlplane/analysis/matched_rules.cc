@@ -40,6 +40,7 @@ class Teller {
       MatchedRule one;
       one.rule = order_.index(search_.position(i));
       const bool takes_part = !is_dropped_ && (search_.decides(i) & bit_) != 0;
+      one.absent = is_there_[i] == 0;
       one.counts = takes_part && search_.rule(i).action == Action::kAudit;
       one.decides = takes_part && !one.counts && !is_unpublished(i);
       one.why = why(i);

@@ -18,6 +18,7 @@ struct MatchedRule {
   std::size_t rule{0};  // index into CheckedPolicy::rules
   bool decides{false};
   bool counts{false};  // an audit that the search comes past
+  bool absent{false};  // at this instant as if it were not there
   Text why;
 };
 

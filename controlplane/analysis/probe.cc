@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "controlplane/analysis/first_packet.h"
 #include "controlplane/policy/protocol_name.h"
 #include "controlplane/policy/syntax.h"
 #include "dataplane/net/checksum.h"
@@ -117,6 +118,10 @@ std::vector<std::uint8_t> transport(const Probe& probe) {
       out.u16(std::uint32_t{value} << 8);
       out.u16(0);
       out.u32(0x0001'0001);  // identifier, sequence
+      // A timestamp message has three of them (RFC 792).
+      if (protocol == net::protocol::kIcmp && value == net::icmp::kTimestampRequest) {
+        for (int i = 0; i < 3; ++i) out.u32(0);
+      }
       checksum_at = 2;
       pseudo_header = protocol == net::protocol::kIcmp6;
       break;
@@ -141,7 +146,7 @@ std::vector<std::uint8_t> transport(const Probe& probe) {
 }  // namespace
 
 Result<Destination> parse_destination(std::string_view text) {
-  const auto slash = text.rfind('/');
+  auto slash = text.rfind('/');
   if (slash == std::string_view::npos) {
     return fail(fmt::format("`{}` names no protocol: ADDR[:PORT]/PROTO is expected, as in "
                             "59.205.16.10:443/tcp",
@@ -149,13 +154,23 @@ Result<Destination> parse_destination(std::string_view text) {
                 fmt::format("`{}` 没有协议：应为 ADDR[:PORT]/PROTO，例如 59.205.16.10:443/tcp",
                             text));
   }
-  const auto protocol = parse_protocol(text.substr(slash + 1));
+  // `icmp/13`: a type, as in the `ports` of a rule.
+  std::string_view name = text.substr(slash + 1);
+  std::optional<std::string_view> type;
+  if (const auto before = slash == 0 ? std::string_view::npos : text.rfind('/', slash - 1);
+      before != std::string_view::npos) {
+    const auto inner = text.substr(before + 1, slash - before - 1);
+    if (inner == "icmp" || inner == "icmp6") {
+      type = std::exchange(name, inner);
+      slash = before;
+    }
+  }
+  const auto protocol = parse_protocol(name);
   if (!protocol) {
     return fail(fmt::format("`{}` is not a protocol: tcp, udp, sctp, icmp, icmp6 or proto-N is "
                             "expected",
-                            text.substr(slash + 1)),
-                fmt::format("`{}` 不是协议：应为 tcp、udp、sctp、icmp、icmp6 或 proto-N",
-                            text.substr(slash + 1)));
+                            name),
+                fmt::format("`{}` 不是协议：应为 tcp、udp、sctp、icmp、icmp6 或 proto-N", name));
   }
   std::string_view address = text.substr(0, slash);
   std::optional<std::string_view> port;
@@ -189,18 +204,28 @@ Result<Destination> parse_destination(std::string_view text) {
   if (policy::has_ports(*protocol)) {
     const auto number = port ? policy::parse_number(*port, 65535) : std::nullopt;
     if (!number || *number == 0) {
-      return fail(fmt::format("{} needs a port from 1 to 65535, as in {}{}{}:443/tcp",
-                              text.substr(slash + 1), v6 ? "[" : "", address, v6 ? "]" : ""),
-                  fmt::format("{} 需要 1 到 65535 的端口，例如 {}{}{}:443/tcp",
-                              text.substr(slash + 1), v6 ? "[" : "", address, v6 ? "]" : ""));
+      return fail(fmt::format("{} needs a port from 1 to 65535, as in {}{}{}:443/tcp", name,
+                              v6 ? "[" : "", address, v6 ? "]" : ""),
+                  fmt::format("{} 需要 1 到 65535 的端口，例如 {}{}{}:443/tcp", name, v6 ? "[" : "",
+                              address, v6 ? "]" : ""));
     }
     result.protocol.value = static_cast<std::uint16_t>(*number);
   } else if (port) {
-    return fail(fmt::format("{} has no ports", text.substr(slash + 1)),
-                fmt::format("{} 没有端口", text.substr(slash + 1)));
+    return fail(fmt::format("{} has no ports", name), fmt::format("{} 没有端口", name));
   }
   if (*protocol == net::protocol::kIcmp) result.protocol.value = kEchoRequest;
   if (*protocol == net::protocol::kIcmp6) result.protocol.value = kEchoRequest6;
+  if (!type) return result;
+  const auto number = policy::parse_number(*type, 255);
+  const auto key = std::uint32_t{*protocol} << 16 | number.value_or(0);
+  if (!number || !is_first_packet_key(parsed->family(), key)) {
+    return fail(fmt::format("{}/{} opens no flow: a request is expected, icmp/8, icmp/13, icmp/15 "
+                            "or icmp6/128",
+                            name, *type),
+                fmt::format("{}/{} 不能发起流：应为请求，即 icmp/8、icmp/13、icmp/15 或 icmp6/128",
+                            name, *type));
+  }
+  result.protocol.value = static_cast<std::uint16_t>(*number);
   return result;
 }
 
@@ -209,6 +234,9 @@ std::string to_string(const Destination& destination) {
   std::string name{policy::protocol_name(number)};
   if (name.empty()) name = fmt::format("proto-{}", number);
   const auto address = net::to_string(destination.address);
+  const bool is_icmp = number == net::protocol::kIcmp || number == net::protocol::kIcmp6;
+  const bool is_echo = value == (number == net::protocol::kIcmp ? kEchoRequest : kEchoRequest6);
+  if (is_icmp && !is_echo) name += fmt::format("/{}", value);
   if (!policy::has_ports(number)) return fmt::format("{}/{}", address, name);
   const bool v6 = destination.address.family() == net::Family::kIpv6;
   return fmt::format("{}{}{}:{}/{}", v6 ? "[" : "", address, v6 ? "]" : "", value, name);

@@ -32,6 +32,14 @@ BOOST_AUTO_TEST_CASE(destinations) {
       {"[192.0.2.1]:443/tcp", nullptr, 0, 0},
       {"[2001:db8::1:443/tcp", nullptr, 0, 0},
       {"[2001:db8::1]443/tcp", nullptr, 0, 0},
+      {"192.0.2.1/icmp/8", "192.0.2.1/icmp", 1, 8},
+      {"192.0.2.1/icmp/13", "192.0.2.1/icmp/13", 1, 13},
+      {"2001:db8::1/icmp6/128", "2001:db8::1/icmp6", 58, 128},
+      {"192.0.2.1/icmp/14", nullptr, 0, 0},  // a reply
+      {"192.0.2.1/icmp/", nullptr, 0, 0},
+      {"192.0.2.1/icmp/256", nullptr, 0, 0},
+      {"192.0.2.1/tcp/8", nullptr, 0, 0},
+      {"/icmp/8", nullptr, 0, 0},
       {"192.0.2.1:8/icmp", nullptr, 0, 0},
       {"192.0.2.1/icmp6", nullptr, 0, 0},
       {"2001:db8::1/icmp", nullptr, 0, 0},
@@ -58,8 +66,9 @@ BOOST_AUTO_TEST_CASE(destinations) {
 BOOST_AUTO_TEST_CASE(frames_are_well_formed) {
   for (const char* const text :
        {"192.0.2.1:443/tcp", "192.0.2.1:53/udp", "192.0.2.1:9/sctp", "192.0.2.1/icmp",
-        "192.0.2.1/proto-47", "[2001:db8::1]:443/tcp", "[2001:db8::1]:53/udp",
-        "[2001:db8::1]:9/sctp", "2001:db8::1/icmp6", "2001:db8::1/proto-47"}) {
+        "192.0.2.1/icmp/13", "192.0.2.1/icmp/15", "192.0.2.1/proto-47", "[2001:db8::1]:443/tcp",
+        "[2001:db8::1]:53/udp", "[2001:db8::1]:9/sctp", "2001:db8::1/icmp6",
+        "2001:db8::1/proto-47"}) {
     const auto destination = parse_destination(text);
     BOOST_REQUIRE(destination.has_value());
     const bool v6 = destination->address.family() == net::Family::kIpv6;

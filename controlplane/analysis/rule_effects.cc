@@ -1,6 +1,7 @@
 #include "controlplane/analysis/rule_effects.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <map>
 #include <utility>
@@ -111,7 +112,11 @@ class EffectFinder {
     std::ranges::sort(conditions_);
     const auto rest = std::ranges::unique(conditions_);
     conditions_.erase(rest.begin(), rest.end());
-    for (const auto& state : times_.of(conditions_)) {
+    const auto& states = times_.of(conditions_);
+    has_times_ = states.size() > 1;
+    lost_.clear();
+    for (auto& columns_decided : decided_at_times_) columns_decided.assign(candidates.size(), 0);
+    for (const auto& state : states) {
       is_there_.clear();
       for (std::size_t i = 0; i < candidates.size(); ++i) {
         const auto condition = trace_.conditions[order_.index(search_.position(i))];
@@ -120,6 +125,12 @@ class EffectFinder {
       }
       look_at_mode(Mode::kRules, columns.rules, 0);
       look_at_mode(Mode::kService, columns.service, columns.published);
+    }
+    for (const Lost& lost : lost_) {
+      const ColumnMask decided = decided_at_times_[static_cast<std::size_t>(lost.mode)][lost.rule];
+      if ((lost.columns & decided) != 0) {
+        add(effect_of(lost.rule).paused_by, search_.position(lost.to));
+      }
     }
   }
 
@@ -151,10 +162,15 @@ class EffectFinder {
       if (matched == 0) continue;
       effect.matches = true;
       if (decided_[i] != 0) effect.decides = true;
+      if ((decided_[i] & (plain | (published & ~search_.unpublished(i)))) != 0) {
+        effect.lets_by = true;
+      }
       if (const ColumnMask lost = matched & ~decided_[i]; lost != 0) {
         if (!effect.decides) note(effect.deciders, lost, i);
         note_overrulers(effect, lost, i, verdict.allowed, denied);
+        if (has_times_) note_lost(mode, lost, i, verdict.allowed, denied);
       }
+      if (has_times_) decided_at_times_[static_cast<std::size_t>(mode)][i] |= decided_[i];
     }
     for (std::size_t i = 0; i < decided_.size(); ++i) {
       if (is_there_[i] != 0 && effective_[i] != 0) look_without(mode, plain, published, i, verdict);
@@ -189,6 +205,17 @@ class EffectFinder {
     }
   }
 
+  // What earlier rules of candidate `i`'s own node take from it and decide the other way.
+  void note_lost(Mode mode, ColumnMask lost, std::size_t i, ColumnMask allowed, ColumnMask denied) {
+    const policy::Rule& rule = search_.rule(i);
+    if (rule.action == Action::kAudit) return;
+    const ColumnMask other_way = lost & (rule.action == Action::kAllow ? denied : allowed);
+    for (std::size_t j = 0; j < i && other_way != 0; ++j) {
+      if (search_.rule(j).action == Action::kAudit || search_.rule(j).node != rule.node) continue;
+      if ((decided_[j] & other_way) != 0) lost_.push_back({mode, i, j, decided_[j] & other_way});
+    }
+  }
+
   // The same without candidate `i`, in the columns where it has a say.
   void look_without(Mode mode, ColumnMask plain, ColumnMask published, std::size_t i,
                     const Verdict& with) {
@@ -217,6 +244,14 @@ class EffectFinder {
     }
   }
 
+  // In one state of the conditions `to` decides where `rule` matches.
+  struct Lost {
+    Mode mode;
+    std::size_t rule;
+    std::size_t to;
+    ColumnMask columns;
+  };
+
   const policy::CheckedPolicy& policy_;
   const policy::CompileTrace& trace_;
   std::int64_t at_;
@@ -231,6 +266,9 @@ class EffectFinder {
   std::vector<std::uint8_t> is_there_;     // by candidate
   std::vector<ColumnMask> decided_;        // by candidate, in the run with all of them
   std::vector<ColumnMask> effective_;      // ... and where it is its node's first match
+  bool has_times_{false};                  // the conditions have several states
+  std::vector<Lost> lost_;
+  std::array<std::vector<ColumnMask>, 2> decided_at_times_;  // by mode: in any of the states
 };
 
 }  // namespace

@@ -23,6 +23,8 @@ struct RuleEffect {
   bool outside{false};       // somewhere it is a mandatory allow outside its subtree
   bool matches{false};       // it counts as matching somewhere
   bool decides{false};       // it decides somewhere; of an audit: the search comes past it
+  bool lets_by{false};       // an allow: it decides, and the service that it names is published
+                             // where it must be
   bool is_needed{false};     // without it some verdict would be another, be it that it keeps its
                              // node's later rules from deciding; of an audit: that it decides
   // Who decides where it matches and does not decide; complete where it decides nowhere, the first
@@ -30,6 +32,8 @@ struct RuleEffect {
   std::vector<std::uint32_t> deciders;
   // Rules of other nodes that decide the other way where it matches: the first few.
   std::vector<std::uint32_t> overruled_by;
+  // Earlier rules of its own node that at times decide the other way where it decides at others.
+  std::vector<std::uint32_t> paused_by;
   // Where it decides and is not needed: who would decide the same without it.
   std::vector<std::uint32_t> successors;
   bool falls_to_default{false};  // ... or nothing, and the default denies

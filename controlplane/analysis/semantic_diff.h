@@ -32,7 +32,7 @@ struct ChangeExample {
   std::string from_zone;
   std::string to_zone;
   std::int64_t at{0};
-  bool timed{false};  // at other instants both say the same
+  bool timed{false};  // at other instants it may not be so, or by other rules
   // By side. Where a zone does not exist, the reason is kZoneIsolated.
   Sides<fastpath::Decision> decisions;
 };

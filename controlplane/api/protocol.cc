@@ -98,6 +98,7 @@ json::array to_json(const policy::Diagnostics& diagnostics) {
   json::array array;
   for (const auto& d : diagnostics) {
     array.push_back(json::object{{"file", d.file},
+                                 {"path", d.path},
                                  {"line", d.line},
                                  {"column", d.column},
                                  {"length", d.length},
@@ -137,6 +138,7 @@ policy::Diagnostics diagnostics_of(const json::object& answer) {
     const auto& object = value.get_object();
     policy::Diagnostic d;
     d.file = string_at(object, "file");
+    d.path = string_at(object, "path");
     d.line = number_at(object, "line");
     d.column = number_at(object, "column");
     d.length = number_at(object, "length");

@@ -37,7 +37,7 @@ void report_cycle(Checking& checking, const std::vector<Step>& path, const Selec
   if (shown > 8) names += "... -> ";
   names += groups[first].id;
   checking.reporter.error(closing.place, say("group `{}` holds itself: {}",
-                                             "组 `{}` 循环包含自身:{}", groups[first].id, names));
+                                             "组 `{}` 循环包含自身：{}", groups[first].id, names));
 }
 
 // Of the chains that are too deep each is reported once, at the first group beyond the limit.
@@ -57,7 +57,7 @@ void check_depth(Checking& checking, const Group& group, const GroupFacts& facts
       say("group `{}` nests groups {} deep, {} at most expected",
           "组 `{}` 嵌套 {} 层，最多允许 {} 层", group.id, *facts.depth, kMaxGroupDepth),
       say("group `{0}` in it is {1} deep already: write out the members of `{0}` here",
-          "其中的组 `{0}` 已有 {1} 层:请在此直接写出 `{0}` 的成员", held, kMaxGroupDepth));
+          "其中的组 `{0}` 已有 {1} 层：请在此直接写出 `{0}` 的成员", held, kMaxGroupDepth));
 }
 
 // Whether such a selector matches each unit whole or not at all; of a group that is its members'.

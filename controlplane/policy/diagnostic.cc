@@ -4,7 +4,10 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
+#include "controlplane/policy/message.h"
 #include "controlplane/policy/utf8.h"
 
 namespace meiguan::policy {
@@ -69,17 +72,28 @@ ShownLine shown_line(const Diagnostic& diagnostic) {
 
 }  // namespace
 
-std::string render(const Diagnostic& diagnostic, Language language, bool colour) {
+std::string openable(const std::filesystem::path& policy, const std::string& file) {
+  std::error_code error;
+  const auto path = std::filesystem::is_directory(policy, error) ? policy / file : policy;
+  return path.lexically_normal().string();
+}
+
+std::string render(const Diagnostic& diagnostic, Language language, bool colour,
+                   Severity severity) {
   const auto paint = [&](std::string_view code, std::string_view text) {
     return colour ? fmt::format("{}{}{}", code, text, kPlain) : std::string(text);
   };
   const bool is_chinese = language == Language::kChinese;
-  std::string place = diagnostic.file;
+  std::string place = one_line(diagnostic.path.empty() ? diagnostic.file : diagnostic.path);
   if (diagnostic.line > 0) {
     place += fmt::format(":{}:{}", diagnostic.line, std::max<std::uint32_t>(1, diagnostic.column));
   }
-  std::string result = fmt::format("{} {} {}\n", paint(kBold, place + ":"),
-                                   paint(kRed, is_chinese ? "错误:" : "error:"),
+  // A full-width colon needs no blank behind it.
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kWords{
+      {{"error: ", "错误："}, {"warning: ", "警告："}, {"note: ", "注意："}}};
+  const auto& word = kWords[static_cast<std::size_t>(severity)];
+  std::string result = fmt::format("{} {}{}\n", paint(kBold, place + ":"),
+                                   paint(kRed, is_chinese ? word.second : word.first),
                                    diagnostic.message.in(language));
   if (!diagnostic.source_line.empty()) {
     const ShownLine shown = shown_line(diagnostic);
@@ -91,7 +105,7 @@ std::string render(const Diagnostic& diagnostic, Language language, bool colour)
   }
   const std::string& hint = diagnostic.hint.in(language);
   if (!hint.empty()) {
-    result += fmt::format("  {} {}\n", paint(kBold, is_chinese ? "提示:" : "hint:"), hint);
+    result += fmt::format("  {}{}\n", paint(kBold, is_chinese ? "提示：" : "hint: "), hint);
   }
   return result;
 }

@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(carets_stand_under_what_is_meant) {
 BOOST_AUTO_TEST_CASE(forms) {
   Diagnostic d = sample("", 3, 1);
   BOOST_TEST(render(d, Language::kChinese, false) ==
-             "units.toml:12:3: 错误: 现状与期望\n  提示: 怎么做\n");
+             "units.toml:12:3: 错误：现状与期望\n  提示：怎么做\n");
   d.hint = {};
   d.line = 0;
   BOOST_TEST(render(d, Language::kEnglish, false) ==

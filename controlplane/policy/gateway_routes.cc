@@ -84,7 +84,7 @@ void report_off_link(GatewayChecking& checking, const DraftRoute& draft, SpaceId
     const PortId other = on_link_port(checking, SpaceId{s}, *draft.route.via);
     if (other.is_none()) continue;
     hint = say("port `{0}` of another address space has it: name `port = \"{0}\"` or the `space`",
-               "另一地址空间的端口 `{0}` 与其直连:请写明 `port = \"{0}\"` 或 `space`",
+               "另一地址空间的端口 `{0}` 与其直连：请写明 `port = \"{0}\"` 或 `space`",
                port_name(checking, other));
   }
   const std::string zone = space_name(checking.policy, space);

@@ -280,11 +280,7 @@ class Importer {
 
   void read_name(std::uint32_t number, const std::string& heading, const std::string& cell,
                  Row& row) {
-    const bool has_control = std::ranges::any_of(cell, [](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return byte < 0x20 || byte == 0x7f;
-    });
-    if (has_control || count_characters(cell) > kMaxNameCharacters) {
+    if (has_control(cell) || count_characters(cell) > kMaxNameCharacters) {
       return problem(number, heading,
                      say("`{}` is not one line of {} characters or less",
                          "`{}` 应为一行、不超过 {} 个字符", printable(cell), kMaxNameCharacters));

@@ -154,8 +154,9 @@ BOOST_AUTO_TEST_CASE(control_characters_in_text) {
   };
   for (const Case& c :
        {Case{"Chinese", "财政局", false}, Case{"a tab", "a\\tb", false},
-        Case{"two lines", "a\\nb", false}, Case{"escape", "a\\u001b[2J", true},
-        Case{"NUL", "a\\u0000b", true}, Case{"DEL", "\\u007f", true}, Case{"C1", "\\u0080", true},
+        Case{"two lines", "a\\nb", true}, Case{"separator", "\\u2028", true},
+        Case{"escape", "a\\u001b[2J", true}, Case{"NUL", "a\\u0000b", true},
+        Case{"DEL", "\\u007f", true}, Case{"C1", "\\u0080", true},
         Case{"no-break space", "\\u00a0", false}, Case{"override", "\\u202e", true},
         Case{"isolate", "\\u2066", true}, Case{"general punctuation", "\\u2026", false}}) {
     const std::string text = std::string(kHead) + "name = \"" + c.text + "\"\n";

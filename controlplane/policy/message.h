@@ -16,8 +16,11 @@ template <typename... Args>
   return Text{fmt::format(english, args...), fmt::format(chinese, args...)};
 }
 
-// `text` fit to be printed: control characters and bytes that are not UTF-8 as \xNN, and cut with
-// "..." where it is longer than 80 bytes.
+// `text` fit to stand in one line of output: what has_control() speaks of, and bytes that are not
+// UTF-8, as \xNN.
+[[nodiscard]] std::string one_line(std::string_view text);
+
+// The same, cut with "..." where it is longer than 80 bytes.
 [[nodiscard]] std::string printable(std::string_view text);
 
 // The sentence with which everything marked `intranet` is refused.

@@ -29,8 +29,9 @@ void check_sources(const std::vector<Selector>& selectors, Reporter& reporter) {
   }
 }
 
-std::string free_text(TableView& table, std::string_view key) {
-  auto word = table.word(key);
+std::string free_text(TableView& table, std::string_view key,
+                      LineBreaks breaks = LineBreaks::kRefused) {
+  auto word = table.word(key, breaks);
   return word ? std::move(word->text) : std::string{};
 }
 
@@ -82,7 +83,7 @@ void read_rule(TableView& table, TableContext& context) {
   rule.log = table.boolean("log").value_or(false);
   rule.ticket = free_text(table, "ticket");
   rule.owner = free_text(table, "owner");
-  rule.comment = free_text(table, "comment");
+  rule.comment = free_text(table, "comment", LineBreaks::kAllowed);
   draft.id_place = table.place();
   if (id) {
     draft.id_place = id->place;

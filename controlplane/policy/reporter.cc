@@ -117,6 +117,7 @@ Diagnostics Reporter::take() {
     const std::string_view line = entry->second.line(f.place.line);
     Diagnostic d;
     d.file = file.path;
+    d.path = file.opened;
     d.line = f.place.line;
     d.column = f.place.column;
     d.message = std::move(f.message);

@@ -44,7 +44,7 @@ std::string error_name(int code) { return std::generic_category().message(code);
 
 void report_unreadable(Reporter& reporter, std::uint32_t file, int code) {
   reporter.add_unreadable_file();
-  reporter.error(start_of(file), say("cannot be read: {}", "无法读取:{}", error_name(code)));
+  reporter.error(start_of(file), say("cannot be read: {}", "无法读取：{}", error_name(code)));
 }
 
 // The bytes at `path`; reports and gives nothing where they cannot be had or are too many.
@@ -130,6 +130,7 @@ class TreeReader {
   TreeReader(PolicySource& source, Reporter& reporter) : source_{source}, reporter_{reporter} {}
 
   void read(const fs::path& root) {
+    root_ = root;
     source_.nodes.emplace_back();
     walk(root, "", NodeId{0}, 0);
     for (SourceNode& node : source_.nodes) sort_files(node);
@@ -143,14 +144,9 @@ class TreeReader {
   };
 
   std::uint32_t add_file(const std::string& path) {
-    source_.files.push_back({printable_path(path), {}});
+    source_.files.push_back({one_line(path), {}, openable(root_, path)});
     raw_paths_.push_back(path);
     return static_cast<std::uint32_t>(source_.files.size() - 1);
-  }
-
-  // Paths are printed whole, so only bytes that no terminal or JSON text could hold are replaced.
-  static std::string printable_path(const std::string& path) {
-    return find_invalid_utf8(path) ? printable(path) : path;
   }
 
   std::vector<Entry> entries_of(const fs::path& directory, const std::string& relative) {
@@ -229,6 +225,9 @@ class TreeReader {
     if (entry.name == kNodeFile) owner.node_file = file;
     if (find_invalid_utf8(path)) {
       reporter_.error(start_of(file), say("the file's name is not UTF-8", "文件名不是 UTF-8"));
+    } else if (has_control(path)) {
+      reporter_.error(start_of(file),
+                      say("the file's name has a control character", "文件名含有控制字符"));
     }
     auto bytes = read_bytes(full, false, file, reporter_);
     if (!bytes) return;
@@ -269,6 +268,7 @@ class TreeReader {
 
   PolicySource& source_;
   Reporter& reporter_;
+  fs::path root_;
   std::vector<std::string> raw_paths_;
   std::size_t total_{0};
   bool too_many_{false};
@@ -286,14 +286,14 @@ void make_single_node(PolicySource& source) {
 
 void read_single_file(const fs::path& path, bool follow_link, std::vector<SourceFile>& files,
                       Reporter& reporter) {
-  files.push_back({printable(path.filename().string()), {}});
+  files.push_back({one_line(path.filename().string()), {}, path.lexically_normal().string()});
   auto bytes = read_bytes(path, follow_link, 0, reporter);
   if (bytes) files[0].text = checked_text(std::move(*bytes), 0, reporter);
 }
 
 void read_single_text(std::string_view name, std::string_view text, std::vector<SourceFile>& files,
                       Reporter& reporter) {
-  files.push_back({printable(name), {}});
+  files.push_back({one_line(name), {}});
   if (text.size() > kMaxFileBytes) {
     reporter.add_unreadable_file();
     reporter.error(start_of(0), say("is larger than {} MiB, the limit of a file",

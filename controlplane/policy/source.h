@@ -23,8 +23,9 @@ inline constexpr std::size_t kMaxFiles = 100'000;
 inline constexpr std::size_t kMaxDirectoryDepth = 64;
 
 struct SourceFile {
-  std::string path;  // relative to the policy's directory, printable
-  std::string text;  // valid UTF-8 without a byte-order mark; empty where it could not be read
+  std::string path;      // relative to the policy's directory, printable
+  std::string text;      // valid UTF-8 without a byte-order mark; empty where it could not be read
+  std::string opened{};  // as it can be opened from the working directory; empty: no file
 };
 
 // A directory with a node.toml, or the one file of a policy that is a single file.

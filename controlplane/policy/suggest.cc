@@ -56,7 +56,7 @@ void Nearest::offer(std::string_view candidate) {
 
 Text Nearest::hint() const {
   if (!best_) return {};
-  return say("did you mean `{}`?", "是否想写 `{}`?", *best_);
+  return say("did you mean `{}`?", "是否想写 `{}`？", *best_);
 }
 
 Text near_hint(std::string_view name, std::span<const std::string_view> candidates) {

@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(distances) {
 BOOST_AUTO_TEST_CASE(hints) {
   constexpr std::array<std::string_view, 4> kKnown{"from", "to", "ports", "except_from"};
   BOOST_TEST(near_hint("form", kKnown).english == "did you mean `from`?");
-  BOOST_TEST(near_hint("port", kKnown).chinese == "是否想写 `ports`?");
+  BOOST_TEST(near_hint("port", kKnown).chinese == "是否想写 `ports`？");
   BOOST_TEST(near_hint("description", kKnown).english.empty());
   BOOST_TEST(near_hint("", kKnown).english.empty());
 }

@@ -120,7 +120,7 @@ std::optional<Complaint> read_port_range(std::string_view text, PortMatch& match
   if (*first > *last) {
     return Complaint{say("port range `{}` ends before it begins", "端口范围 `{}` 的终点小于起点",
                          text),
-                     say("did you mean `{}-{}`?", "是否想写 `{}-{}`?", *last, *first)};
+                     say("did you mean `{}-{}`?", "是否想写 `{}-{}`？", *last, *first)};
   }
   match.whole = false;
   match.first = static_cast<std::uint16_t>(*first);
@@ -158,11 +158,8 @@ std::optional<Complaint> check_id(std::string_view text) {
 }
 
 std::optional<Complaint> check_label(std::string_view text) {
-  const bool has_control = std::any_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
-  if (!text.empty() && !has_control && count_characters(text) <= kMaxLabel) return std::nullopt;
+  if (!text.empty() && !has_control(text) && count_characters(text) <= kMaxLabel)
+    return std::nullopt;
   return Complaint{say("label `{}` is not 1 to {} printable characters",
                        "标签 `{}` 应为 1 至 {} 个可见字符", printable(text), kMaxLabel),
                    {}};
@@ -268,7 +265,7 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
     if (std::count(text.begin(), text.end(), ':') > 1) {
       return complain(say("`{}` is not an endpoint", "`{}` 不是合法的端点", printable(text)),
                       say("an IPv6 address stands in brackets: `[2001:db8::10]:443/tcp`",
-                          "IPv6 地址须加方括号:`[2001:db8::10]:443/tcp`"));
+                          "IPv6 地址须加方括号：`[2001:db8::10]:443/tcp`"));
     }
   }
   const auto address = parse_one_address(address_text);
@@ -305,10 +302,12 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
     if (auto complaint = read_port_range(ports, *match)) return std::unexpected(*complaint);
   }
   const bool is_v4 = prefix->family() == net::Family::kIpv4;
-  if (protocol == (is_v4 ? "icmp6" : "icmp")) {
+  // By number as well: the other family's ICMP is malformed and dropped before any rule.
+  if (!match->any_protocol &&
+      match->protocol == (is_v4 ? net::protocol::kIcmp6 : net::protocol::kIcmp)) {
     return complain(say("`{}` has no packets with {} addresses", "`{}` 与 {} 地址不匹配", protocol,
                         is_v4 ? "IPv4" : "IPv6"),
-                    say("did you mean `{}`?", "是否想写 `{}`?", is_v4 ? "icmp" : "icmp6"));
+                    say("did you mean `{}`?", "是否想写 `{}`？", is_v4 ? "icmp" : "icmp6"));
   }
   return Endpoint{*prefix, *match};
 }

@@ -52,14 +52,14 @@ bool TableView::require(std::string_view key) {
   return false;
 }
 
-std::optional<Word> TableView::word(std::string_view key) {
+std::optional<Word> TableView::word(std::string_view key, LineBreaks breaks) {
   const TomlValue* value = find(key);
   if (value == nullptr || !expect(*value, TomlKind::kString, key)) return std::nullopt;
   // Names and remarks are shown on other people's terminals.
-  if (has_control(value->text)) {
+  if (has_control(value->text, breaks)) {
     reporter_.error(value->place,
-                    say("`{}` has a control character, plain text expected",
-                        "`{}` 含有控制字符，应为普通文字", key),
+                    say("`{}` has a control character or a line break, plain text expected",
+                        "`{}` 含有控制字符或换行，应为普通文字", key),
                     say("it is {}", "其内容为 {}", printable(value->text)));
     return std::nullopt;
   }

@@ -9,6 +9,7 @@
 
 #include "controlplane/policy/reporter.h"
 #include "controlplane/policy/toml_document.h"
+#include "controlplane/policy/utf8.h"
 
 namespace meiguan::policy {
 
@@ -44,7 +45,8 @@ class TableView {
   [[nodiscard]] Place key_place(std::string_view key) const;
 
   std::optional<Word> required_word(std::string_view key);
-  std::optional<Word> word(std::string_view key);
+  // Text without control characters, see has_control().
+  std::optional<Word> word(std::string_view key, LineBreaks breaks = LineBreaks::kRefused);
   std::optional<bool> boolean(std::string_view key);
   std::optional<Integer> integer(std::string_view key);
   // A list of strings; empty where it is not there.

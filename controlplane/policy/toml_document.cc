@@ -51,7 +51,10 @@ class DocumentReader {
   Place line_start(std::uint32_t line) const { return Place{file_, line, 1}; }
 
   void report_syntax(const TomlError& error) {
-    reporter_.error(error.place, say("not valid TOML: {}", "TOML 语法错误:{}", error.message));
+    const Text& message = error.words.message;
+    reporter_.error(error.place,
+                    {"not valid TOML: " + message.english, "TOML 语法错误：" + message.chinese},
+                    error.words.hint);
   }
 
   // Punctuation of a Chinese keyboard looks right and is not: then that is said, and not what the
@@ -66,9 +69,9 @@ class DocumentReader {
     reporter_.error(
         Place{file_, foreign.line, foreign.column},
         say("not valid TOML: `{}` stands outside a string, ASCII expected",
-            "TOML 语法错误:`{}` 位于字符串之外，应为 ASCII 字符", printable(foreign.text)),
+            "TOML 语法错误：`{}` 位于字符串之外，应为 ASCII 字符", printable(foreign.text)),
         say("strings stand between \" and \", and punctuation is half-width: = , [ ] \"",
-            "字符串须用英文双引号括起，标点须为半角:= , [ ] \""));
+            "字符串须用英文双引号括起，标点须为半角：= , [ ] \""));
   }
 
   // Nothing, reported, where the body is not TOML or goes beyond a limit.

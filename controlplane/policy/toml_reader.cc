@@ -129,19 +129,6 @@ std::vector<TomlMember> members_of(const toml::table& table, Origin origin) {
   return members;
 }
 
-// "Error while parsing key-value pair: expected '=', saw 'x'" -> "key-value pair: expected ..."
-std::string plain_message(std::string_view message) {
-  constexpr std::string_view kPrefix = "Error while parsing ";
-  if (message.starts_with(kPrefix)) message.remove_prefix(kPrefix.size());
-  // The parser sees one section, whose end is not that of the file.
-  constexpr std::string_view kEnd = "encountered end-of-file";
-  if (message.ends_with(kEnd)) {
-    message.remove_suffix(kEnd.size());
-    return std::string(message) + "the text ends too early";
-  }
-  return std::string(message);
-}
-
 bool loses_parser(std::string_view text) {
   try {
     static_cast<void>(toml::parse(text));
@@ -191,10 +178,12 @@ std::expected<std::vector<TomlMember>, TomlError> read_toml(std::string_view tex
     return members_of(table, origin);
   } catch (const toml::parse_error& error) {
     return std::unexpected(
-        TomlError{place_of(error.source(), origin), plain_message(error.description())});
+        TomlError{place_of(error.source(), origin), toml_words(error.description())});
   } catch (const ParserLost&) {
     return std::unexpected(TomlError{Place{file, lost_line(text) + first_line - 1, 1},
-                                     "this line is neither a key with a value nor a table header"});
+                                     {{"this line is neither a key with a value nor a table header",
+                                       "这一行既不是键值对，也不是表头"},
+                                      {}}});
   }
 }
 

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "controlplane/policy/toml_tree.h"
+#include "controlplane/policy/toml_words.h"
 
 namespace meiguan::policy {
 
 struct TomlError {
   Place place;
-  std::string message;  // the parser's words, in English, lower case
+  TomlWords words;
 };
 
 // Nesting of arrays and inline tables that is still read.

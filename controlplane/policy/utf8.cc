@@ -29,17 +29,23 @@ std::size_t utf8_length_at(std::string_view text, std::size_t offset) {
   return length;
 }
 
-bool has_control(std::string_view text) {
+std::size_t control_length_at(std::string_view text, std::size_t offset) {
+  const auto byte = [&](std::size_t i) {
+    return offset + i < text.size() ? static_cast<unsigned char>(text[offset + i]) : 0U;
+  };
+  const unsigned lead = byte(0);
+  if ((lead < 0x20 && lead != '\t') || lead == 0x7f) return 1;
+  if (lead == 0xc2 && byte(1) >= 0x80 && byte(1) < 0xa0) return 2;
+  if (lead != 0xe2) return 0;
+  if (byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) return 3;  // U+2028 to U+202E
+  if (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9) return 3;  // U+2066 to U+2069
+  return 0;
+}
+
+bool has_control(std::string_view text, LineBreaks breaks) {
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = [&](std::size_t k) {
-      return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0U;
-    };
-    const unsigned lead = byte(0);
-    if ((lead < 0x20 && lead != '\n' && lead != '\t') || lead == 0x7f) return true;
-    if (lead == 0xc2 && byte(1) < 0xa0) return true;
-    if (lead != 0xe2) continue;
-    if (byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae) return true;  // U+202A to U+202E
-    if (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9) return true;  // U+2066 to U+2069
+    if (breaks == LineBreaks::kAllowed && text[i] == '\n') continue;
+    if (control_length_at(text, i) != 0) return true;
   }
   return false;
 }

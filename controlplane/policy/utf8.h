@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -14,9 +15,15 @@ namespace meiguan::policy {
 [[nodiscard]] std::optional<std::size_t> find_invalid_utf8(std::string_view text,
                                                            std::size_t from = 0);
 
-// Whether valid UTF-8 has characters that steer a terminal or turn the direction of text: C0 but
-// for tab and newline, DEL, C1 (ECMA-48), and the embeddings, overrides and isolates of UAX #9.
-[[nodiscard]] bool has_control(std::string_view text);
+// Whether valid UTF-8 has characters that begin a line, steer a terminal or turn the direction of
+// text: C0 but for tab, DEL, C1 (ECMA-48), the separators U+2028 and U+2029, and the embeddings,
+// overrides and isolates of UAX #9. Newline is one of them but where line breaks are allowed.
+enum class LineBreaks : std::uint8_t { kRefused, kAllowed };
+[[nodiscard]] bool has_control(std::string_view text, LineBreaks breaks = LineBreaks::kRefused);
+
+// The length in bytes of a character of that kind at `offset`, newline included; 0 where there is
+// another.
+[[nodiscard]] std::size_t control_length_at(std::string_view text, std::size_t offset);
 
 // Characters (code points) in `text`; every invalid byte counts as one.
 [[nodiscard]] std::size_t count_characters(std::string_view text);

@@ -37,13 +37,34 @@ std::filesystem::path scratch() {
   return path;
 }
 
-// A few tables fewer, and rules that say the opposite.
+// Puts the unit or service of a block into another zone; false where it is none.
+bool move_to_another_zone(Random& random, const PolicyText& text, Block& block) {
+  constexpr std::string_view kKey = "\nzone = \"";
+  const auto key = block.text.find(kKey);
+  if (key == std::string::npos) return false;
+  const auto start = key + kKey.size();
+  std::vector<std::string> zones;
+  for (const auto& other : text.blocks) {
+    constexpr std::string_view kZone = "[[zone]]\nid = \"";
+    const auto at = other.text.find(kZone);
+    if (at == std::string::npos) continue;
+    const auto id = at + kZone.size();
+    zones.push_back(other.text.substr(id, other.text.find('"', id) - id));
+  }
+  if (zones.empty()) return false;
+  block.text.replace(start, block.text.find('"', start) - start,
+                     zones[below(random, zones.size())]);
+  return true;
+}
+
+// A few tables fewer, rules that say the opposite, objects in other zones.
 PolicyText other_than(Random& random, PolicyText text) {
   for (std::size_t n = 1 + below(random, 3); n > 0; --n) {
     const std::size_t i = below(random, text.blocks.size());
     auto& block = text.blocks[i];
     if (block.fixed) continue;
     const auto allow = block.text.find("\"allow\"");
+    if (chance(random, 50) && move_to_another_zone(random, text, block)) continue;
     if (allow != std::string::npos && chance(random, 50)) {
       block.text.replace(allow, 7, "\"deny\"");
     } else {
