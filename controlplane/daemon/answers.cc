@@ -1,14 +1,17 @@
 #include "controlplane/daemon/answers.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <limits>
 #include <string>
 
 #include "controlplane/analysis/names.h"
+#include "controlplane/policy/instant_text.h"
+#include "controlplane/policy/protocol_name.h"
 #include "dataplane/fastpath/reason.h"
+#include "dataplane/image/moment.h"
 
 namespace meiguan::daemon {
 namespace {
@@ -20,9 +23,32 @@ json::value name_or_null(std::string_view text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
-std::string time_text(report::WallTime time) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z",
-                     fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+// By the policy's wall clock, as everywhere else.
+std::string time_text(const image::Image& image, report::WallTime time) {
+  return policy::instant_text(image.utc_offsets(), std::chrono::system_clock::to_time_t(time));
+}
+
+// The next instant at which a schedule or a date of some rule passes; null where none does.
+json::value next_change(const image::Image& image, std::int64_t now) {
+  const auto ends = image::Moment{image, now}.ends();
+  if (ends == std::numeric_limits<std::int64_t>::max()) return nullptr;
+  return json::value(policy::instant_text(image.utc_offsets(), ends));
+}
+
+// The name of a unit or service; null where there is none.
+template <typename Entry>
+json::value name_of(const Entry* entry) {
+  return entry != nullptr ? name_or_null(entry->name) : json::value(nullptr);
+}
+
+json::value where_of(const Names& names, RuleId rule) {
+  const auto* const entry = names.rule(rule);
+  return entry != nullptr ? name_or_null(entry->where) : json::value(nullptr);
+}
+
+std::string protocol_text(std::uint8_t protocol) {
+  const auto name = policy::protocol_name(protocol);
+  return name.empty() ? fmt::format("proto-{}", protocol) : std::string{name};
 }
 
 std::string reason_name(fastpath::Reason reason) {
@@ -167,7 +193,8 @@ json::object status_answer(const StatusInput& input) {
   if (input.bundle != nullptr) {
     const auto& image = input.bundle->image;
     policy.emplace("image", fmt::format("{:016x}", image.checksum()));
-    policy.emplace("loaded", time_text(input.since));
+    policy.emplace("loaded", time_text(image, input.since));
+    policy.emplace("next_change", next_change(image, input.now));
     policy.emplace("in_force",
                    input.dataplane && input.dataplane->answer.checksum == image.checksum());
     policy.emplace("units", input.bundle->policy.units.size());
@@ -268,29 +295,35 @@ json::object flows_answer(const policy::Catalog& catalog,
   return with_rows("meiguan.flows/v1", std::move(rows));
 }
 
-json::object drops_answer(const policy::Catalog& catalog, const report::Collector& collector) {
-  const Names names{catalog};
+json::object drops_answer(const lifecycle::Bundle& bundle, const report::Collector& collector) {
+  const Names names{bundle.compiled.catalog};
+  const auto& image = bundle.image;
   const auto readings = collector.readings();
   auto reasons = reason_rows(readings, true);
   sort_by(reasons, {"packets_per_second"}, {"packets"});
   json::array groups;
   for (const auto& group : collector.denials()) {
-    groups.push_back(json::object{{"last", time_text(group.last)},
+    groups.push_back(json::object{{"last", time_text(image, group.last)},
                                   {"reason", reason_name(group.reason)},
                                   {"rule", name_or_null(names.rule_name(group.rule))},
+                                  {"where", where_of(names, group.rule)},
                                   {"unit", name_or_null(names.unit_id(group.unit))},
+                                  {"unit_name", name_of(names.unit(group.unit))},
                                   {"source", net::to_string(group.source)},
                                   {"destination", net::to_string(group.destination)},
                                   {"protocol", group.protocol},
+                                  {"protocol_name", protocol_text(group.protocol)},
                                   {"destination_port", group.destination_port},
                                   {"to_unit", name_or_null(names.unit_id(group.to_unit))},
+                                  {"to_unit_name", name_of(names.unit(group.to_unit))},
                                   {"service", name_or_null(names.service_id(group.service))},
+                                  {"service_name", name_of(names.service(group.service))},
                                   {"packets", group.packets}});
   }
   json::array recent;
   for (const auto& seen : collector.recent_denials()) {
     auto row = event_row(names, seen.event);
-    row.emplace("time", time_text(seen.at));
+    row.emplace("time", time_text(image, seen.at));
     row.emplace("reason", reason_name(seen.event.reason));
     row.emplace("packets", seen.event.packets);
     recent.push_back(std::move(row));

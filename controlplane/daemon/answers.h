@@ -3,6 +3,7 @@
 // The answers of the local socket as JSON: pure functions of what was collected.
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -19,6 +20,7 @@ struct StatusInput {
   std::filesystem::path gateway;
   const lifecycle::Bundle* bundle{nullptr};
   report::WallTime since;
+  std::int64_t now{0};  // seconds since 1970
   std::optional<DataplaneStatus> dataplane;
   report::Readings readings;
 };
@@ -33,7 +35,7 @@ struct StatusInput {
                                                             const report::Readings& readings);
 [[nodiscard]] boost::json::object flows_answer(const policy::Catalog& catalog,
                                                const std::vector<fastpath::Event>& flows);
-[[nodiscard]] boost::json::object drops_answer(const policy::Catalog& catalog,
+[[nodiscard]] boost::json::object drops_answer(const lifecycle::Bundle& bundle,
                                                const report::Collector& collector);
 
 }  // namespace meiguan::daemon

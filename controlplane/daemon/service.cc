@@ -128,7 +128,8 @@ json::object Service::answer(const json::object& request) {
   if (command == "reload" || command == "apply") return apply(request);
   const auto now = in_force();
   if (command == "status") {
-    return status_answer({now.policy, now.gateway, now.bundle.get(), now.since, link_.status(),
+    return status_answer({now.policy, now.gateway, now.bundle.get(), now.since,
+                          *lifecycle::decide_from_now().from, link_.status(),
                           collector_.readings()});
   }
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});
@@ -150,7 +151,7 @@ json::object Service::answer(const json::object& request) {
     if (!flows) return api::refusal(flows.error().message);
     return flows_answer(catalog, *flows);
   }
-  if (command == "drops") return drops_answer(catalog, collector_);
+  if (command == "drops") return drops_answer(*now.bundle, collector_);
   return api::refusal({fmt::format("no command `{}`", command.substr(0, 64)),
                        fmt::format("没有命令 `{}`", command.substr(0, 64))});
 }
