@@ -95,9 +95,11 @@ void ReplayChanges::add(const ReplayedPacket& packet) {
   if (!unit.empty()) count(ChangeKind::kUnit, unit, change, flow, packet, text);
   if (!service.empty()) count(ChangeKind::kService, service, change, flow, packet, text);
   const auto* const reason = fastpath::find_reason(now.reason);
-  const auto rule = either(names_.rule_name(now.rule),
-                           reason != nullptr ? reason->name : std::string_view{});
-  count(ChangeKind::kRule, rule, change, flow, packet, text);
+  if (const std::string rule{names_.rule_name(now.rule)}; !rule.empty()) {
+    count(ChangeKind::kRule, rule, change, flow, packet, text);
+  } else if (reason != nullptr) {
+    count(ChangeKind::kReason, std::string{reason->name}, change, flow, packet, text);
+  }
 }
 
 void ReplayChanges::count(ChangeKind kind, const std::string& id, Change change, std::uint64_t flow,

@@ -35,11 +35,11 @@ struct ChangeExample {
   std::string now;
 };
 
-enum class ChangeKind : std::uint8_t { kUnit, kService, kRule };
+enum class ChangeKind : std::uint8_t { kUnit, kService, kRule, kReason };
 
 struct ChangeRow {
   ChangeKind kind{};
-  std::string id;  // of rules the one that decides now, or the reason where none does
+  std::string id;  // of rules the one that decides now; where none does the reason
   ChangeCount counts[kChanges];
   ChangeExample example;  // of a gain or a loss where there is one, from the initiator if possible
 };
@@ -54,7 +54,7 @@ class ReplayChanges {
   // `packet` has a baseline and one of the two policies says something else of it.
   void add(const ReplayedPacket& packet);
 
-  // Most packets first within each kind: units, services, rules.
+  // Most packets first within each kind: units, services, rules, reasons.
   [[nodiscard]] std::vector<ChangeRow> rows() const;
 
  private:

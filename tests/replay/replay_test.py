@@ -6,6 +6,8 @@ reader under test meets a writer that is not its own.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -86,7 +88,7 @@ class Replay(unittest.TestCase):
         self.assertEqual(list(got[0]), ["file", "index", "time", "in", "verdict", "reason", "rule",
                                         "unit", "to_unit", "service", "out"])
         self.assertEqual(got[0], {
-            "file": "lan.pcap", "index": 0, "time": "2026-01-05T01:00:00.000000Z", "in": "lan",
+            "file": "lan.pcap", "index": 0, "time": "2026-01-05T09:00:00.000000+08:00", "in": "lan",
             "verdict": "forward", "reason": "allowed", "rule": "360000/budget-for-finance",
             "unit": "czj-360121", "to_unit": "cloud-360000", "service": "budget", "out": "wan"})
         self.assertEqual((got[1]["verdict"], got[1]["out"]), ("forward", "lan"))
@@ -106,7 +108,7 @@ class Replay(unittest.TestCase):
                     result = replay("--in", f"lan={path}", "-o", "jsonl")
                     self.assertEqual(result.returncode, 0, result.stderr)
                     got = rows(result)
-                    self.assertEqual(len(got[0]["time"]), len("2026-01-05T01:00:00.000000Z") + 3 * ns)
+                    self.assertEqual(len(got[0]["time"]), len("2026-01-05T09:00:00.000000+08:00") + 3 * ns)
                     for r in got:
                         r["file"], r["time"] = "", r["time"][:23]
                     want = want or got
@@ -255,6 +257,24 @@ class Replay(unittest.TestCase):
         self.assertEqual(summary["packets"], 5)
         self.assertIn("czj-360121", self.both("--summary").stdout)
 
+    def test_json_and_csv_say_what_lines_say(self) -> None:
+        for more in (), ("--baseline", POLICY), ("--limit", "3"), ("--limit", "0"):
+            base = ("--in", f"lan={self.lan}", *more)
+            lines = rows(replay(*base, "-o", "jsonl"))
+            whole = json.loads(replay(*base, "-o", "json").stdout)
+            self.assertEqual((whole["schema"], whole["rows"]), ("meiguan.replay/v1", lines))
+            table = list(csv.DictReader(io.StringIO(replay(*base, "-o", "csv").stdout)))
+            self.assertEqual([{k: v or None for k, v in row.items()} for row in table],
+                             [{**line, "index": str(line["index"])} for line in lines])
+        self.assertEqual(replay("--in", f"lan={self.lan}", "-o", "csv", "--no-headers").stdout.count("\n"),
+                         len(self.lan_records))
+
+    def test_write_makes_no_tree(self) -> None:
+        result = replay("--in", f"lan={self.lan}", "--write", self.directory / "slip/of/fingers")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("slip/of/fingers: no such directory", result.stderr)
+        self.assertFalse((self.directory / "slip").exists())
+
     def test_write(self) -> None:
         out = self.directory / "out"
         self.assertEqual(self.both("--write", out, "-o", "jsonl").returncode, 0)
@@ -295,7 +315,8 @@ class Explain(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertEqual(list(got), ["schema", "verdict", "reason", "rule", "where", "unit",
                                      "to_unit", "service", "stages", "assumptions", "at", "until",
-                                     "schedule", "not_before", "expires"])
+                                     "schedule", "not_before", "expires", "ticket", "owner",
+                                     "comment"])
         self.assertEqual(got["schema"], "meiguan.explain/v1")
         where, line = got["where"].split(":")
         text = (POLICY / where).read_text().splitlines()

@@ -1,7 +1,10 @@
 // meiguan completion bash|zsh|fish: the words of the command line, from the command line itself.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "tools/cli/context.h"
 #include "tools/cli/out.h"
@@ -9,24 +12,65 @@
 namespace meiguan::cli {
 namespace {
 
+// The words that an option takes, where they are a closed set: CLI11 has them in the name of the
+// type, "TEXT:{en,zh}".
+std::vector<std::string> values_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const auto open = type.find('{');
+  const auto close = type.rfind('}');
+  if (open == type.npos || close == type.npos || close < open) return {};
+  std::vector<std::string> values;
+  std::string value;
+  for (const char c : type.substr(open + 1, close - open - 1)) {
+    if (c == ',') {
+      values.push_back(std::exchange(value, {}));
+    } else if (c != ' ') {
+      value += c;
+    }
+  }
+  values.push_back(value);
+  return values;
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+// The names of an option as they are typed.
+std::vector<std::string> names_of(const CLI::Option& option) {
+  std::vector<std::string> names;
+  for (const auto& name : option.get_lnames()) names.push_back("--" + name);
+  for (const auto& name : option.get_snames()) names.push_back("-" + name);
+  return names;
+}
+
 struct Level {
-  std::string path;   // "policy check"
-  std::string words;  // subcommands and options
+  std::string path;                // "policy check"
+  std::vector<std::string> words;  // subcommands, options, values of arguments
+  // What may stand behind an option: `--fail-level`, "warning note never".
+  std::vector<std::pair<std::string, std::string>> values;
 };
 
-void collect(const CLI::App& app, const std::string& path, const std::string& globals,
+void collect(const CLI::App& app, const std::string& path, const Level& globals,
              std::vector<Level>& levels) {
-  Level level{path, globals};
-  const auto add = [&level](const std::string& word) {
-    level.words += (level.words.empty() ? "" : " ") + word;
-  };
+  Level level = globals;
+  level.path = path;
   for (const auto* const option : app.get_options()) {
-    for (const auto& name : option->get_lnames()) {
-      if (globals.find("--" + name) == std::string::npos) add("--" + name);
+    const auto values = values_of(*option);
+    // An argument without a name.
+    if (option->nonpositional()) {
+      for (const auto& name : names_of(*option)) {
+        if (std::ranges::find(level.words, name) == level.words.end()) level.words.push_back(name);
+        if (!values.empty() && !path.empty()) level.values.emplace_back(name, join(values));
+      }
+    } else {
+      level.words.insert(level.words.end(), values.begin(), values.end());
     }
   }
   const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
-  for (const auto* const sub : subcommands) add(sub->get_name());
+  for (const auto* const sub : subcommands) level.words.push_back(sub->get_name());
   levels.push_back(level);
   for (const auto* const sub : subcommands) {
     collect(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), globals, levels);
@@ -46,6 +90,9 @@ constexpr std::string_view kBashMiddle = R"(        path="${path:+$path }$word" 
   done
   case "$path" in
 )";
+constexpr std::string_view kBashValues = R"(  esac
+  case "$path ${COMP_WORDS[COMP_CWORD-1]}" in
+)";
 constexpr std::string_view kBashTail = R"(  esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
   [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- "$cur"))
@@ -62,7 +109,13 @@ void print_bash(const std::vector<Level>& levels, Out& out) {
   out.line("      " + patterns + ")");
   out.write(kBashMiddle);
   for (const auto& level : levels) {
-    out.line(fmt::format("    \"{}\") words=\"{}\" ;;", level.path, level.words));
+    out.line(fmt::format("    \"{}\") words=\"{}\" ;;", level.path, join(level.words)));
+  }
+  out.write(kBashValues);
+  for (const auto& level : levels) {
+    for (const auto& [option, values] : level.values) {
+      out.line(fmt::format("    \"{} {}\") words=\"{}\" ;;", level.path, option, values));
+    }
   }
   out.write(kBashTail);
 }
@@ -71,9 +124,14 @@ void print_fish(const CLI::App& app, const std::string& parent, Out& out) {
   const auto condition = parent.empty() ? std::string{"__fish_use_subcommand"}
                                         : "__fish_seen_subcommand_from " + parent;
   for (const auto* const option : app.get_options()) {
+    const auto values = values_of(*option);
+    const auto where = parent.empty() ? std::string{} : "-n '" + condition + "' ";
     for (const auto& name : option->get_lnames()) {
-      out.line(fmt::format("complete -c meiguan {}-l {}",
-                           parent.empty() ? "" : "-n '" + condition + "' ", name));
+      out.line(fmt::format("complete -c meiguan {}-l {}{}", where, name,
+                           values.empty() ? "" : " -x -a '" + join(values) + "'"));
+    }
+    if (!option->nonpositional() && !values.empty()) {
+      out.line(fmt::format("complete -c meiguan -f {}-a '{}'", where, join(values)));
     }
   }
   for (const auto* const sub : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -89,10 +147,12 @@ int completion(const CLI::App& app, const std::string& shell) {
     print_fish(app, "", out);
     return kYes;
   }
-  std::string globals;
+  Level globals;
   for (const auto* const option : app.get_options()) {
-    for (const auto& name : option->get_lnames()) {
-      globals += (globals.empty() ? "--" : " --") + name;
+    const auto values = values_of(*option);
+    for (const auto& name : names_of(*option)) {
+      globals.words.push_back(name);
+      if (!values.empty()) globals.values.emplace_back(name, join(values));
     }
   }
   std::vector<Level> levels;

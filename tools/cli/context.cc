@@ -17,17 +17,41 @@ constexpr std::array<std::pair<std::string_view, Format>, 6> kFormats{{{"table",
 
 }  // namespace
 
-std::optional<Format> Context::format(std::initializer_list<Format> allowed) const {
-  if (format_name.empty()) return *allowed.begin();
-  std::string known;
+std::optional<Format> Context::format(std::initializer_list<Format> allowed,
+                                      std::initializer_list<Format> rows) const {
+  const auto names = [](std::initializer_list<Format> forms) {
+    std::string text;
+    for (const auto& [name, value] : kFormats) {
+      if (std::ranges::find(forms, value) == forms.end()) continue;
+      text += (text.empty() ? "" : ", ") + std::string{name};
+    }
+    return text;
+  };
+  std::optional<Format> chosen;
+  if (format_name.empty()) chosen = *allowed.begin();
   for (const auto& [name, value] : kFormats) {
-    const bool has = std::find(allowed.begin(), allowed.end(), value) != allowed.end();
-    if (has && name == format_name) return value;
-    if (has) known += (known.empty() ? "" : ", ") + std::string{name};
+    const bool has = std::ranges::find(allowed, value) != allowed.end();
+    if (has && name == format_name) chosen = value;
   }
-  complain(*this, {fmt::format("this command has no format `{}`; it has: {}", format_name, known),
-                   fmt::format("该命令没有 `{}` 格式；可用：{}", format_name, known)});
-  return std::nullopt;
+  if (!chosen) {
+    const auto known = names(allowed);
+    complain(*this, {fmt::format("this command has no format `{}`; it has: {}", format_name, known),
+                     fmt::format("该命令没有 `{}` 格式；可用：{}", format_name, known)});
+    return std::nullopt;
+  }
+  const char* const option = !columns.empty() ? "--columns"
+                             : !sort.empty()  ? "--sort"
+                             : limit          ? "--limit"
+                                              : nullptr;
+  if (option != nullptr && std::ranges::find(rows, *chosen) == rows.end()) {
+    const auto known = names(rows);
+    complain(*this, rows.size() == 0 ? Text{fmt::format("{}: this command prints no rows", option),
+                                            fmt::format("{}：该命令不输出表格", option)}
+                                     : Text{fmt::format("{}: goes with -o {} here", option, known),
+                                            fmt::format("{}：此处仅用于 -o {}", option, known)});
+    return std::nullopt;
+  }
+  return chosen;
 }
 
 void complain(const Context& context, const Text& text) {

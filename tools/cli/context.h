@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ inline constexpr int kCouldNotAsk = 3;  // daemon down, refused
 inline constexpr int kInterrupted = 130;
 
 enum class Format { kTable, kJson, kJsonl, kCsv, kJunit, kSarif };
+// The forms of a Table.
+inline constexpr std::initializer_list<Format> kRowForms{Format::kTable, Format::kJson,
+                                                         Format::kJsonl, Format::kCsv};
 
 // What the command line and the environment say about how to speak.
 struct Context {
@@ -44,8 +48,11 @@ struct Context {
   [[nodiscard]] const char* tr(const char* english, const char* chinese) const {
     return language == Language::kChinese ? chinese : english;
   }
-  // The format asked for; nothing, with a message on stderr, where the command does not have it.
-  [[nodiscard]] std::optional<Format> format(std::initializer_list<Format> allowed) const;
+  // The format asked for; nothing, with a message on stderr, where the command does not have it, or
+  // where --columns, --sort or --limit are given and it is none of `rows`: those forms that
+  // print(Table) or the command itself cuts to them.
+  [[nodiscard]] std::optional<Format> format(std::initializer_list<Format> allowed,
+                                             std::initializer_list<Format> rows = {}) const;
 };
 
 // `meiguan: error: …` on stderr.

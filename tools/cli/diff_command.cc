@@ -25,10 +25,16 @@ struct Options {
 // More changes than these are not told one by one.
 constexpr std::size_t kMostChanges = 200'000;
 
-int finish(const Context& context, Format format, const PolicyDiff& diff) {
+int finish(const Context& context, Format format, PolicyDiff& diff) {
+  const auto objects = diff.objects.size();
+  if (context.limit && objects > *context.limit) diff.objects.resize(*context.limit);
   {
     Out out;
-    print_diff(context, format, diff, out);
+    if (const int code = print_diff(context, format, diff, out); code != kYes) return code;
+  }
+  if (!diff.semantic && diff.objects.size() < objects) {
+    note(context, {fmt::format("{} of {} changes shown", diff.objects.size(), objects),
+                   fmt::format("共 {1} 处变化，只列出 {0} 处", diff.objects.size(), objects)});
   }
   if (diff.semantic && !diff.access.all) {
     note(context, {fmt::format("more than {} changes of access: the rest is not shown",
@@ -36,8 +42,7 @@ int finish(const Context& context, Format format, const PolicyDiff& diff) {
                    fmt::format("访问变化超过 {} 条，其余未列出", diff.access.changes.size())});
   }
   // Asked what changes for packets, other words for the same are no difference.
-  const bool same = diff.semantic ? diff.access.changes.empty() && diff.access.all
-                                  : diff.objects.empty();
+  const bool same = diff.semantic ? diff.access.changes.empty() && diff.access.all : objects == 0;
   return same ? kYes : kNo;
 }
 
@@ -53,7 +58,9 @@ int diff_texts(const Context& context, Format format, const Options& options) {
 }
 
 int run(const Context& context, const Options& options) {
-  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl});
+  const auto format = context.format(kRowForms, context.columns.empty() && context.sort.empty()
+                                                    ? kRowForms
+                                                    : std::initializer_list<Format>{Format::kCsv});
   if (!format) return kBadInput;
   if (!options.semantic) return diff_texts(context, *format, options);
   const auto before = load(context, options.before, {});

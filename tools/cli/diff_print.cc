@@ -6,6 +6,8 @@
 
 #include "controlplane/analysis/names.h"
 #include "controlplane/policy/instant_text.h"
+#include "controlplane/policy/message.h"
+#include "tools/cli/table.h"
 
 namespace meiguan::cli {
 namespace {
@@ -78,6 +80,35 @@ class Access {
     object.emplace("before", decision_json(kBefore, example.decisions[kBefore]));
     object.emplace("after", decision_json(kAfter, example.decisions[kAfter]));
     return object;
+  }
+
+  // The same as to_json, flat.
+  [[nodiscard]] Table to_table() const {
+    Table table;
+    table.schema = "meiguan.diff/v1";
+    for (const char* const key :
+         {"change", "node", "unit", "from_zone", "service", "to_unit", "to_zone", "from", "to",
+          "at", "before_verdict", "before_reason", "before_rule", "before_where", "after_verdict",
+          "after_reason", "after_rule", "after_where"}) {
+      table.columns.push_back({key, {key, key}});
+    }
+    for (const auto& change : diff_.access.changes) {
+      const auto object = to_json(change);
+      auto& row = table.rows.emplace_back();
+      for (const char* const key :
+           {"change", "node", "unit", "from_zone", "service", "to_unit", "to_zone"}) {
+        row.emplace_back(object.at(key));
+      }
+      for (const char* const key : {"from", "to", "at"}) {
+        row.emplace_back(object.at("example").at(key));
+      }
+      for (const char* const side : {"before", "after"}) {
+        for (const char* const key : {"verdict", "reason", "rule", "where"}) {
+          row.emplace_back(object.at(side).at(key));
+        }
+      }
+    }
+    return table;
   }
 
   // Changes by node, then by the units that change alike.
@@ -174,6 +205,27 @@ class Access {
   analysis::Sides<analysis::Names> names_;
 };
 
+// A row for each field that differs; an object that came or went has one.
+Table objects_table(const PolicyDiff& diff) {
+  Table table;
+  table.schema = "meiguan.diff/v1";
+  for (const char* const key :
+       {"change", "kind", "id", "field", "before", "after", "where_before", "where_after"}) {
+    table.columns.push_back({key, {key, key}});
+  }
+  for (const auto& change : diff.objects) {
+    const auto add = [&](std::string_view field, std::string_view before, std::string_view after) {
+      table.rows.push_back({json::value(word(change.kind)), json::value(change.object),
+                            json::value(change.id), text_or_null(field), text_or_null(before),
+                            text_or_null(after), text_or_null(change.where_before),
+                            text_or_null(change.where_after)});
+    };
+    if (change.fields.empty()) add({}, {}, {});
+    for (const auto& field : change.fields) add(field.field, field.before, field.after);
+  }
+  return table;
+}
+
 void print_objects(const Context& context, const PolicyDiff& diff, Out& out) {
   for (const auto& change : diff.objects) {
     const char sign = change.kind == ObjectChange::Kind::kAdded     ? '+'
@@ -183,7 +235,9 @@ void print_objects(const Context& context, const PolicyDiff& diff, Out& out) {
     out.line(fmt::format("{} {}{}{} ({})", sign, change.object, change.id.empty() ? "" : " ",
                          change.id, where));
     for (const auto& field : change.fields) {
-      const auto shown = [](const std::string& text) { return text.empty() ? "-" : text; };
+      const auto shown = [](const std::string& text) {
+        return text.empty() ? std::string{"-"} : policy::one_line(text);
+      };
       out.line(
           fmt::format("    {}: {} -> {}", field.field, shown(field.before), shown(field.after)));
     }
@@ -193,14 +247,18 @@ void print_objects(const Context& context, const PolicyDiff& diff, Out& out) {
 
 }  // namespace
 
-void print_diff(const Context& context, Format format, const PolicyDiff& diff, Out& out) {
+int print_diff(const Context& context, Format format, const PolicyDiff& diff, Out& out) {
   if (format == Format::kTable) {
     if (diff.semantic) {
       Access{context, diff}.print(out);
     } else {
       print_objects(context, diff, out);
     }
-    return;
+    return kYes;
+  }
+  if (format == Format::kCsv) {
+    return cli::print(diff.semantic ? Access{context, diff}.to_table() : objects_table(diff),
+                      context, format, out);
   }
   if (format == Format::kJsonl) {
     if (diff.semantic) {
@@ -211,7 +269,7 @@ void print_diff(const Context& context, Format format, const PolicyDiff& diff, O
     } else {
       for (const auto& change : diff.objects) out.line(json::serialize(to_json(change)));
     }
-    return;
+    return kYes;
   }
   json::object document;
   document.emplace("schema", "meiguan.diff/v1");
@@ -227,6 +285,7 @@ void print_diff(const Context& context, Format format, const PolicyDiff& diff, O
     document.emplace("access_complete", diff.access.all);
   }
   out.line(json::serialize(document));
+  return kYes;
 }
 
 }  // namespace meiguan::cli

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "dataplane/fastpath/decide.h"
 #include "tools/cli/width.h"
 
 namespace meiguan::cli {
@@ -53,6 +54,36 @@ std::vector<analysis::MatchedRule> find_matched(const lifecycle::Bundle& bundle,
   if (!again) return {};
   const image::Moment moment{bundle.image, question.at};
   return analysis::matched_rules(bundle.policy, bundle.image, trace, *answer.ends, moment);
+}
+
+std::vector<analysis::MatchedRule> find_absent(const lifecycle::Bundle& bundle,
+                                               const analysis::Question& question,
+                                               const analysis::Explanation& answer) {
+  if (!answer.ends) return {};
+  const auto cell = fastpath::cell_of(bundle.image, answer.ends->subject, answer.ends->target);
+  if ((cell & image::kBranchBit) == 0) return {};
+  auto matched = find_matched(bundle, question, answer);
+  std::erase_if(matched, [](const analysis::MatchedRule& one) { return !one.absent; });
+  return matched;
+}
+
+void print_absent(const Context& context, const lifecycle::Bundle& bundle,
+                  const std::vector<analysis::MatchedRule>& absent, Out& out) {
+  if (absent.empty()) return;
+  constexpr std::size_t kNamed = 3;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(absent.size(), kNamed); ++i) {
+    const policy::Rule& rule = bundle.policy.rules[absent[i].rule];
+    names += (i > 0 ? context.tr(", ", "、") : "") +
+             fmt::format("{} ({})", bundle.policy.full_name(rule), bundle.policy.where(rule.place));
+  }
+  const auto rest = absent.size() - std::min(absent.size(), kNamed);
+  const std::string more = rest > 0 ? context.tr({fmt::format(" and {} more", rest),
+                                                  fmt::format(" 等共 {} 条", absent.size())})
+                                    : std::string{};
+  out.line(context.tr(
+      {fmt::format("  outside their times now, and would match: {}{}; see --all", names, more),
+       fmt::format("  此刻不在时段或日期之内、否则会匹配的规则：{}{}；详见 --all", names, more)}));
 }
 
 json::array matched_json(const Context& context, const lifecycle::Bundle& bundle,

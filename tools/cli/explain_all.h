@@ -17,6 +17,15 @@ namespace meiguan::cli {
                                                               const analysis::Question& question,
                                                               const analysis::Explanation& answer);
 
+// Of these, those that would match at another time; without a second compilation where no time
+// changes the answer.
+[[nodiscard]] std::vector<analysis::MatchedRule> find_absent(const lifecycle::Bundle& bundle,
+                                                             const analysis::Question& question,
+                                                             const analysis::Explanation& answer);
+// A line for them; nothing where there are none.
+void print_absent(const Context& context, const lifecycle::Bundle& bundle,
+                  const std::vector<analysis::MatchedRule>& absent, Out& out);
+
 // The field "matched".
 [[nodiscard]] boost::json::array matched_json(const Context& context,
                                               const lifecycle::Bundle& bundle,

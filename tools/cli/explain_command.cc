@@ -8,6 +8,7 @@
 #include "controlplane/analysis/explain.h"
 #include "controlplane/analysis/names.h"
 #include "controlplane/policy/instant_text.h"
+#include "controlplane/policy/message.h"
 #include "tools/cli/explain_all.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
@@ -77,8 +78,25 @@ void print_json(const Context& context, const lifecycle::Bundle& bundle,
   document.emplace("schedule", text_or_null(times.schedule));
   document.emplace("not_before", text_or_null(times.not_before));
   document.emplace("expires", text_or_null(times.expires));
+  document.emplace("ticket", text_or_null(times.ticket));
+  document.emplace("owner", text_or_null(times.owner));
+  document.emplace("comment", text_or_null(times.comment));
   if (matched) document.emplace("matched", matched_json(context, bundle, *matched));
   out.line(json::serialize(document));
+}
+
+// What is written beside the rule for people.
+void print_remarks(const Context& context, const policy::CatalogRule& rule, Out& out) {
+  std::string line;
+  const auto add = [&](const Text& title, const std::string& text) {
+    if (text.empty()) return;
+    line += fmt::format("{}{} {}", line.empty() ? "  " : context.tr(", ", "，"), context.tr(title),
+                        policy::one_line(text));
+  };
+  add({"ticket", "工单"}, rule.ticket);
+  add({"owner", "责任单位"}, rule.owner);
+  add({"comment:", "说明："}, rule.comment);
+  if (!line.empty()) out.line(line);
 }
 
 void print_text(const Context& context, const lifecycle::Bundle& bundle,
@@ -101,18 +119,24 @@ void print_text(const Context& context, const lifecycle::Bundle& bundle,
   if (const auto* const rule = names.rule(answer.decision.rule)) {
     verdict += fmt::format(", {} ({})", rule->full_name, rule->where);
   }
+  const auto* const told = names.rule(answer.decision.rule);
   if (answer.out.is_some()) verdict += fmt::format(" -> {}", names.port_name(answer.out));
   out.line(verdict);
   if (reason != nullptr) {
     out.line(fmt::format("  {}", context.tr(Text{std::string{reason->english},
                                                  std::string{reason->chinese}})));
   }
+  if (told != nullptr) print_remarks(context, *told, out);
   if (answer.until) {
     const auto until = policy::instant_text(bundle.policy.utc_offsets, *answer.until);
     out.line(context.tr({fmt::format("  until {}, when a schedule or a date passes", until),
                          fmt::format("  此结论到 {} 为止，届时有时间表或日期变化", until)}));
   }
-  if (matched) print_matched(context, bundle, *matched, out);
+  if (matched) {
+    print_matched(context, bundle, *matched, out);
+  } else {
+    print_absent(context, bundle, find_absent(bundle, question, answer), out);
+  }
   out.line(context.tr("assumed:", "前提："));
   for (const auto& text : answer.assumptions) out.line("  - " + context.tr(text));
 }

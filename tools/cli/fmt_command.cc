@@ -75,8 +75,7 @@ int list(const Context& context, Format format, const std::vector<policy::Format
 }
 
 int run(const Context& context, const Options& options) {
-  const auto format = options.check ? context.format({Format::kTable, Format::kJson, Format::kJsonl,
-                                                      Format::kCsv})
+  const auto format = options.check ? context.format(kRowForms, kRowForms)
                                     : context.format({Format::kTable});
   if (!format) return kBadInput;
   if (options.check + options.diff + options.write > 1) {

@@ -50,7 +50,7 @@ Cell why(const Context& context, const analysis::Match& match) {
 }
 
 int run(const Context& context, const Options& options) {
-  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  const auto format = context.format(kRowForms, kRowForms);
   if (!format) return kBadInput;
   const auto pattern = analysis::parse_pattern(options.pattern);
   if (!pattern) {

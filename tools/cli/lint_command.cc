@@ -2,23 +2,20 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/json.hpp>
 #include <charconv>
 #include <memory>
 
 #include "controlplane/analysis/lint.h"
 #include "controlplane/policy/compile.h"
 #include "controlplane/policy/load.h"
-#include "tools/cli/junit.h"
+#include "tools/cli/findings.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
 #include "tools/cli/policy_commands.h"
-#include "tools/cli/sarif.h"
 
 namespace meiguan::cli {
 namespace {
 
-namespace json = boost::json;
 using analysis::Lint;
 using analysis::LintKind;
 using analysis::LintLevel;
@@ -31,10 +28,6 @@ struct Options {
   std::vector<std::string> only;
   std::vector<std::string> ignore;
 };
-
-std::string_view name_of(LintLevel level) {
-  return level == LintLevel::kWarning ? "warning" : "note";
-}
 
 // "30d", "12h", "2w", "45m", "90s": seconds.
 std::optional<std::int64_t> parse_span(std::string_view text) {
@@ -77,108 +70,6 @@ bool fails(const Options& options, LintLevel level) {
   return level == LintLevel::kWarning || options.fail_level == "note";
 }
 
-json::object to_json(const Context& context, const policy::Diagnostic& d) {
-  return {{"file", d.file},
-          {"line", d.line},
-          {"column", d.column},
-          {"message", context.tr(d.message)},
-          {"hint", context.tr(d.hint)}};
-}
-
-void print_json(const Context& context, const policy::Diagnostics& errors,
-                const std::vector<Lint>& lints, Out& out) {
-  json::array error_array;
-  for (const auto& error : errors) error_array.push_back(to_json(context, error));
-  json::array lint_array;
-  for (const Lint& lint : lints) {
-    json::object object{{"name", lint.kind->name},
-                        {"level", name_of(lint.kind->level)},
-                        {"subject", lint.subject}};
-    for (auto& [key, value] : to_json(context, lint.diagnostic)) object.emplace(key, value);
-    json::array related;
-    for (const auto& one : lint.related) {
-      related.push_back(json::object{{"name", one.name}, {"where", one.where}});
-    }
-    object.emplace("related", std::move(related));
-    lint_array.push_back(std::move(object));
-  }
-  const json::object document{{"schema", "meiguan.lint/v1"},
-                              {"errors", std::move(error_array)},
-                              {"lints", std::move(lint_array)}};
-  out.line(json::serialize(document));
-}
-
-constexpr const char* kErrorRule = "policy-error";
-
-SarifPlace place_of(const policy::Diagnostic& d) {
-  return {d.file, d.line, d.column, d.length, {}};
-}
-
-void print_as_sarif(const Context& context, const policy::Diagnostics& errors,
-                    const std::vector<Lint>& lints, Out& out) {
-  std::vector<SarifRule> rules{
-      {kErrorRule, "error", context.tr("the policy does not load", "策略无法加载")}};
-  for (const auto& kind : analysis::lint_kinds()) {
-    rules.push_back({std::string{kind.name}, std::string{name_of(kind.level)},
-                     context.tr(Text{std::string{kind.english}, std::string{kind.chinese}})});
-  }
-  const auto sentence = [&](const policy::Diagnostic& d) {
-    const auto& hint = context.tr(d.hint);
-    return hint.empty()
-               ? context.tr(d.message)
-               : fmt::format("{}{}{}", context.tr(d.message), context.tr("; ", "；"), hint);
-  };
-  std::vector<SarifResult> results;
-  for (const auto& d : errors) {
-    results.push_back({kErrorRule, "error", sentence(d), place_of(d), {}});
-  }
-  for (const Lint& lint : lints) {
-    SarifResult result{std::string{lint.kind->name},
-                       std::string{name_of(lint.kind->level)},
-                       sentence(lint.diagnostic),
-                       place_of(lint.diagnostic),
-                       {}};
-    for (const auto& one : lint.related) {
-      const auto colon = one.where.rfind(':');
-      std::uint32_t line = 0;
-      std::from_chars(one.where.data() + colon + 1, one.where.data() + one.where.size(), line);
-      result.related.push_back({one.where.substr(0, colon), line, 0, 0, one.name});
-    }
-    results.push_back(std::move(result));
-  }
-  print_sarif(rules, results, out);
-}
-
-void print_as_junit(const Context& context, const Options& options,
-                    const policy::Diagnostics& errors, const std::vector<Lint>& lints, Out& out) {
-  std::vector<JunitCase> cases;
-  const auto text = [&](const policy::Diagnostic& d) {
-    return fmt::format("{}:{}:{}: {}\n{}", d.file, d.line, d.column, context.tr(d.message),
-                       context.tr(d.hint));
-  };
-  for (const auto& d : errors) {
-    cases.push_back(
-        {d.file, fmt::format("{} {}:{}", kErrorRule, d.line, d.column), {text(d)}, true, 0});
-  }
-  // What was looked for and not found has passed.
-  for (const auto& kind : analysis::lint_kinds()) {
-    if (!errors.empty() || !is_wanted(options, kind)) continue;
-    const bool found = std::ranges::any_of(lints, [&](const Lint& l) { return l.kind == &kind; });
-    if (!found) cases.push_back({"policy", std::string{kind.name}, {}, false, 0});
-  }
-  for (const Lint& lint : lints) {
-    const auto& d = lint.diagnostic;
-    JunitCase one{d.file,
-                  fmt::format("{} {} {}:{}", lint.kind->name, lint.subject, d.line, d.column),
-                  {},
-                  false,
-                  0};
-    if (fails(options, lint.kind->level)) one.failures.push_back(text(d));
-    cases.push_back(std::move(one));
-  }
-  print_junit("meiguan policy lint", cases, out);
-}
-
 policy::Diagnostics whole(const std::string& path, Text message) {
   policy::Diagnostic diagnostic;
   diagnostic.file = path;
@@ -206,8 +97,7 @@ std::vector<Lint> find(const Options& options, const policy::CheckedPolicy& chec
 }
 
 int run(const Context& context, const Options& options) {
-  const auto format = context.format(
-      {Format::kTable, Format::kJson, Format::kSarif, Format::kJunit});
+  const auto format = context.format(kFindingForms, kFindingRows);
   if (!format) return kBadInput;
   if (!are_kinds(context, "--only", options.only) ||
       !are_kinds(context, "--ignore", options.ignore)) {
@@ -231,15 +121,17 @@ int run(const Context& context, const Options& options) {
     lints = find(options, *checked, {*at, *within}, errors);
   }
   Out out;
-  switch (*format) {
-    case Format::kJson: print_json(context, errors, lints, out); break;
-    case Format::kSarif: print_as_sarif(context, errors, lints, out); break;
-    case Format::kJunit: print_as_junit(context, options, errors, lints, out); break;
-    default:
-      for (const Lint& lint : lints) {
-        out.write(analysis::render_lint(lint, context.language, false));
-      }
-      break;
+  if (*format == Format::kTable) {
+    for (const Lint& lint : lints) {
+      out.write(analysis::render_lint(lint, context.language, false));
+    }
+  } else {
+    Findings findings{"meiguan policy lint", "meiguan.lint/v1", errors, lints, {}, {}};
+    for (const auto& kind : analysis::lint_kinds()) {
+      if (is_wanted(options, kind)) findings.looked_for.push_back(&kind);
+    }
+    findings.fails = [&](LintLevel level) { return fails(options, level); };
+    if (const int code = print(findings, context, *format, out); code != kYes) return code;
   }
   out.flush();
   if (!errors.empty()) {
@@ -252,7 +144,7 @@ int run(const Context& context, const Options& options) {
   const auto notes = static_cast<std::ptrdiff_t>(lints.size()) - warnings;
   note(context, {fmt::format("{}: {} warning{}, {} note{}", options.path, warnings,
                              warnings == 1 ? "" : "s", notes, notes == 1 ? "" : "s"),
-                 fmt::format("{}：{} 条警告，{} 条提示", options.path, warnings, notes)});
+                 fmt::format("{}：{} 条警告，{} 条注意", options.path, warnings, notes)});
   return std::ranges::any_of(lints, [&](const Lint& l) { return fails(options, l.kind->level); })
              ? kNo
              : kYes;

@@ -118,6 +118,7 @@ const std::vector<Field>& fields_of(std::string_view what) {
                                           {"destination_port", {"PORT", "端口"}},
                                           {"service", {"SERVICE", "服务"}, false},
                                           {"rule", {"RULE", "规则"}, false},
+                                          {"where", {"WHERE", "位置"}, false},
                                           {"packets", {"PACKETS", "报文"}}};
   if (what == "units") return kUnits;
   if (what == "services") return kServices;
@@ -126,6 +127,15 @@ const std::vector<Field>& fields_of(std::string_view what) {
   if (what == "reasons") return kReasons;
   if (what == "flows") return kFlows;
   return kGroups;
+}
+
+// `czj-360121 南昌县财政局`, `tcp`: what the row has beside an id or a number, for people.
+Cell named_cell(const json::object& row, std::string_view key, const json::value& value) {
+  const auto name = api::string_at(row, std::string{key} + "_name");
+  if (name.empty()) return Cell{value};
+  if (!value.is_string()) return {value, name};
+  const std::string id{value.get_string()};
+  return {value, name == id ? id : id + " " + name};
 }
 
 Cell cell_of(const json::value& value, std::string_view key) {
@@ -142,12 +152,16 @@ Table table_of(std::string_view what, const json::value* rows) {
     table.columns.push_back({field.key, field.title, field.right});
   }
   if (rows == nullptr || !rows->is_array()) return table;
+  const json::value nothing;
   for (const auto& row : rows->get_array()) {
     if (!row.is_object()) continue;
     std::vector<Cell> cells;
     for (const auto& field : fields_of(what)) {
       const auto* const value = row.get_object().if_contains(field.key);
-      cells.push_back(cell_of(value != nullptr ? *value : json::value(nullptr), field.key));
+      const json::value& shown = value != nullptr ? *value : nothing;
+      const bool has_name = row.get_object().contains(std::string{field.key} + "_name");
+      cells.push_back(has_name ? named_cell(row.get_object(), field.key, shown)
+                               : cell_of(shown, field.key));
     }
     table.rows.push_back(std::move(cells));
   }
@@ -171,7 +185,7 @@ int answered(const Context& context) {
 }
 
 int show_rows(const Context& context, const json::object& request, std::string_view what) {
-  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  const auto format = context.format(kRowForms, kRowForms);
   if (!format) return kBadInput;
   const auto answer = ask(context, request);
   if (!answer) return answer.error();
@@ -196,7 +210,7 @@ std::string text_at(const json::object& object, std::string_view part, std::stri
 }
 
 int status(const Context& context) {
-  const auto format = context.format({Format::kTable, Format::kJson});
+  const auto format = context.format({Format::kTable, Format::kJson}, {Format::kTable});
   if (!format) return kBadInput;
   const auto answer = ask(context, {{"command", "status"}});
   if (!answer) return answer.error();
@@ -224,6 +238,11 @@ int status(const Context& context) {
                                    ? context.tr(", in force", "，已生效")
                                    : context.tr(", not in force yet", "，尚未生效")));
   line({"loaded", "加载时间"}, text_at(*answer, "policy", "loaded"));
+  const auto change = text_at(*answer, "policy", "next_change");
+  line({"next change", "下次变化"},
+       change == "-" ? context.tr("no rule has times that are to come", "没有规则的时间将会变化")
+                     : change + context.tr(": a schedule or a date of a rule",
+                                           "：届时有规则的时段或日期变化"));
   line({"flows", "流"},
        text_at(*answer, "flows", "live") + " / " + text_at(*answer, "flows", "capacity"));
   if (const auto* const packets = answer->if_contains("packets")) {
@@ -238,21 +257,30 @@ int status(const Context& context) {
 }
 
 int drops(const Context& context) {
-  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  const bool whole = context.columns.empty() && context.sort.empty();
+  const auto format = context.format(kRowForms, whole
+                                                    ? kRowForms
+                                                    : std::initializer_list<Format>{Format::kTable,
+                                                                                    Format::kJsonl,
+                                                                                    Format::kCsv});
   if (!format) return kBadInput;
-  const auto answer = ask(context, {{"command", "drops"}});
+  auto answer = ask(context, {{"command", "drops"}});
   if (!answer) return answer.error();
   Out out;
   if (*format == Format::kJson) {
+    for (const char* const part : {"reasons", "groups", "recent"}) {
+      auto* const rows = answer->if_contains(part);
+      if (!context.limit || rows == nullptr || !rows->is_array()) continue;
+      if (rows->get_array().size() > *context.limit) rows->get_array().resize(*context.limit);
+    }
     out.line(json::serialize(*answer));
     return kYes;
   }
-  // --columns, --sort and --limit are about the table of who was denied what.
+  // --columns and --sort are about the table of who was denied what, --limit about both.
   if (*format == Format::kTable) {
     Context plain = context;
     plain.columns.clear();
     plain.sort.clear();
-    plain.limit.reset();
     if (const int code = print(table_of("reasons", answer->if_contains("reasons")), plain, *format,
                                out);
         code != kYes) {

@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "tools/cli/context.h"
+#include "tools/cli/usage.h"
 
 namespace meiguan::cli {
 namespace {
@@ -44,23 +45,6 @@ bool wants_colour(std::string_view choice, int descriptor) {
   return ::isatty(descriptor) == 1;
 }
 
-template <typename T>
-bool is(const CLI::ParseError& error) {
-  return dynamic_cast<const T*>(&error) != nullptr;
-}
-
-// What is wrong with the words of the command line, in Chinese; CLI11 says it in English.
-std::string in_chinese(const CLI::ParseError& error) {
-  const std::string detail = error.what();
-  std::string_view kind = "用法不对";
-  if (is<CLI::RequiredError>(error)) kind = "缺少必需的参数";
-  if (is<CLI::ExtrasError>(error)) kind = "多余或不认识的参数";
-  if (is<CLI::ArgumentMismatch>(error)) kind = "参数个数不对";
-  if (is<CLI::ValidationError>(error)) kind = "参数的值不在允许范围";
-  if (is<CLI::ConversionError>(error)) kind = "参数的值无法识别";
-  return fmt::format("{}（{}）", kind, detail);
-}
-
 extern "C" void interrupted(int) { ::_exit(kInterrupted); }
 
 int run(int argc, const char* const* argv) {
@@ -69,18 +53,9 @@ int run(int argc, const char* const* argv) {
   CLI::App app{context.tr("Meiguan: access and security gateway of an e-government extranet",
                           "梅关：政务外网接入与安全网关"),
                "meiguan"};
+  set_language(app, context.language);
   app.fallthrough();
   app.require_subcommand(0, 1);
-  if (context.language == Language::kChinese) {
-    for (const auto& [key, word] :
-         {std::pair{"Usage", "用法"}, std::pair{"Options", "选项"}, std::pair{"OPTIONS", "选项"},
-          std::pair{"SUBCOMMAND", "命令"}, std::pair{"SUBCOMMANDS", "命令"},
-          std::pair{"Subcommands", "命令"}, std::pair{"Positionals", "参数"},
-          std::pair{"POSITIONALS", "参数"}, std::pair{"REQUIRED", "必需"},
-          std::pair{"TEXT", "文本"}, std::pair{"UINT", "数"}}) {
-      app.get_formatter()->label(key, word);
-    }
-  }
   app.set_help_flag("-h,--help", context.tr("print this help", "显示帮助"));
   app.set_version_flag("--version", "meiguan " MEIGUAN_VERSION,
                        context.tr("print the version", "显示版本"));
@@ -117,8 +92,7 @@ int run(int argc, const char* const* argv) {
     return app.exit(success) == 0 ? kYes : kBadInput;
   } catch (const CLI::ParseError& error) {
     context.colour_errors = wants_colour(colour, STDERR_FILENO);
-    complain(context, {error.what(), in_chinese(error)});
-    note(context, {"try `meiguan --help`", "可用 `meiguan --help` 查看用法"});
+    complain_of_usage(context, app, error);
     return kBadInput;
   }
   context.colour_errors = wants_colour(colour, STDERR_FILENO);

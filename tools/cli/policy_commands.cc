@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/json.hpp>
+#include <cstdio>
 #include <memory>
 #include <span>
 
@@ -10,14 +10,13 @@
 #include "controlplane/analysis/lint.h"
 #include "controlplane/lifecycle/files.h"
 #include "controlplane/policy/load.h"
+#include "tools/cli/findings.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
 #include "tools/cli/policy_commands.h"
 
 namespace meiguan::cli {
 namespace {
-
-namespace json = boost::json;
 
 struct CheckOptions {
   std::string path;
@@ -32,20 +31,6 @@ struct CompileOptions {
   std::string out;
   std::string catalog;
 };
-
-json::array to_json(const Context& context, const policy::Diagnostics& diagnostics) {
-  json::array array;
-  for (const auto& d : diagnostics) {
-    json::object object;
-    object.emplace("file", d.file);
-    object.emplace("line", d.line);
-    object.emplace("column", d.column);
-    object.emplace("message", context.tr(d.message));
-    object.emplace("hint", context.tr(d.hint));
-    array.push_back(std::move(object));
-  }
-  return array;
-}
 
 // What keeps a policy without error from being loaded all the same: a limit of the image, an
 // assertion that does not hold. What loads and is likely to be wrong goes to `lints`.
@@ -64,15 +49,32 @@ policy::Diagnostics check_compiled(const policy::CheckedPolicy& checked,
   const auto image = image::Image::open(compiled->bytes.span());
   if (!image) return whole(image.error().message);
   lints = analysis::lint(checked, path, *image, trace, {.at = at});
-  // The notes are for `policy lint`.
-  std::erase_if(lints, [](const analysis::Lint& lint) {
-    return lint.kind->level != analysis::LintLevel::kWarning;
-  });
   return analysis::failed_assertions(checked, *compiled, *image, at, path);
 }
 
+void print_text(const Context& context, const std::string& path, const policy::Diagnostics& errors,
+                const std::vector<analysis::Lint>& lints, std::size_t notes) {
+  if (!errors.empty()) report(context, errors);
+  constexpr std::size_t kShown = 100;
+  for (const auto& one : std::span{lints}.first(std::min(lints.size(), kShown))) {
+    std::fputs(analysis::render_lint(one, context.language, context.colour_errors).c_str(), stderr);
+  }
+  if (lints.size() > kShown) {
+    note(context,
+         {fmt::format("and {} more: `meiguan policy lint` shows all", lints.size() - kShown),
+          fmt::format("另有 {} 条：`meiguan policy lint` 显示全部", lints.size() - kShown)});
+  }
+  if (!errors.empty()) return;
+  const auto n = lints.size();
+  note(context,
+       {fmt::format("{}: no errors, {} warning{}, {} note{}{}", path, n, n == 1 ? "" : "s", notes,
+                    notes == 1 ? "" : "s", notes > 0 ? " (`meiguan policy lint` shows them)" : ""),
+        fmt::format("{}：没有错误，{} 条警告，{} 条注意{}", path, n, notes,
+                    notes > 0 ? "（`meiguan policy lint` 可列出）" : "")});
+}
+
 int check(const Context& context, const CheckOptions& options) {
-  const auto format = context.format({Format::kTable, Format::kJson});
+  const auto format = context.format(kFindingForms, kFindingRows);
   if (!format) return kBadInput;
   policy::Diagnostics errors;
   std::vector<analysis::Lint> lints;
@@ -93,39 +95,24 @@ int check(const Context& context, const CheckOptions& options) {
       errors = check_compiled(*checked, gateway ? &*gateway : nullptr, *at, options.path, lints);
     }
   }
-  if (*format == Format::kJson) {
-    json::object document;
-    document.emplace("schema", "meiguan.check/v1");
-    document.emplace("errors", to_json(context, errors));
-    policy::Diagnostics of_lints;
-    for (const auto& one : lints) of_lints.push_back(one.diagnostic);
-    json::array array = to_json(context, of_lints);
-    for (std::size_t i = 0; i < lints.size(); ++i) {
-      array[i].as_object().emplace("name", lints[i].kind->name);
-    }
-    document.emplace("lints", std::move(array));
-    Out{}.line(json::serialize(document));
-  } else {
-    if (!errors.empty()) report(context, errors);
-    constexpr std::size_t kShown = 100;
-    for (const auto& one : std::span{lints}.first(std::min(lints.size(), kShown))) {
-      std::fputs(analysis::render_lint(one, context.language, context.colour_errors).c_str(),
-                 stderr);
-    }
-    if (lints.size() > kShown) {
-      note(context,
-           {fmt::format("and {} more lints: `meiguan policy lint` shows all",
-                        lints.size() - kShown),
-            fmt::format("另有 {} 条提示：`meiguan policy lint` 显示全部", lints.size() - kShown)});
-    }
-    if (errors.empty()) {
-      note(context, {fmt::format("{}: no errors, {} lint{}", options.path, lints.size(),
-                                 lints.size() == 1 ? "" : "s"),
-                     fmt::format("{}：没有错误，{} 条提示", options.path, lints.size())});
-    }
+  // The notes are for `policy lint`; here they are counted.
+  const auto notes = std::erase_if(lints, [](const analysis::Lint& lint) {
+    return lint.kind->level != analysis::LintLevel::kWarning;
+  });
+  const int code = !errors.empty() ? kBadInput : options.strict && !lints.empty() ? kNo : kYes;
+  if (*format == Format::kTable) {
+    print_text(context, options.path, errors, lints, notes);
+    return code;
   }
-  if (!errors.empty()) return kBadInput;
-  return options.strict && !lints.empty() ? kNo : kYes;
+  Findings findings{
+      "meiguan policy check", "meiguan.check/v1", std::move(errors), std::move(lints), {}, {}};
+  for (const auto& kind : analysis::lint_kinds()) {
+    if (kind.level == analysis::LintLevel::kWarning) findings.looked_for.push_back(&kind);
+  }
+  findings.fails = [&](analysis::LintLevel) { return options.strict; };
+  Out out;
+  const int printed = print(findings, context, *format, out);
+  return printed != kYes ? printed : code;
 }
 
 int compile(const Context& context, const CompileOptions& options) {

@@ -213,8 +213,9 @@ void print_text(const Context& context, const Options& options, const std::vecto
 }
 
 int run(const Context& context, const Options& options) {
-  const auto format = context.format(
-      {Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv, Format::kJunit});
+  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv,
+                                      Format::kJunit},
+                                     kRowForms);
   if (!format) return kBadInput;
   const auto cases = analysis::read_cases(options.cases);
   if (!cases) {

@@ -9,8 +9,10 @@
 #include "controlplane/policy/instant_text.h"
 #include "controlplane/policy/load.h"
 #include "tools/cli/example_json.h"
+#include "tools/cli/junit.h"
 #include "tools/cli/load.h"
 #include "tools/cli/prove_send.h"
+#include "tools/cli/sarif.h"
 #include "tools/cli/table.h"
 
 namespace meiguan::cli {
@@ -152,6 +154,54 @@ void print_examples(const Context& context, const std::string& policy, const ima
   }
 }
 
+// "does not hold: …", the counter-example in a sentence.
+std::string failure_text(const Context& context, const image::Image& image,
+                         const analysis::Names& names, const Proved& one) {
+  std::string text = answer_text(context, one);
+  if (!one.finding.example) return text;
+  const Text packet = analysis::packet_text(image, names, *one.finding.example);
+  const Text decision = analysis::decision_text(names, one.finding.example->decision);
+  return context.tr({fmt::format("{}: {} {}", text, packet.english, decision.english),
+                     fmt::format("{}：{} {}", text, packet.chinese, decision.chinese)});
+}
+
+std::string id_of(const Proved& one) { return one.asked ? kQuestionId : one.assertion->id; }
+
+void print_as_junit(const Context& context, const image::Image& image, const analysis::Names& names,
+                    const policy::CheckedPolicy& policy, const std::vector<Proved>& all, Out& out) {
+  std::vector<JunitCase> cases;
+  for (const Proved& one : all) {
+    JunitCase& shown = cases.emplace_back();
+    shown.group = one.asked ? "asked" : policy.files[one.assertion->place.file];
+    shown.name = id_of(one);
+    shown.seconds = one.seconds;
+    if (!one.finding.holds) shown.failures.push_back(failure_text(context, image, names, one));
+  }
+  print_junit("meiguan prove", cases, out);
+}
+
+void print_as_sarif(const Context& context, const image::Image& image, const analysis::Names& names,
+                    const policy::CheckedPolicy& policy, const std::vector<Proved>& all, Out& out) {
+  std::vector<SarifRule> rules;
+  std::vector<SarifResult> results;
+  for (const Proved& one : all) {
+    const auto id = id_of(one);
+    rules.push_back({id, "error",
+                     one.assertion->always
+                         ? context.tr("every such packet is allowed", "这样的报文全部放行")
+                         : context.tr("no such packet is allowed", "这样的报文一个也不放行")});
+    if (one.finding.holds) continue;
+    SarifPlace place;
+    if (!one.asked) {
+      const auto& at = one.assertion->place;
+      constexpr std::uint32_t kHeader = 10;  // [[assert]]
+      place = {policy.files[at.file], at.line, at.column, kHeader, {}};
+    }
+    results.push_back({id, "error", failure_text(context, image, names, one), place, {}});
+  }
+  print_sarif(rules, results, out);
+}
+
 // What was loaded of the policy, and which of its assertions are to be decided.
 struct Loaded {
   policy::AskedPolicy asked;
@@ -238,7 +288,9 @@ int write(const Context& context, const Options& options, const image::Image& im
 }
 
 int run(const Context& context, const Options& options) {
-  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv,
+                                      Format::kJunit, Format::kSarif},
+                                     {Format::kTable, Format::kJsonl, Format::kCsv});
   if (!format) return kBadInput;
   if (const auto wrong = wrong_options(options)) return refuse(context, *wrong);
   const bool has_question = options.never || options.always;
@@ -276,6 +328,10 @@ int run(const Context& context, const Options& options) {
     Out out;
     if (*format == Format::kJson) {
       print_json(*image, names, policy, *at, all, out);
+    } else if (*format == Format::kJunit) {
+      print_as_junit(context, *image, names, policy, all, out);
+    } else if (*format == Format::kSarif) {
+      print_as_sarif(context, *image, names, policy, all, out);
     } else {
       if (const int code = print_table(context, *format, policy, all, out); code != kYes) {
         return code;

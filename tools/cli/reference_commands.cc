@@ -16,7 +16,7 @@ namespace json = boost::json;
 using image::ZoneKind;
 
 int reason(const Context& context, const std::string& which) {
-  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  const auto format = context.format(kRowForms, kRowForms);
   if (!format) return kBadInput;
   Table table;
   table.schema = "meiguan.reasons/v1";
@@ -76,7 +76,7 @@ std::string answer_of(image::Isolation answer) {
 }
 
 int isolation(const Context& context) {
-  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv});
+  const auto format = context.format(kRowForms, kRowForms);
   if (!format) return kBadInput;
   Table table;
   table.schema = "meiguan.isolation/v1";

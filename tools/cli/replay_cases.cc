@@ -173,7 +173,7 @@ class Suite {
     bool missing = inputs.size() < sources->size();
     if (!inputs.empty()) {
       analysis::Replay replay{bundle->image, nullptr, std::move(inputs)};
-      const LineWords words{bundle->compiled.catalog, replay.inputs(), false};
+      const LineWords words{bundle->compiled.catalog, replay.inputs(), LineForm::kTable};
       replay.run([&](std::span<const analysis::ReplayedPacket> packets) {
         for (const auto& packet : packets) expected->got(golden_line(words, packet));
         outcome.packets += packets.size();
@@ -251,8 +251,9 @@ void print_junit(const std::string& suite, const std::vector<Outcome>& outcomes,
 }  // namespace
 
 int run_replay_cases(const Context& context, const std::string& directory) {
-  const auto format = context.format(
-      {Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv, Format::kJunit});
+  const auto format = context.format({Format::kTable, Format::kJson, Format::kJsonl, Format::kCsv,
+                                      Format::kJunit},
+                                     kRowForms);
   if (!format) return kBadInput;
   std::error_code error;
   if (!fs::is_directory(directory, error)) {

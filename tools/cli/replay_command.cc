@@ -84,13 +84,22 @@ int print_summary(const Context& context, const ReplaySummary& summary, Format f
   return kYes;
 }
 
+LineForm form_of(Format format) {
+  switch (format) {
+    case Format::kJson: return LineForm::kJson;
+    case Format::kJsonl: return LineForm::kJsonl;
+    case Format::kCsv: return LineForm::kCsv;
+    case Format::kTable:
+    case Format::kJunit:  // refused before
+    case Format::kSarif: break;
+  }
+  return LineForm::kTable;
+}
+
 int run(const Context& context, const Options& options) {
   if (!options.cases.empty()) return run_replay_cases(context, options.cases);
   const bool has_rows = options.summary || options.changes;
-  const auto format = context.format(
-      has_rows ? std::initializer_list<Format>{Format::kTable, Format::kJson, Format::kJsonl,
-                                               Format::kCsv}
-               : std::initializer_list<Format>{Format::kTable, Format::kJsonl});
+  const auto format = context.format(kRowForms, kRowForms);
   if (!format) return kBadInput;
   if (options.policy.empty() || options.gateway.empty()) {
     return refuse(context,
@@ -147,9 +156,12 @@ int run(const Context& context, const Options& options) {
   Replay replay{bundle->image, other ? &other->image : nullptr, std::move(inputs)};
   if (!files) replay.without_frames();
   ReplaySummary summary{bundle->compiled.catalog};
-  const LineWords words{bundle->compiled.catalog, replay.inputs(), false};
-  ReplayLines lines{out, *format == Format::kJsonl ? LineForm::kJsonl : LineForm::kTable,
-                    bundle->compiled.catalog, other ? &other->compiled.catalog : nullptr,
+  const LineWords words{bundle->compiled.catalog, replay.inputs(), LineForm::kTable};
+  ReplayLines lines{out,
+                    form_of(*format),
+                    bundle->image.utc_offsets(),
+                    bundle->compiled.catalog,
+                    other ? &other->compiled.catalog : nullptr,
                     replay.inputs()};
   const analysis::Names names{bundle->compiled.catalog};
   const analysis::Names other_names{(other ? other : bundle)->compiled.catalog};
@@ -159,7 +171,7 @@ int run(const Context& context, const Options& options) {
                          replay.inputs());
   }
   const bool prints = !has_rows && !expected;
-  if (prints && !context.no_headers) lines.header(context.language == Language::kChinese);
+  if (prints) lines.begin(!context.no_headers, context.language == Language::kChinese);
   std::uint64_t changes = 0;
   std::uint64_t printed = 0;
   {
@@ -180,6 +192,7 @@ int run(const Context& context, const Options& options) {
       }
     });
   }
+  if (prints) lines.end();
   int code = kYes;
   if (options.summary) code = print_summary(context, summary, *format, out);
   if (changed_rows) code = print(changes_table(context, *changed_rows), context, *format, out);

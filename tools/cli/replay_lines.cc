@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <chrono>
 #include <cstring>
 #include <initializer_list>
 
+#include "controlplane/policy/instant_text.h"
+#include "controlplane/policy/message.h"
+#include "tools/cli/table.h"
 #include "tools/cli/width.h"
 
 namespace meiguan::cli {
@@ -19,11 +21,27 @@ using fastpath::Fate;
 using fastpath::Verdict;
 
 constexpr std::size_t kNumberChars = 20;
-constexpr std::size_t kTimeChars = 32;
+constexpr std::size_t kTimeChars = 40;
 constexpr std::size_t kFixedChars = 256;  // the keys of a JSON line, twice over for a baseline
 
-std::string word(const std::string& text, bool json) {
-  return json ? boost::json::serialize(boost::json::value(text)) : text;
+std::string word(const std::string& text, LineForm form) {
+  switch (form) {
+    case LineForm::kJson:
+    case LineForm::kJsonl: return boost::json::serialize(boost::json::value(text));
+    case LineForm::kCsv: return csv_field(text);
+    case LineForm::kTable: break;
+  }
+  return policy::one_line(text);
+}
+
+std::string none(LineForm form) {
+  switch (form) {
+    case LineForm::kJson:
+    case LineForm::kJsonl: return "null";
+    case LineForm::kCsv: return "";
+    case LineForm::kTable: break;
+  }
+  return "-";
 }
 
 char* copy(char* at, std::string_view text) {
@@ -53,23 +71,23 @@ std::size_t Words::longest() const noexcept {
 }
 
 LineWords::LineWords(const policy::Catalog& catalog,
-                     const std::vector<analysis::ReplayInput>& inputs, bool json)
-    : files{json ? "null" : "-"},
-      ports{json ? "null" : "-"},
-      rules{json ? "null" : "-"},
-      units{json ? "null" : "-"},
-      services{json ? "null" : "-"} {
-  for (const auto& input : inputs) files.add(word(input.name, json));
-  for (const auto& port : catalog.ports) ports.add(word(port.name, json));
-  for (const auto& rule : catalog.rules) rules.add(word(rule.full_name, json));
-  for (const auto& unit : catalog.units) units.add(word(unit.id, json));
-  for (const auto& service : catalog.services) services.add(word(service.id, json));
+                     const std::vector<analysis::ReplayInput>& inputs, LineForm form)
+    : files{none(form)},
+      ports{none(form)},
+      rules{none(form)},
+      units{none(form)},
+      services{none(form)} {
+  for (const auto& input : inputs) files.add(word(input.name, form));
+  for (const auto& port : catalog.ports) ports.add(word(port.name, form));
+  for (const auto& rule : catalog.rules) rules.add(word(rule.full_name, form));
+  for (const auto& unit : catalog.units) units.add(word(unit.id, form));
+  for (const auto& service : catalog.services) services.add(word(service.id, form));
   for (std::size_t code = 0; code < fastpath::kReasonCodes; ++code) {
     const auto reason = static_cast<fastpath::Reason>(code);
     const auto* const info = fastpath::find_reason(reason);
     reasons[code] = word(info != nullptr ? std::string{info->name} : fmt::format("reason-{}", code),
-                         json);
-    verdicts[code] = word(std::string{fastpath::name_of(fastpath::verdict_of(reason))}, json);
+                         form);
+    verdicts[code] = word(std::string{fastpath::name_of(fastpath::verdict_of(reason))}, form);
   }
 }
 
@@ -78,16 +96,11 @@ char* TimeText::write(char* at, std::uint64_t nanoseconds, std::uint8_t digits) 
   const std::uint64_t second = nanoseconds / kSecond;
   if (second != second_) {
     second_ = second;
-    const std::chrono::sys_seconds whole{std::chrono::seconds{second}};
-    const auto day = std::chrono::floor<std::chrono::days>(whole);
-    const std::chrono::year_month_day date{day};
-    const std::chrono::hh_mm_ss time{whole - day};
-    fmt::format_to_n(prefix_.data(), prefix_.size(), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-                     static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), time.hours().count(),
-                     time.minutes().count(), time.seconds().count());
+    whole_ = policy::instant_text(offsets_, static_cast<std::int64_t>(second));
   }
-  at = copy(at, {prefix_.data(), 19});
+  const std::string_view whole{whole_};
+  const auto seconds_end = whole.size() - std::string_view{"+08:00"}.size();
+  at = copy(at, whole.substr(0, seconds_end));
   if (digits > 0) {
     *at++ = '.';
     auto rest = static_cast<std::uint32_t>(nanoseconds % kSecond);
@@ -98,22 +111,22 @@ char* TimeText::write(char* at, std::uint64_t nanoseconds, std::uint8_t digits) 
     }
     at += digits;
   }
-  *at++ = 'Z';
-  return at;
+  return copy(at, whole.substr(seconds_end));
 }
 
-ReplayLines::ReplayLines(Out& out, LineForm form, const policy::Catalog& catalog,
-                         const policy::Catalog* baseline,
+ReplayLines::ReplayLines(Out& out, LineForm form, std::span<const image::UtcOffset> offsets,
+                         const policy::Catalog& catalog, const policy::Catalog* baseline,
                          const std::vector<analysis::ReplayInput>& inputs)
     : out_{out},
       form_{form},
-      words_{catalog, inputs, form == LineForm::kJsonl},
+      words_{catalog, inputs, form},
+      time_{offsets},
       ports_width_{words_.ports.longest()},
       files_width_{words_.files.longest()},
       rules_width_{words_.rules.longest()},
       units_width_{words_.units.longest()},
       services_width_{words_.services.longest()} {
-  if (baseline != nullptr) baseline_.emplace_back(*baseline, inputs, form == LineForm::kJsonl);
+  if (baseline != nullptr) baseline_.emplace_back(*baseline, inputs, form);
   std::size_t reason = 0;
   for (const auto& text : words_.reasons) reason = std::max(reason, text.size());
   std::size_t room = 2 * kFixedChars + kNumberChars + kTimeChars + files_width_;
@@ -124,12 +137,62 @@ ReplayLines::ReplayLines(Out& out, LineForm form, const policy::Catalog& catalog
   line_.resize(room);
 }
 
-void ReplayLines::write(const ReplayedPacket& packet) {
-  if (form_ == LineForm::kJsonl) {
-    write_json(packet);
-  } else {
-    write_table(packet);
+void ReplayLines::begin(bool headers, bool chinese) {
+  constexpr std::string_view kColumns =
+      "file,index,time,in,verdict,reason,rule,unit,to_unit,service,out";
+  constexpr std::string_view kBaseline =
+      ",baseline_verdict,baseline_reason,baseline_rule,baseline_unit,baseline_to_unit,"
+      "baseline_service,baseline_out";
+  switch (form_) {
+    case LineForm::kJson: out_.write(R"({"schema":"meiguan.replay/v1","rows":[)"); break;
+    case LineForm::kJsonl: break;
+    case LineForm::kCsv:
+      if (headers)
+        out_.line(std::string{kColumns} + std::string{baseline_.empty() ? "" : kBaseline});
+      break;
+    case LineForm::kTable:
+      if (headers) header(chinese);
+      break;
   }
+}
+
+void ReplayLines::end() {
+  if (form_ == LineForm::kJson) out_.line("]}");
+}
+
+void ReplayLines::write(const ReplayedPacket& packet) {
+  switch (form_) {
+    case LineForm::kJson:
+      if (has_rows_) out_.write(",");
+      write_json(packet);
+      break;
+    case LineForm::kJsonl: write_json(packet); break;
+    case LineForm::kCsv: write_csv(packet); break;
+    case LineForm::kTable: write_table(packet); break;
+  }
+  has_rows_ = true;
+}
+
+void ReplayLines::write_csv(const ReplayedPacket& packet) {
+  std::array<char, kTimeChars> time{};
+  const char* const end = time_.write(time.data(), packet.time, packet.time_digits);
+  const auto said = [](const LineWords& words, const Fate& fate) {
+    return fmt::format("{},{},{},{},{},{},{}", words.verdicts[code_of(fate)],
+                       words.reasons[code_of(fate)], words.rules[fate.rule], words.units[fate.unit],
+                       words.units[fate.to_unit], words.services[fate.service],
+                       words.ports[out_port(fate)]);
+  };
+  std::string line =
+      fmt::format("{},{},{},{},{}",
+                  words_.files[StrongId<struct FileTag>{static_cast<std::uint32_t>(packet.input)}],
+                  packet.index,
+                  std::string_view{time.data(), static_cast<std::size_t>(end - time.data())},
+                  words_.ports[packet.in], said(words_, packet.fate));
+  if (!baseline_.empty()) {
+    line += ',';
+    if (packet.baseline != nullptr) line += said(baseline_.front(), *packet.baseline);
+  }
+  out_.line(line);
 }
 
 void ReplayLines::write_json(const ReplayedPacket& packet) {
@@ -181,12 +244,11 @@ void ReplayLines::write_json(const ReplayedPacket& packet) {
 }
 
 void ReplayLines::header(bool chinese) {
-  if (form_ != LineForm::kTable) return;
   const auto cell = [&](const char* english, const char* translated, std::size_t width) {
     return pad(chinese ? translated : english, width, false) + "  ";
   };
   std::string line = cell("FILE", "文件", files_width_) + pad(chinese ? "序号" : "INDEX", 8, true) +
-                     "  " + cell("TIME", "时间", 30) + cell("IN", "入端口", ports_width_) +
+                     "  " + cell("TIME", "时间", 35) + cell("IN", "入端口", ports_width_) +
                      cell("VERDICT", "判定", 7) + cell("REASON", "原因", 24) +
                      cell("OUT", "出端口", ports_width_) + cell("RULE", "规则", rules_width_) +
                      cell("UNIT", "源单位", units_width_) +
@@ -201,7 +263,7 @@ void ReplayLines::write_table(const ReplayedPacket& packet) {
   std::array<char, kTimeChars> time{};
   const char* const end = time_.write(time.data(), packet.time, packet.time_digits);
   std::string line = fmt::format(
-      "{:<{}}  {:>8}  {:<30}  {:<{}}  {:<7}  {:<24}  {:<{}}  {:<{}}  {:<{}}  {:<{}}  {:<{}}",
+      "{:<{}}  {:>8}  {:<35}  {:<{}}  {:<7}  {:<24}  {:<{}}  {:<{}}  {:<{}}  {:<{}}  {:<{}}",
       words_.files[StrongId<struct FileTag>{static_cast<std::uint32_t>(packet.input)}],
       files_width_, packet.index,
       std::string_view{time.data(), static_cast<std::size_t>(end - time.data())},

@@ -1,10 +1,11 @@
 #pragma once
 
-// What replay prints of a packet: JSON lines, aligned text, or the golden text of --expect. Names
-// are made ready once, by id, so that a line is a handful of copies.
+// What replay prints of a packet: JSON, JSON lines, CSV, aligned text, or the golden text of
+// --expect. Names are made ready once, by id, so that a line is a handful of copies.
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "controlplane/analysis/names.h"
 #include "controlplane/analysis/replay.h"
 #include "dataplane/fastpath/reason.h"
+#include "dataplane/image/format.h"
 #include "tools/cli/out.h"
 
 namespace meiguan::cli {
@@ -33,11 +35,14 @@ class Words {
   std::string none_;
 };
 
+enum class LineForm { kTable, kJson, kJsonl, kCsv };
+
 // The names of everything that a line may name.
 struct LineWords {
-  // `json`: quoted and escaped, null for none; else plain, `-` for none.
+  // As JSON quoted and escaped, null for none; as CSV quoted where need be, empty for none; else
+  // plain, `-` for none.
   LineWords(const policy::Catalog& catalog, const std::vector<analysis::ReplayInput>& inputs,
-            bool json);
+            LineForm form);
   Words files;
   Words ports;
   Words rules;
@@ -47,28 +52,35 @@ struct LineWords {
   std::array<std::string, fastpath::kReasonCodes> verdicts;
 };
 
-// RFC 3339 in UTC with as many digits as the capture has.
+// RFC 3339 by the wall clock of a policy, with as many digits as the capture has.
 class TimeText {
  public:
-  // Writes at `at`, which has room for 32 characters; returns the end.
+  // `offsets` are borrowed.
+  explicit TimeText(std::span<const image::UtcOffset> offsets) : offsets_{offsets} {}
+  // Writes at `at`, which has room for 40 characters; returns the end.
   [[nodiscard]] char* write(char* at, std::uint64_t nanoseconds, std::uint8_t digits);
 
  private:
+  std::span<const image::UtcOffset> offsets_;
   std::uint64_t second_{~std::uint64_t{0}};
-  std::array<char, 20> prefix_{};
+  std::string whole_;  // 2026-10-01T08:30:00+08:00
 };
-
-enum class LineForm { kJsonl, kTable };
 
 class ReplayLines {
  public:
-  ReplayLines(Out& out, LineForm form, const policy::Catalog& catalog,
-              const policy::Catalog* baseline, const std::vector<analysis::ReplayInput>& inputs);
+  // `offsets` are the policy's wall clock, borrowed as all else.
+  ReplayLines(Out& out, LineForm form, std::span<const image::UtcOffset> offsets,
+              const policy::Catalog& catalog, const policy::Catalog* baseline,
+              const std::vector<analysis::ReplayInput>& inputs);
 
-  void header(bool chinese);
+  // What stands before the first packet and behind the last; JSON is cut off without.
+  void begin(bool headers, bool chinese);
   void write(const analysis::ReplayedPacket& packet);
+  void end();
 
  private:
+  void header(bool chinese);
+  void write_csv(const analysis::ReplayedPacket& packet);
   void write_json(const analysis::ReplayedPacket& packet);
   void write_table(const analysis::ReplayedPacket& packet);
 
@@ -78,6 +90,7 @@ class ReplayLines {
   std::vector<LineWords> baseline_;  // one or none
   TimeText time_;
   std::vector<char> line_;
+  bool has_rows_{false};
   std::size_t ports_width_, files_width_, rules_width_, units_width_, services_width_;
 };
 

@@ -13,6 +13,8 @@ Cell kind_cell(const Context& context, analysis::ChangeKind kind) {
     case analysis::ChangeKind::kUnit: return {json::value("unit"), context.tr("unit", "单位")};
     case analysis::ChangeKind::kService:
       return {json::value("service"), context.tr("service", "服务")};
+    case analysis::ChangeKind::kReason:
+      return {json::value("reason"), context.tr("reason", "原因")};
     case analysis::ChangeKind::kRule: return {json::value("rule"), context.tr("rule", "规则")};
   }
   return {json::value(nullptr)};

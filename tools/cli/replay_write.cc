@@ -82,8 +82,16 @@ void PcapngFile::write(std::uint64_t nanoseconds, std::span<const std::uint8_t> 
 
 Result<ReplayFiles> ReplayFiles::create(const std::filesystem::path& directory,
                                         const policy::Catalog& catalog) {
+  // The directory may be new, those above it not: a slip of the finger makes no tree.
   std::error_code error;
-  std::filesystem::create_directories(directory, error);
+  std::filesystem::create_directory(directory, error);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(directory, ignored)) {
+    const auto path = directory.string();
+    return fail(fmt::format("{}: no such directory, and it cannot be made: {}", path,
+                            error.message()),
+                fmt::format("{}：没有该目录，也无法建立：{}", path, error.message()));
+  }
   ReplayFiles files{catalog};
   const auto open = [&](std::string name) -> Result<std::unique_ptr<PcapngFile>> {
     std::ranges::replace(name, '/', '_');

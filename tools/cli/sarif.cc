@@ -57,8 +57,8 @@ void print_sarif(const std::vector<SarifRule>& rules, const std::vector<SarifRes
   for (const SarifResult& result : results) {
     json::object object{{"ruleId", result.rule},
                         {"level", result.level},
-                        {"message", json::object{{"text", result.text}}},
-                        {"locations", json::array{location_of(result.place)}}};
+                        {"message", json::object{{"text", result.text}}}};
+    if (!result.place.file.empty()) object["locations"] = json::array{location_of(result.place)};
     const auto rule = std::ranges::find(rules, result.rule, &SarifRule::id);
     if (rule != rules.end()) object["ruleIndex"] = rule - rules.begin();
     json::array related;

@@ -11,7 +11,7 @@
 namespace meiguan::cli {
 
 struct SarifPlace {
-  std::string file;         // relative to what was looked at
+  std::string file;         // relative to what was looked at; empty: no place
   std::uint32_t line{0};    // 0: the file as a whole
   std::uint32_t column{0};  // in characters
   std::uint32_t length{0};

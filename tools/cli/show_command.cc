@@ -2,14 +2,17 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
+#include <limits>
 #include <memory>
 
 #include "controlplane/analysis/effective.h"
 #include "controlplane/analysis/names.h"
 #include "controlplane/policy/instant_text.h"
+#include "dataplane/image/moment.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
 #include "tools/cli/policy_commands.h"
+#include "tools/cli/table.h"
 
 namespace meiguan::cli {
 namespace {
@@ -73,6 +76,38 @@ bool is_outgoing(const analysis::Focus& focus, const analysis::Access& access) {
   return focus.unit.is_some() && access.from == Party{PartyKind::kUnit, focus.unit.value()};
 }
 
+json::value text_or_null(std::string_view text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+// ", schedule office-hours, until 2026-12-31T00:00:00+08:00": what an access leans on.
+std::string times_text(const Context& context, const policy::CatalogRule& rule) {
+  std::string text;
+  const auto add = [&](const Text& what, const std::string& value) {
+    if (!value.empty())
+      text += context.tr(", ", "，") + fmt::format("{} {}", context.tr(what), value);
+  };
+  add({"schedule", "时段"}, rule.schedule);
+  add({"since", "始于"}, rule.not_before);
+  add({"until", "止于"}, rule.expires);
+  return text;
+}
+
+// The instant that all this is said of, and when it may be otherwise.
+void print_instant(const Context& context, const lifecycle::Bundle& bundle, std::int64_t at,
+                   Out& out) {
+  const auto text = [&](std::int64_t instant) {
+    return policy::instant_text(bundle.policy.utc_offsets, instant);
+  };
+  const auto ends = image::Moment{bundle.image, at}.ends();
+  const bool has_end = ends != std::numeric_limits<std::int64_t>::max();
+  out.line(context.tr(
+      {fmt::format("at {}{}", text(at),
+                   has_end ? fmt::format("; a schedule or a date passes at {}", text(ends)) : ""),
+       fmt::format("时刻 {}{}", text(at),
+                   has_end ? fmt::format("；下一次时段或日期变化在 {}", text(ends)) : "")}));
+}
+
 void print_text(const Context& context, const analysis::Names& names, const analysis::Focus& focus,
                 const std::vector<analysis::Access>& all, Out& out) {
   for (const bool outgoing : {true, false}) {
@@ -92,9 +127,10 @@ void print_text(const Context& context, const analysis::Names& names, const anal
       if (!outgoing && access.to.kind == PartyKind::kService && focus.unit.is_some()) {
         at_service = title(context, name_of(names, access.to)) + "  ";
       }
-      out.line(
-          fmt::format("    {}{}  {}", at_service, join(access.ports),
-                      rule != nullptr ? fmt::format("{} ({})", rule->full_name, rule->where) : ""));
+      out.line(fmt::format("    {}{}  {}", at_service, join(access.ports),
+                           rule != nullptr ? fmt::format("{} ({}){}", rule->full_name, rule->where,
+                                                         times_text(context, *rule))
+                                           : ""));
     }
     if (is_empty) out.line(context.tr("  nothing", "  无"));
   }
@@ -117,7 +153,10 @@ void print_json(const analysis::Names& names, const analysis::Focus& focus, std:
                         {"to", party_json(names, access.to)},
                         {"ports", std::move(ports)},
                         {"rule", rule != nullptr ? rule->full_name : ""},
-                        {"where", rule != nullptr ? rule->where : ""}};
+                        {"where", rule != nullptr ? rule->where : ""},
+                        {"schedule", text_or_null(rule != nullptr ? rule->schedule : "")},
+                        {"not_before", text_or_null(rule != nullptr ? rule->not_before : "")},
+                        {"expires", text_or_null(rule != nullptr ? rule->expires : "")}};
     (is_outgoing(focus, access) ? reaches : reached).push_back(std::move(object));
   }
   const json::object document{{"schema", "meiguan.effective/v1"},
@@ -128,8 +167,39 @@ void print_json(const analysis::Names& names, const analysis::Focus& focus, std:
   out.line(json::serialize(document));
 }
 
+// A row for each access, for -o jsonl and csv.
+Table to_table(const analysis::Names& names, const analysis::Focus& focus,
+               const std::vector<analysis::Access>& all) {
+  Table table;
+  table.schema = "meiguan.effective/v1";
+  table.columns = {{"direction", {"DIRECTION", "方向"}},
+                   {"from_kind", {"KIND", "源类别"}},
+                   {"from", {"FROM", "源"}},
+                   {"to_kind", {"KIND", "目的类别"}},
+                   {"to", {"TO", "目的"}},
+                   {"ports", {"PORTS", "端口"}},
+                   {"rule", {"RULE", "规则"}},
+                   {"where", {"WHERE", "位置"}},
+                   {"schedule", {"SCHEDULE", "时段"}},
+                   {"not_before", {"FROM TIME", "起始"}},
+                   {"expires", {"EXPIRES", "到期"}}};
+  const policy::CatalogRule none;
+  for (const auto& access : all) {
+    const auto* const found = names.rule(access.rule);
+    const policy::CatalogRule& rule = found != nullptr ? *found : none;
+    const Named from = name_of(names, access.from);
+    const Named to = name_of(names, access.to);
+    table.rows.push_back(
+        {json::value(is_outgoing(focus, access) ? "may-reach" : "reached-by"),
+         json::value(from.kind), json::value(from.id), json::value(to.kind), json::value(to.id),
+         json::value(join(access.ports)), json::value(rule.full_name), json::value(rule.where),
+         text_or_null(rule.schedule), text_or_null(rule.not_before), text_or_null(rule.expires)});
+  }
+  return table;
+}
+
 int run(const Context& context, const Options& options) {
-  const auto format = context.format({Format::kTable, Format::kJson});
+  const auto format = context.format(kRowForms, {Format::kJsonl, Format::kCsv});
   if (!format) return kBadInput;
   if (!options.effective || options.unit.empty() == options.service.empty()) {
     complain(context, {"say --effective and one of --unit ID and --service ID",
@@ -159,11 +229,15 @@ int run(const Context& context, const Options& options) {
   const auto all = analysis::effective_access(bundle->image, focus, *at);
   const analysis::Names names{catalog};
   Out out;
+  if (*format == Format::kJsonl || *format == Format::kCsv) {
+    return print(to_table(names, focus, all), context, *format, out);
+  }
   if (*format == Format::kJson) {
     print_json(names, focus, policy::instant_text(bundle->policy.utc_offsets, *at), subject, all,
                out);
   } else {
     out.line(title(context, name_of(names, subject)));
+    print_instant(context, *bundle, *at, out);
     print_text(context, names, focus, all, out);
   }
   return kYes;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <ranges>
 
+#include "controlplane/policy/message.h"
 #include "tools/cli/width.h"
 
 namespace meiguan::cli {
@@ -36,16 +37,6 @@ bool less(const json::value& a, const json::value& b) {
   return a.kind() < b.kind();
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
 json::object row_object(const Table& table, const std::vector<Cell>& row,
                         const std::vector<std::size_t>& shown) {
   json::object object;
@@ -62,7 +53,7 @@ void print_aligned(const Table& table, const std::vector<std::size_t>& shown,
   }
   for (const auto& row : table.rows) {
     auto& line = lines.emplace_back();
-    for (const auto i : shown) line.push_back(cell_text(row[i]));
+    for (const auto i : shown) line.push_back(policy::one_line(cell_text(row[i])));
   }
   std::vector<std::size_t> widths(shown.size());
   for (const auto& line : lines) {
@@ -82,6 +73,16 @@ void print_aligned(const Table& table, const std::vector<std::size_t>& shown,
 }
 
 }  // namespace
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
 
 std::string cell_text(const Cell& cell) {
   if (!cell.text.empty()) return cell.text;

@@ -25,6 +25,9 @@ struct Cell {
   std::string text;
 };
 
+// As a field of CSV (RFC 4180): quoted where it has to be.
+[[nodiscard]] std::string csv_field(const std::string& text);
+
 // Rows under named columns, printed as aligned text, JSON, JSON lines or CSV (RFC 4180).
 struct Table {
   std::string schema;  // "meiguan.reasons/v1"
