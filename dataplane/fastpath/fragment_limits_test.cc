@@ -56,8 +56,14 @@ BOOST_AUTO_TEST_CASE(many_addresses_of_one_network_have_a_share_together) {
     g.send(p6(0, 16, true, {.source = "2001:db8:1::" + std::to_string(i)}));
   }
   BOOST_TEST(g.reasons() == "4 held, 4 fragment-limit");
-  g.send(cut(false, kUdp, kQuery, 16));
-  BOOST_TEST(g.reasons(8) == "3 allowed");
+  for (int i = 33; i <= 38; ++i) {
+    g.send(p4(0, 16, true, {.source = "10.64.37." + std::to_string(i)}));
+  }
+  BOOST_TEST(g.reasons(8) == "4 held, 2 fragment-limit");
+  // The next /27 has its own.
+  g.send(cut(false, kUdp, kQuery, 16, {.source = "10.64.37.64"}));
+  g.send(cut(false, kUdp, kQuery, 16, {.source = "10.64.37.31"}));
+  BOOST_TEST(g.reasons(14) == "6 allowed");
 }
 
 BOOST_AUTO_TEST_CASE(a_full_store_refuses_and_takes_nothing_from_others) {

@@ -7,16 +7,18 @@
 namespace meiguan::fastpath {
 namespace {
 
-constexpr unsigned kMostExpired = 64;  // datagrams in one call: a burst is not held up for more
-constexpr unsigned kNetworkBits4 = 24;
-constexpr unsigned kNetworkBits6 = 64;
+constexpr unsigned kMostExpired = 64;      // datagrams in one call: a burst is not held up for more
+constexpr std::size_t kNetworkBits4 = 27;  // what a unit has (policies/SCHEMA.md, shares)
+constexpr std::size_t kNetworkBits6 = 64;
 
 // The network whose addresses share a share: who has one of them often has them all.
 net::Address network_of(const net::Address& address, net::Family family) noexcept {
   auto bytes = address.bytes();
-  const std::size_t keep = family == net::Family::kIpv4 ? 12 + kNetworkBits4 / 8
-                                                        : kNetworkBits6 / 8;
-  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(keep), bytes.end(), std::uint8_t{0});
+  const std::size_t keep = family == net::Family::kIpv4 ? 96 + kNetworkBits4 : kNetworkBits6;
+  for (std::size_t i = keep / 8; i < bytes.size(); ++i) {
+    bytes[i] = i == keep / 8 ? static_cast<std::uint8_t>(bytes[i] & (0xff00U >> keep % 8))
+                             : std::uint8_t{0};
+  }
   return net::Address::v6(bytes);
 }
 

@@ -8,7 +8,7 @@
 //               |
 //               +-- by age, of its family: it ends when its time is out
 //               +-- Source of its address: how much that holds, and its datagrams by age
-//               +-- Source of its /24 or /64: how much all addresses there hold
+//               +-- Source of its /27 or /64: how much all addresses there hold
 //
 // A datagram of which two fragments overlap or contradict each other, or that has too many, is
 // given up whole, and stays as a tombstone that refuses what comes of it later (RFC 5722). A source

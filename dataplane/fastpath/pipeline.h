@@ -68,7 +68,7 @@ struct Fate {
 };
 
 // The store of fragments, of one worker. A share is what one source may have in it: an address, and
-// the network (IPv4 /24, IPv6 /64) of all that are near it.
+// the network (IPv4 /27, IPv6 /64) of all that are near it.
 struct FragmentOptions {
   std::uint32_t fragments{4096};
   std::uint32_t datagrams{1024};    // refused ones (tombstones) included
