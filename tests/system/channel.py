@@ -77,7 +77,7 @@ class Counters(NamedTuple):
     totals: dict[str, int]
 
 
-_EVENT = struct.Struct("<BBBBHHHHHHQQQ16s16sIIIIQQQQII")
+_EVENT = struct.Struct("<BBBBHHHHHHQQQ16s16sIIIIQQQQII16s16sHHI")
 _SECTIONS = (
     ("ports", ("received", "received_bytes", "sent", "sent_bytes", "dropped", "local", "transmit_failed")),
     ("units", ("sent", "sent_bytes", "received", "received_bytes", "flows", "denied")),
@@ -158,7 +158,7 @@ class DataPlane:
             written, = struct.unpack_from("<Q", ring, 0)
             read, = struct.unpack_from("<Q", ring, 64)
             for number in range(read, written):
-                taken.append(_event(ring, 192 + number % self.ring_events * 128))
+                taken.append(_event(ring, 192 + number % self.ring_events * _EVENT.size))
             struct.pack_into("<Q", ring, 64, written)
         return taken
 
