@@ -7,6 +7,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <random>
@@ -144,6 +145,25 @@ void compile_image(benchmark::State& state) {
   state.counters["units"] = static_cast<double>(policy.units.size());
 }
 
+// As after a change of one rule: an allow becomes a deny, then an allow again.
+void compile_again(benchmark::State& state) {
+  policy::CheckedPolicy policy = load();
+  policy::Compiler compiler;
+  auto last = compiler.compile(policy, nullptr, nullptr);
+  if (!last) std::exit(2);
+  const auto rule = std::ranges::find(policy.rules, policy::Action::kAllow, &policy::Rule::action);
+  bool took_over = true;
+  for ([[maybe_unused]] auto _ : state) {
+    rule->action = rule->action == policy::Action::kAllow ? policy::Action::kDeny
+                                                          : policy::Action::kAllow;
+    auto next = compiler.compile(policy, nullptr, &last->catalog);
+    if (!next) std::exit(2);
+    last = std::move(next);
+    took_over = took_over && compiler.took_over();
+  }
+  state.counters["took_over"] = took_over ? 1 : 0;
+}
+
 void open_image(benchmark::State& state) {
   const auto bytes = loaded().compiled.bytes.span();
   for ([[maybe_unused]] auto _ : state) {
@@ -170,6 +190,7 @@ void decide(benchmark::State& state, std::size_t count) {
 BENCHMARK(read_and_check)->Unit(benchmark::kMillisecond);
 BENCHMARK(read_again)->Unit(benchmark::kMillisecond);
 BENCHMARK(compile_image)->Unit(benchmark::kMillisecond);
+BENCHMARK(compile_again)->Unit(benchmark::kMillisecond);
 BENCHMARK(open_image)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(decide, few, kFew);
 BENCHMARK_CAPTURE(decide, all, kAll);

@@ -61,7 +61,7 @@ std::expected<bool, policy::Diagnostics> Service::load(const std::filesystem::pa
                                                        const std::filesystem::path& gateway) {
   const auto previous = previous_catalog();
   auto loaded = lifecycle::load_bundle(policy, gateway, previous ? &*previous : nullptr,
-                                       lifecycle::decide_from_now(), &loader_);
+                                       lifecycle::decide_from_now(), &loader_, &compiler_);
   if (!loaded) return std::unexpected{std::move(loaded.error())};
   const std::shared_ptr<const lifecycle::Bundle> bundle = std::move(*loaded);
   const auto published = link_.publish(bundle);

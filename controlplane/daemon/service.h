@@ -56,6 +56,7 @@ class Service {
   Link link_;
   std::mutex loading_;           // one reload at a time
   policy::PolicyLoader loader_;  // of whoever holds loading_
+  policy::Compiler compiler_;    // likewise
   mutable std::mutex mutex_;
   InForce in_force_;
 };

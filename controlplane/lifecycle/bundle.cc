@@ -25,7 +25,8 @@ DecideAssertions decide_from_now() {
 
 std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
     const std::filesystem::path& policy, const std::filesystem::path& gateway,
-    const policy::Catalog* previous, DecideAssertions assertions, policy::PolicyLoader* loader) {
+    const policy::Catalog* previous, DecideAssertions assertions, policy::PolicyLoader* loader,
+    policy::Compiler* compiler) {
   auto checked = loader != nullptr ? loader->load(policy) : policy::load_policy(policy);
   if (!checked) return std::unexpected{std::move(checked.error())};
   std::optional<policy::CheckedGateway> port_side;
@@ -34,7 +35,9 @@ std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
     if (!loaded) return std::unexpected{std::move(loaded.error())};
     port_side.emplace(std::move(*loaded));
   }
-  auto compiled = policy::compile(*checked, port_side ? &*port_side : nullptr, previous);
+  const policy::CheckedGateway* const ports = port_side ? &*port_side : nullptr;
+  auto compiled = compiler != nullptr ? compiler->compile(*checked, ports, previous)
+                                      : policy::compile(*checked, ports, previous);
   if (!compiled) return whole_file(policy, std::move(compiled.error()));
   // The bytes keep their address when their owner moves.
   auto opened = image::Image::open(compiled->bytes.span());

@@ -36,10 +36,10 @@ inline constexpr DecideAssertions kLeaveUndecided{};
 // From files to a policy that packets can be judged by. `gateway` may be empty: then none is
 // loaded. Ids that `previous` (may be null) knows are kept. Errors: all that are wrong with the
 // policy; if it is right, all that are wrong with the gateway file; a limit of the format; each
-// assertion that does not hold. Who loads again and again gives a `loader`.
+// assertion that does not hold. Who loads again and again gives a `loader` and a `compiler`.
 [[nodiscard]] std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
     const std::filesystem::path& policy, const std::filesystem::path& gateway,
     const policy::Catalog* previous, DecideAssertions assertions,
-    policy::PolicyLoader* loader = nullptr);
+    policy::PolicyLoader* loader = nullptr, policy::Compiler* compiler = nullptr);
 
 }  // namespace meiguan::lifecycle

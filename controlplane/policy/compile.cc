@@ -190,18 +190,28 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
   }
   writer.put(Section::kSourceClasses, source_classes);
   writer.put(Section::kTargetClasses, target_classes);
-  writer.put(Section::kRows, matrix.row_stripes);
-  writer.put(Section::kStripes, matrix.stripes);
-  writer.put(Section::kCells, matrix.cells);
+  writer.put(Section::kRows, matrix.made.cells.row_stripes);
+  writer.put(Section::kStripes, matrix.made.cells.stripes);
+  writer.put(Section::kCells, matrix.made.cells.cells);
   writer.put(Section::kOutcomes, matrix.outcomes);
-  writer.put(Section::kBranches, matrix.branches);
+  writer.put(Section::kBranches, matrix.made.cells.branches);
   writer.put(Section::kAuditRules, matrix.audit_rules);
 }
 
 }  // namespace
 
+Compiler::Compiler() = default;
+Compiler::~Compiler() = default;
+Compiler::Compiler(Compiler&&) noexcept = default;
+Compiler& Compiler::operator=(Compiler&&) noexcept = default;
+
 Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
                          const Catalog* previous, CompileTrace* trace) {
+  return Compiler{}.compile(policy, gateway, previous, trace);
+}
+
+Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
+                                   const Catalog* previous, CompileTrace* trace) {
   if (policy.zones.size() > image::kMaxZones) {
     return too_many("zones", "区域", policy.zones.size(), image::kMaxZones);
   }
@@ -221,7 +231,9 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
     return too_many("services", "业务系统", ids.service_count, image::kMaxServices);
   }
   const AddressPlan addresses = plan_addresses(policy);
-  const TargetPlan targets = plan_targets(policy, addresses);
+  const Result<TargetPlan> planned = plan_targets(policy, addresses);
+  if (!planned) return std::unexpected{planned.error()};
+  const TargetPlan& targets = *planned;
   const std::uint32_t most_slots = *std::ranges::max_element(targets.slots);
   if (most_slots > image::kMaxSlots) {
     return too_many("port ranges at one address", "同一地址上的端口段", most_slots,
@@ -233,10 +245,10 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   const TargetPoints target_points{policy, addresses, targets, columns, units};
   const Result<TimePlan> times = plan_times(policy);
   if (!times) return std::unexpected{times.error()};
-  const Result<Matrix> built = build_matrix(policy, sources, target_points, targets, *times,
-                                            ids.rules, trace);
+  Result<Matrix> built = build_matrix(policy, sources, target_points, targets, *times, ids.rules,
+                                      kept_.get(), trace);
   if (!built) return std::unexpected{built.error()};
-  const Matrix& matrix = *built;
+  Matrix& matrix = *built;
   if (trace != nullptr) trace->add_plans(*times, targets);
 
   image::Writer writer;
@@ -263,7 +275,7 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
   meta.zone_columns = static_cast<std::uint32_t>(policy.zones.size() + 1);
   meta.source_classes = static_cast<std::uint32_t>(matrix.rows.count());
   meta.target_classes = static_cast<std::uint32_t>(matrix.columns.count());
-  meta.stripes_per_row = matrix.stripes_per_row;
+  meta.stripes_per_row = matrix.made.cells.stripes_per_row;
   meta.policy_digest = writer.digest();
 
   const GatewayPlan plan =
@@ -304,6 +316,8 @@ Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gate
     return too_many("bytes in its image", "字节的映像", compiled.bytes.size(),
                     image::kMaxImageBytes);
   }
+  kept_ = std::make_unique<KeptMatrix>(std::move(matrix.made));
+  took_over_ = matrix.was_patched;
   return compiled;
 }
 

@@ -3,6 +3,7 @@
 // The back of the policy compiler: from a checked policy to the image that packets are judged by.
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "controlplane/policy/catalog.h"
@@ -15,6 +16,7 @@
 namespace meiguan::policy {
 
 struct CompileTrace;
+struct KeptMatrix;
 
 // What an assertion speaks of, in terms of the image.
 struct AssertionPoints {
@@ -36,5 +38,29 @@ struct Compiled {
 // Errors: a limit of the format is exceeded (which, how many, how many there may be).
 [[nodiscard]] Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
                                        const Catalog* previous, CompileTrace* trace = nullptr);
+
+// Compiles a policy that is compiled again and again. It keeps what every rule of the last one
+// matched and what came of it; of a policy that differs in few rules only those cells of the matrix
+// are judged again in which such a rule meets. That is found by comparing what rules match now with
+// what they matched then; where more has changed, all is worked out anew. Either way the bytes are
+// those that compile() gives.
+class Compiler {
+ public:
+  Compiler();
+  ~Compiler();
+  Compiler(Compiler&&) noexcept;
+  Compiler& operator=(Compiler&&) noexcept;
+
+  // As compile(). An error leaves what was kept as it was.
+  [[nodiscard]] Result<Compiled> compile(const CheckedPolicy& policy, const CheckedGateway* gateway,
+                                         const Catalog* previous, CompileTrace* trace = nullptr);
+
+  // Whether the last success took over cells of the one before.
+  [[nodiscard]] bool took_over() const { return took_over_; }
+
+ private:
+  std::unique_ptr<KeptMatrix> kept_;
+  bool took_over_{false};
+};
 
 }  // namespace meiguan::policy

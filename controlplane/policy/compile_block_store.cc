@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <string>
 
 namespace meiguan::policy {
@@ -26,9 +27,21 @@ std::uint32_t BlockStore::number_of(std::uint32_t block, std::span<const Match> 
   return block_of_list_.back() = block_of_transcript_[transcript.value];
 }
 
+void BlockStore::take_over(const std::vector<image::Cell>& cells,
+                           const std::vector<image::Branch>& branches) {
+  cells_ = cells;
+  branches_.take_over(branches);
+  for (std::size_t i = 0; i < cells.size(); i += image::kBlockColumns) {
+    Cells block;
+    std::copy_n(cells.begin() + static_cast<std::ptrdiff_t>(i), block.size(), block.begin());
+    known_.emplace(block, static_cast<std::uint32_t>(i / image::kBlockColumns));
+  }
+}
+
 std::uint32_t BlockStore::unfolded() {
   const Cells cells = cells_of(unfold(transcript_));
-  const auto [it, is_new] = known_.try_emplace(cells, static_cast<std::uint32_t>(known_.size()));
+  const auto number = static_cast<std::uint32_t>(cells_.size() / image::kBlockColumns);
+  const auto [it, is_new] = known_.try_emplace(cells, number);
   if (is_new) cells_.insert(cells_.end(), cells.begin(), cells.end());
   return it->second;
 }

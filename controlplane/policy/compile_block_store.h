@@ -18,9 +18,9 @@
 
 namespace meiguan::policy {
 
-// Rules judged in all blocks together, each time that another list of them meets: some seconds and
-// half a GiB. A province has a tenth of it.
-inline constexpr std::size_t kMaxJudgedRules = std::size_t{1} << 25;
+// Rules judged in all blocks together, each time that another list of them meets: two seconds and
+// a quarter of a GiB. A province has a seventh of it.
+inline constexpr std::size_t kMaxJudgedRules = std::size_t{1} << 24;
 
 class BlockStore {
  public:
@@ -36,12 +36,18 @@ class BlockStore {
   // The number of the block that `matches`, ascending by position, give in the columns of `block`.
   [[nodiscard]] std::uint32_t number_of(std::uint32_t block, std::span<const Match> matches);
 
-  // Of all blocks, by their numbers; to be taken in the end.
-  [[nodiscard]] std::vector<image::Cell> take_cells() { return std::move(cells_); }
+  // Begins with blocks and branches of another store, whose outcomes have the same numbers here.
+  void take_over(const std::vector<image::Cell>& cells, const std::vector<image::Branch>& branches);
+
+  // Of all blocks, by their numbers.
+  [[nodiscard]] const std::vector<image::Cell>& cells() const { return cells_; }
   [[nodiscard]] const std::vector<image::Branch>& branches() const { return branches_.branches(); }
   // Once more rules meet than a limit allows, blocks mean nothing any more; this names a rule of
   // them.
   [[nodiscard]] std::optional<Error> excess() const;
+  // What of kMaxJudgedRules and kMaxBranchWork is used up.
+  [[nodiscard]] std::size_t judged_rules() const { return judged_rules_; }
+  [[nodiscard]] std::uint64_t branch_work() const { return branches_.work(); }
 
  private:
   using Cells = std::array<image::Cell, image::kBlockColumns>;

@@ -38,6 +38,15 @@ class BranchBuilder {
   // Where a limit is exceeded the cell means nothing, and excess() says which.
   [[nodiscard]] image::Cell cell_of(const Program& program);
 
+  // Begins with `branches`, whose outcomes have the same numbers here.
+  void take_over(const std::vector<image::Branch>& branches) {
+    branches_ = branches;
+    for (const image::Branch& b : branches) {
+      known_branches_.append({b.condition, b.when_holds, b.otherwise});
+    }
+  }
+  [[nodiscard]] std::uint64_t work() const { return work_; }
+
   [[nodiscard]] Excess excess() const { return excess_; }
   // Position of the rule whose step went beyond.
   [[nodiscard]] std::uint32_t beyond() const { return beyond_; }

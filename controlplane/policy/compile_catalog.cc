@@ -11,12 +11,13 @@
 namespace meiguan::policy {
 namespace {
 
-// Gives every name the id that it had before, and new names the next ones.
+// Gives every name the id that it had before, and new names the next ones. Names are borrowed.
 template <typename Id>
 class IdKeeper {
  public:
-  void keep(std::string_view name) { ids_.emplace(std::string{name}, next_++); }
-  [[nodiscard]] Id id_of(const std::string& name) {
+  explicit IdKeeper(std::size_t names) { ids_.reserve(names); }
+  void keep(std::string_view name) { ids_.emplace(name, next_++); }
+  [[nodiscard]] Id id_of(std::string_view name) {
     const auto [it, is_new] = ids_.try_emplace(name, next_);
     if (is_new) ++next_;
     return Id{it->second};
@@ -24,7 +25,7 @@ class IdKeeper {
   [[nodiscard]] std::size_t size() const { return next_; }
 
  private:
-  std::unordered_map<std::string, std::uint32_t> ids_;
+  std::unordered_map<std::string_view, std::uint32_t> ids_;
   std::uint32_t next_{0};
 };
 
@@ -49,9 +50,12 @@ std::string_view name_of(Phase phase) {
 }  // namespace
 
 Ids assign_ids(const CheckedPolicy& policy, const Catalog* previous) {
-  IdKeeper<UnitId> units;
-  IdKeeper<ServiceId> services;
-  IdKeeper<RuleId> rules;
+  IdKeeper<UnitId> units{policy.units.size()};
+  IdKeeper<ServiceId> services{policy.services.size()};
+  IdKeeper<RuleId> rules{policy.rules.size()};
+  std::vector<std::string> rule_names;
+  rule_names.reserve(policy.rules.size());
+  for (const Rule& rule : policy.rules) rule_names.push_back(policy.full_name(rule));
   if (previous != nullptr) {
     for (const CatalogUnit& unit : previous->units) units.keep(unit.id);
     for (const CatalogService& service : previous->services) services.keep(service.id);
@@ -62,7 +66,7 @@ Ids assign_ids(const CheckedPolicy& policy, const Catalog* previous) {
   for (const Service& service : policy.services) {
     ids.services.push_back(services.id_of(service.id));
   }
-  for (const Rule& rule : policy.rules) ids.rules.push_back(rules.id_of(policy.full_name(rule)));
+  for (const std::string& name : rule_names) ids.rules.push_back(rules.id_of(name));
   ids.unit_count = units.size();
   ids.service_count = services.size();
   ids.rule_count = rules.size();

@@ -33,9 +33,9 @@ std::vector<BlockMask> masks_of(const TargetPlaces& places) {
 }
 
 ScopeOfBlocks::ScopeOfBlocks(const CheckedPolicy& policy,
-                             std::vector<const TargetNodes*> nodes_of_column)
+                             const std::vector<TargetNodes>& nodes_of_column)
     : policy_{policy},
-      nodes_of_column_{std::move(nodes_of_column)},
+      nodes_of_column_{nodes_of_column},
       masks_(policy.nodes.size()),
       is_marked_(policy.nodes.size(), 0) {}
 
@@ -50,9 +50,9 @@ void ScopeOfBlocks::enter(std::size_t block) {
   for (std::size_t c = first; c < end;) {
     // Neighbours mostly lie at the same nodes.
     ColumnMask columns = 0;
-    const TargetNodes* const nodes = nodes_of_column_[c];
+    const TargetNodes& nodes = nodes_of_column_[c];
     for (; c < end && nodes_of_column_[c] == nodes; ++c) columns |= ColumnMask{1} << (c - first);
-    mark(*nodes, columns);
+    mark(nodes, columns);
   }
 }
 
@@ -78,8 +78,11 @@ void ScopeOfBlocks::mark(const TargetNodes& nodes, ColumnMask columns) {
 }
 
 Blocks describe_blocks(const RuleOrder& order, const RuleSides& sides, std::size_t from_lists,
-                       const std::vector<std::vector<BlockMask>>& masks, std::size_t blocks,
-                       ScopeOfBlocks& scope) {
+                       const std::vector<TargetPlaces>& to_lists, std::size_t blocks,
+                       ScopeOfBlocks& scope, std::span<const std::uint8_t> is_asked) {
+  std::vector<std::vector<BlockMask>> masks;
+  masks.reserve(to_lists.size());
+  for (const TargetPlaces& to : to_lists) masks.push_back(masks_of(to));
   Blocks result;
   result.count = blocks;
   const std::size_t wide = std::max(kLeastWide, blocks / kWideShare);
@@ -105,6 +108,7 @@ Blocks describe_blocks(const RuleOrder& order, const RuleSides& sides, std::size
   std::vector<std::pair<std::uint32_t, MaskOf>> masks_of_block;
   for (std::uint32_t to = 0; to < masks.size(); ++to) {
     for (const BlockMask& part : masks[to]) {
+      if (!is_asked.empty() && is_asked[part.block] == 0) continue;
       masks_of_block.emplace_back(part.block, MaskOf{to, &part.mask});
     }
   }
@@ -113,6 +117,7 @@ Blocks describe_blocks(const RuleOrder& order, const RuleSides& sides, std::size
   std::vector<std::pair<std::uint32_t, Blocks::Part>> narrow;
   std::vector<std::tuple<std::uint32_t, std::uint32_t, const RuleMask*>> here;  // list, position
   for (std::uint32_t b = 0; b < blocks; ++b) {
+    if (by_block[b].empty()) continue;
     scope.enter(b);
     const auto add = [&](std::uint32_t k, const RuleMask& mask) {
       const Rule& rule = order.at(k);

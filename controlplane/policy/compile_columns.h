@@ -24,6 +24,7 @@ struct TargetPlaces {
   std::vector<std::uint32_t> any;
   std::vector<std::uint32_t> service;
   std::vector<std::uint32_t> unpublished;
+  bool operator==(const TargetPlaces&) const = default;
 };
 [[nodiscard]] std::vector<BlockMask> masks_of(const TargetPlaces& places);
 
@@ -87,8 +88,8 @@ struct Blocks {
 // The scope of every node in every block.
 class ScopeOfBlocks {
  public:
-  // `nodes_of_column[c]` are those of the destinations of class c.
-  ScopeOfBlocks(const CheckedPolicy& policy, std::vector<const TargetNodes*> nodes_of_column);
+  // `nodes_of_column[c]` are those of the destinations of class c; borrowed.
+  ScopeOfBlocks(const CheckedPolicy& policy, const std::vector<TargetNodes>& nodes_of_column);
 
   // Makes `block` the one that of() speaks of.
   void enter(std::size_t block);
@@ -101,17 +102,17 @@ class ScopeOfBlocks {
   void climb(NodeId from, ColumnMask NodeMask::*field, ColumnMask column);
 
   const CheckedPolicy& policy_;
-  std::vector<const TargetNodes*> nodes_of_column_;
+  const std::vector<TargetNodes>& nodes_of_column_;
   std::vector<NodeMask> masks_;  // by NodeId, of the block in hand
   std::vector<std::uint8_t> is_marked_;
   std::vector<NodeId> nodes_;
 };
 
-// `masks[i]` are those of list of destinations i; `from_lists` is how many lists of sources there
-// are.
+// `to` are the lists of destinations; `from_lists` is how many lists of sources there are. Where
+// `is_asked` is not empty, only of those `blocks` of which it is not 0.
 [[nodiscard]] Blocks describe_blocks(const RuleOrder& order, const RuleSides& sides,
-                                     std::size_t from_lists,
-                                     const std::vector<std::vector<BlockMask>>& masks,
-                                     std::size_t blocks, ScopeOfBlocks& scope);
+                                     std::size_t from_lists, const std::vector<TargetPlaces>& to,
+                                     std::size_t blocks, ScopeOfBlocks& scope,
+                                     std::span<const std::uint8_t> is_asked = {});
 
 }  // namespace meiguan::policy

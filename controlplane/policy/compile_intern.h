@@ -52,6 +52,11 @@ class Interner {
     if (is_new) values_.push_back(value);
     return it->second;
   }
+  // Gives `value` the next number, whether or not it has one.
+  void append(const T& value) {
+    numbers_.try_emplace(value, static_cast<std::uint32_t>(values_.size()));
+    values_.push_back(value);
+  }
   [[nodiscard]] const std::vector<T>& values() const { return values_; }
   void clear() {
     numbers_.clear();

@@ -8,11 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "controlplane/policy/compile_block_store.h"
 #include "controlplane/policy/compile_columns.h"
 #include "controlplane/policy/compile_intern.h"
-#include "controlplane/policy/compile_number.h"
-#include "controlplane/policy/compile_rows.h"
 #include "controlplane/policy/compile_scope.h"
 
 namespace meiguan::policy {
@@ -97,34 +94,37 @@ class MatrixBuilder {
         target_plan_{target_plan},
         order_{policy} {
     for (std::size_t k = 0; k < order_.size(); ++k) {
-      sides_.condition.push_back(times.of_rule[order_.index(k)]);
+      sides_.rules.condition.push_back(times.of_rule[order_.index(k)]);
     }
     for (const PlannedTarget& target : target_plan.targets) {
       nodes_of_target_.push_back(target_nodes_(nodes_of(policy, order_, target)));
     }
   }
 
-  Result<Matrix> build(const std::vector<RuleId>& rule_ids, CompileTrace* trace) {
-    Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, {}, {}, {}, {}, {}, 0};
-    part(matrix);
-    const Lists<std::uint32_t> rows = lists_of_rows(matrix.rows);
-    const std::vector<NodeId> nodes = nodes_of_rows(matrix.rows);
-    ScopeOfBlocks scope{policy_, nodes_of_columns(matrix.columns)};
-    const Blocks blocks = describe_columns(matrix.columns, scope);
-    if (trace != nullptr) {
-      trace->add_rows(rows, nodes, sides_);
-      trace->add_blocks(blocks, scope, order_.size());
+  Result<Matrix> build(const std::vector<RuleId>& rule_ids, const KeptMatrix* before,
+                       CompileTrace* trace) {
+    Matrix matrix{Classes{sources_.size()}, Classes{targets_.size()}, {}, false, {}, {}};
+    if (auto parted = part(matrix); !parted) return std::unexpected{parted.error()};
+    describe(matrix);
+    if (trace != nullptr) fill_in(*trace);
+    if (before != nullptr) {
+      if (auto patched = patch_cells(policy_, order_, before->sides, before->cells, sides_)) {
+        matrix.made.cells = std::move(*patched);
+        matrix.was_patched = true;
+      }
     }
-    if (auto filled = fill(rows, nodes, blocks, matrix); !filled) {
-      return std::unexpected{filled.error()};
+    if (!matrix.was_patched) {
+      auto filled = fill_cells(policy_, order_, sides_);
+      if (!filled) return std::unexpected{filled.error()};
+      matrix.made.cells = std::move(*filled);
     }
-    for (const std::uint32_t number : outcomes_in_use_) {
-      const Outcome& outcome = outcomes_.values()[number];
+    for (const Outcome& outcome : matrix.made.cells.outcomes) {
       for (const auto& audits : outcome.audits) {
         if (audits.size() > kMaxAudits) return too_many_audits(audits.back());
       }
       matrix.outcomes.push_back(to_record(outcome, rule_ids, matrix.audit_rules));
     }
+    matrix.made.sides = std::move(sides_);
     return matrix;
   }
 
@@ -135,7 +135,8 @@ class MatrixBuilder {
   }
 
   // Points that no rule and no scope tells apart are one class.
-  void part(Matrix& matrix) {
+  Result<void> part(Matrix& matrix) {
+    std::size_t places = 0;
     matrix.rows.split_by([&](std::size_t p) { return source_node(p).value(); });
     matrix.columns.split_by([&](std::size_t p) { return nodes_of_target_[targets_.target_of(p)]; });
     // Many rules say the same on one side; each side is worked out once.
@@ -146,81 +147,56 @@ class MatrixBuilder {
       const Rule& rule = order_.at(k);
       const auto from = sources(words.of_sources(rule));
       if (from.is_new) {
-        from_.push_back(sources_.matching(rule.from, rule.except_from).list());
-        matrix.rows.split(from_.back());
+        sides_.from.push_back(sources_.matching(rule.from, rule.except_from).list());
+        matrix.rows.split(sides_.from.back());
+        places += sides_.from.back().size();
       }
-      sides_.from.push_back(from.value);
+      sides_.rules.from.push_back(from.value);
       const TargetPoints::Opener opener = targets_.opener(rule);
       const auto to = targets(words.of_targets(rule, opener));
       if (to.is_new) {
         const TargetMatch match = targets_.matching(rule, opener);
-        to_.push_back({match.any.list(), match.service.list(), match.unpublished.list()});
-        matrix.columns.split(to_.back().any);
-        matrix.columns.split(to_.back().service);
-        matrix.columns.split(to_.back().unpublished);
+        sides_.to.push_back({match.any.list(), match.service.list(), match.unpublished.list()});
+        matrix.columns.split(sides_.to.back().any);
+        matrix.columns.split(sides_.to.back().service);
+        matrix.columns.split(sides_.to.back().unpublished);
+        places += sides_.to.back().any.size() + sides_.to.back().service.size();
       }
-      sides_.to.push_back(to.value);
+      sides_.rules.to.push_back(to.value);
+      if (places > kMaxPlaces) return too_many_places(rule);
     }
     matrix.rows.finish();
     matrix.columns.finish();
-    for (Places& from : from_) matrix.rows.replace_points(from);
-    for (TargetPlaces& to : to_) {
-      for (Places* const places : {&to.any, &to.service, &to.unpublished}) {
-        matrix.columns.replace_points(*places);
+    for (Places& from : sides_.from) matrix.rows.replace_points(from);
+    for (TargetPlaces& to : sides_.to) {
+      for (Places* const list : {&to.any, &to.service, &to.unpublished}) {
+        matrix.columns.replace_points(*list);
       }
     }
-  }
-
-  // Of each source class, the lists of sources that it matches, ascending.
-  [[nodiscard]] Lists<std::uint32_t> lists_of_rows(const Classes& classes) const {
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> lists;
-    for (std::uint32_t list = 0; list < from_.size(); ++list) {
-      for (const std::uint32_t row : from_[list]) lists.emplace_back(row, list);
-    }
-    return gather(lists, classes.count());
-  }
-
-  [[nodiscard]] std::vector<NodeId> nodes_of_rows(const Classes& classes) const {
-    std::vector<NodeId> nodes;
-    for (const std::size_t point : classes.first_points()) nodes.push_back(source_node(point));
-    return nodes;
-  }
-
-  [[nodiscard]] std::vector<const TargetNodes*> nodes_of_columns(const Classes& classes) const {
-    std::vector<const TargetNodes*> nodes;
-    for (const std::size_t point : classes.first_points()) {
-      nodes.push_back(&target_nodes_.values()[nodes_of_target_[targets_.target_of(point)]]);
-    }
-    return nodes;
-  }
-
-  [[nodiscard]] Blocks describe_columns(const Classes& classes, ScopeOfBlocks& scope) const {
-    std::vector<std::vector<BlockMask>> masks;
-    masks.reserve(to_.size());
-    for (const TargetPlaces& to : to_) masks.push_back(masks_of(to));
-    return describe_blocks(order_, sides_, from_.size(), masks,
-                           (classes.count() + image::kBlockColumns - 1) / image::kBlockColumns,
-                           scope);
-  }
-
-  Result<void> fill(const Lists<std::uint32_t>& rows, const std::vector<NodeId>& nodes,
-                    const Blocks& blocks, Matrix& matrix) {
-    BlockStore store{policy_, order_, sides_.condition, outcomes_};
-    RowFiller filler{policy_, blocks, store};
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      filler.add(rows[r], nodes[r]);
-      if (auto excess = store.excess()) return std::unexpected{std::move(*excess)};
-    }
-    matrix.stripes_per_row = filler.stripes_per_row();
-    matrix.row_stripes = filler.take_rows();
-    Numbered numbered = number_cells(
-        matrix.row_stripes, [&](std::uint32_t stripe) { return filler.stripe(stripe); },
-        store.take_cells(), store.branches());
-    matrix.stripes = std::move(numbered.stripes);
-    matrix.cells = std::move(numbered.cells);
-    matrix.branches = std::move(numbered.branches);
-    outcomes_in_use_ = std::move(numbered.outcomes);
     return {};
+  }
+
+  void describe(const Matrix& matrix) {
+    for (const Node& node : policy_.nodes) sides_.nodes.push_back({node.code, node.parent});
+    for (std::size_t k = 0; k < order_.size(); ++k) {
+      const Rule& rule = order_.at(k);
+      sides_.heads.push_back({rule.node, rule.phase, rule.action});
+    }
+    for (const std::size_t point : matrix.rows.first_points()) {
+      sides_.row_nodes.push_back(source_node(point));
+    }
+    for (const std::size_t point : matrix.columns.first_points()) {
+      sides_.column_nodes.push_back(
+          target_nodes_.values()[nodes_of_target_[targets_.target_of(point)]]);
+    }
+  }
+
+  void fill_in(CompileTrace& trace) const {
+    ScopeOfBlocks scope{policy_, sides_.column_nodes};
+    const Blocks blocks = describe_blocks(order_, sides_.rules, sides_.from.size(), sides_.to,
+                                          sides_.blocks(), scope);
+    trace.add_rows(lists_of_rows(sides_), sides_.row_nodes, sides_.rules);
+    trace.add_blocks(blocks, scope, order_.size());
   }
 
   [[nodiscard]] image::OutcomeRecord to_record(const Outcome& outcome,
@@ -237,11 +213,24 @@ class MatrixBuilder {
       record.first_audit[mode] = static_cast<std::uint32_t>(audit_rules.size());
       record.audits[mode] = static_cast<std::uint16_t>(outcome.audits[mode].size());
       for (const std::uint32_t position : outcome.audits[mode]) {
-        audit_rules.push_back({id_at(position), sides_.condition[position]});
+        audit_rules.push_back({id_at(position), sides_.rules.condition[position]});
       }
     }
     record.published = outcome.published ? 1 : 0;
     return record;
+  }
+
+  [[nodiscard]] std::unexpected<Error> too_many_places(const Rule& rule) const {
+    const std::string name = policy_.full_name(rule);
+    const std::string where = policy_.where(rule.place);
+    return fail(
+        fmt::format("the lists of the policy's rules hold more sources and destinations than can "
+                    "be worked out; rule {} ({}) is where it was given up: let wide rules share "
+                    "their lists, or name fewer zones",
+                    name, where),
+        fmt::format("策略各规则的名单所含的源和目的过多，无法全部算出；算到规则 {}（{}）时放弃："
+                    "请让范围大的规则共用相同的名单，或减少点名的区域",
+                    name, where));
   }
 
   [[nodiscard]] std::unexpected<Error> too_many_audits(std::uint32_t position) const {
@@ -259,11 +248,7 @@ class MatrixBuilder {
   RuleOrder order_;
   Interner<TargetNodes> target_nodes_;
   std::vector<std::uint32_t> nodes_of_target_;
-  std::vector<Places> from_;  // distinct ones
-  std::vector<TargetPlaces> to_;
-  RuleSides sides_;
-  Interner<Outcome> outcomes_;
-  std::vector<std::uint32_t> outcomes_in_use_;
+  MatrixSides sides_;
 };
 
 }  // namespace
@@ -271,8 +256,8 @@ class MatrixBuilder {
 Result<Matrix> build_matrix(const CheckedPolicy& policy, const SourcePoints& sources,
                             const TargetPoints& targets, const TargetPlan& target_plan,
                             const TimePlan& times, const std::vector<RuleId>& rule_ids,
-                            CompileTrace* trace) {
-  return MatrixBuilder{policy, sources, targets, target_plan, times}.build(rule_ids, trace);
+                            const KeptMatrix* before, CompileTrace* trace) {
+  return MatrixBuilder{policy, sources, targets, target_plan, times}.build(rule_ids, before, trace);
 }
 
 }  // namespace meiguan::policy

@@ -6,7 +6,7 @@
 namespace meiguan::policy {
 namespace {
 
-std::uint32_t position_of(const Match& match) { return match.rule->position; }
+constexpr auto position_of = [](const Match& match) { return match.rule->position; };
 
 }  // namespace
 

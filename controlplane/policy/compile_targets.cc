@@ -1,9 +1,12 @@
 #include "controlplane/policy/compile_targets.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 #include <span>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -138,6 +141,30 @@ Narrowings find_narrowings(const CheckedPolicy& policy, const AddressPlan& plan)
   return result;
 }
 
+std::unexpected<Error> too_many(const CheckedPolicy& policy, const PlannedAtom& atom,
+                                const Narrowings& narrowings, std::size_t at) {
+  std::string who = "?";
+  if (!narrowings.by_atom[at].empty()) {
+    const PortList& ports = narrowings.lists[narrowings.by_atom[at].back()];
+    const auto rule = std::ranges::find(policy.rules, ports, &Rule::ports);
+    if (rule != policy.rules.end()) {
+      who = fmt::format("{} ({})", policy.full_name(*rule), policy.where(rule->place));
+    }
+  } else if (!atom.endpoints.empty()) {
+    const Service& service = policy.services[atom.endpoints.back().service.index()];
+    who = fmt::format("{} ({})", service.id, policy.where(service.place));
+  }
+  return fail(
+      fmt::format("the policy's ports and prefixes part destinations into more pieces than "
+                  "can be worked out; the ports of {} are among those where it was given "
+                  "up: let rules and services name the same ports, or fewer prefixes inside "
+                  "one another",
+                  who),
+      fmt::format("策略中的端口与前缀把目的划分得过细，无法全部算出；放弃之处涉及 {} 的端口："
+                  "请让规则和业务系统尽量使用相同的端口，或减少互相嵌套的前缀",
+                  who));
+}
+
 }  // namespace
 
 bool matches(const PortMatch& match, std::uint32_t key) noexcept {
@@ -145,8 +172,9 @@ bool matches(const PortMatch& match, std::uint32_t key) noexcept {
   return span.first <= key && key < span.end;
 }
 
-TargetPlan plan_targets(const CheckedPolicy& policy, const AddressPlan& addresses) {
+Result<TargetPlan> plan_targets(const CheckedPolicy& policy, const AddressPlan& addresses) {
   TargetPlan plan;
+  std::size_t work = 0;
   const Narrowings narrowings = find_narrowings(policy, addresses);
   std::map<std::vector<std::pair<std::uint32_t, std::uint32_t>>, std::uint32_t> map_numbers;
 
@@ -163,6 +191,15 @@ TargetPlan plan_targets(const CheckedPolicy& policy, const AddressPlan& addresse
     }
     for (const std::uint32_t list : narrowings.by_atom[a]) {
       for (const PortMatch& match : narrowings.lists[list]) cut(match);
+    }
+
+    std::size_t matches_of_key = atom.endpoints.size() + 1;
+    for (const std::uint32_t list : narrowings.by_atom[a]) {
+      matches_of_key += narrowings.lists[list].size();
+    }
+    work += cuts.size() * matches_of_key;
+    if (work > kMaxPortWork || plan.targets.size() > kMaxTargets) {
+      return too_many(policy, atom, narrowings, a);
     }
 
     // Spans of equal content share a slot.

@@ -3,11 +3,13 @@
 // The destinations of a policy: each atom cut by protocol and port into targets, at which the
 // services that listen and the ports that rules name are the same throughout.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "controlplane/policy/compile_atoms.h"
 #include "controlplane/policy/model.h"
+#include "dataplane/base/result.h"
 #include "dataplane/image/format.h"
 
 namespace meiguan::policy {
@@ -33,6 +35,14 @@ struct TargetPlan {
 // Whether a packet of that key is one that `match` names.
 [[nodiscard]] bool matches(const PortMatch& match, std::uint32_t key) noexcept;
 
-[[nodiscard]] TargetPlan plan_targets(const CheckedPolicy& policy, const AddressPlan& addresses);
+// No more destinations, and no more questions whether a port list holds a port, than this: a second
+// and some 200 MiB. A province has a tenth of it.
+inline constexpr std::size_t kMaxTargets = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxPortWork = std::size_t{1} << 26;
+
+// Errors: one of the limits would be exceeded (told before the work is done); it names a rule or a
+// service whose ports are among those.
+[[nodiscard]] Result<TargetPlan> plan_targets(const CheckedPolicy& policy,
+                                              const AddressPlan& addresses);
 
 }  // namespace meiguan::policy
