@@ -284,6 +284,18 @@ json::object flows_answer(const policy::Catalog& catalog,
   json::array rows;
   for (const auto& flow : flows) {
     auto row = event_row(names, flow);
+    // What each end is to the other; null where the gateway does not translate.
+    const bool translated = flow.translated_source != net::Address{};
+    const auto address = [&](const net::Address& end) {
+      return translated ? json::value{net::to_string(end)} : json::value{};
+    };
+    const auto port = [&](std::uint16_t end) {
+      return translated ? json::value{end} : json::value{};
+    };
+    row.emplace("translated_source", address(flow.translated_source));
+    row.emplace("translated_source_port", port(flow.translated_source_port));
+    row.emplace("translated_destination", address(flow.translated_destination));
+    row.emplace("translated_destination_port", port(flow.translated_destination_port));
     row.emplace("packets", flow.packets);
     row.emplace("bytes", flow.bytes);
     row.emplace("reply_packets", flow.reply_packets);

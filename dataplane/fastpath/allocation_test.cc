@@ -51,6 +51,38 @@ BOOST_AUTO_TEST_CASE(the_trap_works) {
   g_allocations = 0;
 }
 
+BOOST_AUTO_TEST_CASE(translations_allocate_nothing) {
+  const World world{{.nat = true}}, other{{.nat = true, .pool = "203.0.113.64/28"}};
+  Gate gate{{.flow_capacity = 64, .assume_resolved = true, .hash_seed = 1}};
+  std::vector<Bytes> kinds;
+  for (std::uint16_t i = 1; i < 200; ++i) {
+    const std::string from = "10.64.37." + std::to_string(2 + i % 50);
+    kinds.push_back(ethernet(ipv4(from, "198.51.100.7", 17, udp(i, 53))));
+  }
+  kinds.push_back(ethernet(ipv4("10.64.37.9", "198.51.100.7", 1, icmp(8, 0, 5))));
+  kinds.push_back(ethernet(ipv6("2001:db8:1::9", "2001:db8:77::1", 17, udp(9, 53))));
+  kinds.push_back(ethernet(ipv4("10.64.37.9", "203.0.113.11", 6, tcp(9, 8000, "S"))));
+  kinds.push_back(ethernet(ipv4("10.64.37.9", "203.0.113.40", 17, udp(9, 2000))));
+  Bytes memory(2048);
+  std::vector<Event> events(Gate::kRing);
+  g_armed = true;
+  for (std::uint32_t round = 0; round < 20; ++round) {
+    for (const Bytes& kind : kinds) {
+      std::memcpy(memory.data() + Frame::kHeadroom, kind.data(), kind.size());
+      Frame frame{memory.data() + Frame::kHeadroom, static_cast<std::uint32_t>(kind.size()), kLan};
+      Fate fate;
+      (void)Pipeline::owner(world.image(), kind, kLan, 2);
+      gate.pipeline->process(round % 3 == 2 ? other.image() : world.image(), {}, 1 + round / 3,
+                             round * 60'000, {&frame, 1}, {&fate, 1});
+      gate.pipeline->expire(round * 60'000);
+    }
+    (void)gate.ring.pop(events);
+  }
+  g_armed = false;
+  BOOST_TEST(g_allocations == 0U);
+  BOOST_TEST(gate.pipeline->live_flows() != 0U);
+}
+
 BOOST_AUTO_TEST_CASE(packets_allocate_nothing) {
   const World world, other{{.allow = false}};
   NeighbourTable neighbours{16};

@@ -146,7 +146,7 @@ void Pipeline::Impl::judge_as_one(const BurstContext& context,
     return;
   }
   if (options.workers > 1) {
-    const unsigned owner = owner_of(info.key) % options.workers;
+    const unsigned owner = owner_of(context.image, arriving(info), fate.in, options.workers);
     if (owner != options.worker) {
       fate.step = NextStep::kHandOver;
       fate.owner = static_cast<std::uint16_t>(owner);

@@ -48,6 +48,11 @@ bool Pipeline::Impl::keeps_translation(const BurstContext& context, const FlowRe
          equal(plan.reply, own != nullptr ? own->reply : turned(flow.key));
 }
 
+bool Pipeline::Impl::replies_are_known(const FlowKey& reply) noexcept {
+  unsigned direction = 0;
+  return flows.find(reply, flows.hash(reply), match::kEither, direction) != nullptr;
+}
+
 Reason Pipeline::Impl::translate_flow(const BurstContext& context, FlowRecord& flow,
                                       const Judgement& judgement, NatPlan& plan) noexcept {
   if (const Reason reason = nat.outward(context.image, judgement.egress, flow.in(0), flow.in(1),
@@ -56,10 +61,7 @@ Reason Pipeline::Impl::translate_flow(const BurstContext& context, FlowRecord& f
     return reason;
   }
   if (!plan.changes()) return Reason::kAllowed;
-  unsigned direction = 0;
-  if (flows.find(plan.reply, flows.hash(plan.reply), match::kEither, direction) != nullptr) {
-    return Reason::kNatUntranslatable;
-  }
+  if (replies_are_known(plan.reply)) return Reason::kNatUntranslatable;
   if (flows.translate(flow, plan.reply) == nullptr) return Reason::kNatTableFull;
   nat.join(flows.translations(), flow.translation, plan.mapping);
   return Reason::kAllowed;

@@ -266,14 +266,10 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
     return;
   }
 
-  if (flows.translations().live() != 0) [[unlikely]] {
-    // Its replies would be those of a translated flow.
-    unsigned direction = 0;
-    if (flows.find(plan.reply, flows.hash(plan.reply), match::kEither, direction) != nullptr) {
-      fate.reason = Reason::kNatUntranslatable;
-      fate.step = NextStep::kDrop;
-      return;
-    }
+  if (flows.translations().live() != 0 && replies_are_known(plan.reply)) [[unlikely]] {
+    fate.reason = Reason::kNatUntranslatable;
+    fate.step = NextStep::kDrop;
+    return;
   }
   FlowRecord* const flow = flows.insert(info.key, hash);
   if (flow == nullptr) [[unlikely]] {

@@ -185,6 +185,15 @@ Reason translate_source_prefix(const Image& image, const image::EgressRecord& eg
 
 }  // namespace
 
+void Nat::translate_alone(const Image& image, std::uint16_t egress, PortId out,
+                          NatPlan& plan) noexcept {
+  if (image.ports()[out.index()].space != plan.key.space) {
+    (void)translate_source(image, plan);
+  } else if (plan.key.source.family() == net::Family::kIpv6 && egress != image::kNoEgress) {
+    (void)translate_source_prefix(image, image.egresses()[egress], plan);
+  }
+}
+
 Reason Nat::outward(const Image& image, std::uint16_t egress, PortId in, PortId out, FlowTime now,
                     Tick tick, NatPlan& plan) noexcept {
   const std::uint16_t space = image.ports()[out.index()].space;

@@ -60,6 +60,10 @@ class Nat {
   [[nodiscard]] Reason outward(const image::Image& image, std::uint16_t egress, PortId in,
                                PortId out, FlowTime now, Tick tick, NatPlan& plan) noexcept;
 
+  // The part of `outward` that needs no state: what a [[translate]] and NPTv6 make of the source.
+  static void translate_alone(const image::Image& image, std::uint16_t egress, PortId out,
+                              NatPlan& plan) noexcept;
+
   // As `outward`, but for a flow that has its translation: whether the image in force would leave
   // it this source. Nothing is taken; a mapping whose pool is no longer in force is retired.
   [[nodiscard]] bool still_outward(const image::Image& image, std::uint16_t egress, PortId in,

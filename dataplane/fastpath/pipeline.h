@@ -155,6 +155,13 @@ class Pipeline {
   // quote it, to choose the owning worker; 0 for what is not IP or not well-formed.
   [[nodiscard]] static std::uint32_t owner_hash(std::span<const std::uint8_t> frame) noexcept;
 
+  // The worker, of `workers`, that owns the flow of a frame that came in by the main port `in`:
+  // both directions of a flow have the same, whatever the image's translations make of it; a
+  // fragment's is the one that gathers its datagram.
+  [[nodiscard]] static std::uint32_t owner(const image::Image& image,
+                                           std::span<const std::uint8_t> frame, PortId in,
+                                           std::uint32_t workers) noexcept;
+
   [[nodiscard]] std::uint32_t live_flows() const noexcept;
 
   // Copies out live flows from position `cursor` on for `meiguan flows`; returns the next cursor,

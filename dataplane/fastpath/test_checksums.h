@@ -41,7 +41,7 @@ inline bool split(View packet, Parts& parts) {
     parts.protocol = packet[9];
     parts.transport = (packet[0] & 15U) * 4U;
     parts.fragment = (be(packet, 6) & 0x3fff) != 0;
-    return packet.size() >= parts.transport;
+    return parts.transport >= 20 && packet.size() >= parts.transport;
   }
   if (packet.size() < 40) return false;
   parts.protocol = packet[6];

@@ -31,6 +31,17 @@ namespace meiguan::fastpath {
   return static_cast<std::uint32_t>(flow_hash(key, kSeed) >> 32);
 }
 
+// The worker that owns a flow under an image that may translate it; `key` is that of a packet as it
+// comes in by `in`. The number itself, not a hash.
+[[nodiscard]] std::uint32_t owner_of(const image::Image& image, const FlowKey& key, PortId in,
+                                     std::uint32_t workers) noexcept;
+
+// The key of a packet of the same flow that comes in where this one does: of an ICMP error that is
+// an answer to what it quotes.
+[[nodiscard]] inline FlowKey arriving(const PacketInfo& info) noexcept {
+  return info.kind == PacketKind::kIcmpError ? turned(info.key) : info.key;
+}
+
 // What a burst is judged by; one for all of its frames.
 struct BurstContext {
   const image::Image& image;
@@ -115,6 +126,8 @@ struct Pipeline::Impl {
   [[nodiscard]] bool keeps_translation(const BurstContext& context, const FlowRecord& flow,
                                        const Judgement& judgement, PortId in,
                                        NatPlan& plan) noexcept;
+  // Whether packets with this key would be another flow's already.
+  [[nodiscard]] bool replies_are_known(const FlowKey& reply) noexcept;
   // Finds and takes what the flow's packets have to become; where there is no such thing, why.
   [[nodiscard]] Reason translate_flow(const BurstContext& context, FlowRecord& flow,
                                       const Judgement& judgement, NatPlan& plan) noexcept;

@@ -87,6 +87,17 @@ bool Interfaces::on_link(const Interface& interface, const net::Address& address
          PortId{route->port} == interface.id;
 }
 
+bool Interfaces::answers_for(const Interface& interface,
+                             const net::Address& address) const noexcept {
+  if (interface.owns(address)) return true;
+  const image::RouteRecord* route = image_->route_to(interface.space, address);
+  return route != nullptr && route->kind == image::RouteKind::kNat &&
+         std::ranges::any_of(interface.addresses, [&](const auto& a) {
+           return a.address.family() == address.family() &&
+                  net::Prefix::around(a.address, a.length).contains(address);
+         });
+}
+
 std::optional<std::pair<PortId, net::Address>> Interfaces::next_hop(
     const Interface& interface, const net::Address& address) const noexcept {
   const image::RouteRecord* route = image_->route_to(interface.space, address);

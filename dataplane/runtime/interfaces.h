@@ -46,6 +46,10 @@ class Interfaces {
   // Whether `address` may be a neighbour there: on-link at this very port and not the gateway's.
   [[nodiscard]] bool on_link(const Interface& interface,
                              const net::Address& address) const noexcept;
+  // Whether the gateway answers ARP and ND for `address` there: its own, or a public address of its
+  // translations that lies in a subnet of this very port.
+  [[nodiscard]] bool answers_for(const Interface& interface,
+                                 const net::Address& address) const noexcept;
   // Whether a packet to `address` in the space of `interface` is for the gateway.
   [[nodiscard]] bool is_own(const Interface& interface, const net::Address& address) const noexcept;
   // The port by which packets from `interface` go to `address`, and the next hop there.

@@ -101,7 +101,7 @@ void OwnStack::answer_arp(const Interface& in, std::span<const std::uint8_t> fra
     return;
   }
   if (arp.operation.host() != net::ArpPacket::kRequest) return;
-  if (!in.owns(target)) {
+  if (!interfaces_->answers_for(in, target)) {
     // A gratuitous request is a claim like an unsolicited reply (RFC 5227 section 3).
     if (sender == target) neighbours_.heard_answer(in, sender, arp.sender_mac, false, now);
     return;
@@ -130,7 +130,9 @@ void OwnStack::answer_discovery(const Interface& in, const PacketInfo& info,
     neighbours_.heard_answer(in, target, mac.value_or(ethernet.source), solicited, now);
     return;
   }
-  if (message.type != net::icmp6::kNeighbourSolicitation || !in.owns(target)) return;
+  if (message.type != net::icmp6::kNeighbourSolicitation || !interfaces_->answers_for(in, target)) {
+    return;
+  }
   const Address& sender = info.source();
   const auto mac = find_option(reader, net::LinkLayerOption::kSource);
   // RFC 4861 section 7.1.1: one without an address has no link-layer address to tell either.

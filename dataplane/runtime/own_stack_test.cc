@@ -19,6 +19,10 @@ using test::TestOutlet;
 using test::TestPacket;
 
 struct Fixture {
+  explicit Fixture(const fastpath::test::WorldOptions& options = {}) : world{options} {
+    stack.adopt(interfaces, 0);
+  }
+
   World world;
   std::vector<net::MacAddress> macs = [this] {
     std::vector<net::MacAddress> result;
@@ -29,8 +33,6 @@ struct Fixture {
   fastpath::NeighbourTable table{1024};
   TestOutlet outlet;
   OwnStack stack{table, 1024, outlet};
-
-  Fixture() { stack.adopt(interfaces, 0); }
 
   // The fate of `frame`, dropped for `reason` on its way from lan to core.
   static Fate fate(Reason reason) {
@@ -54,6 +56,36 @@ const Bytes kEcho = icmp(net::icmp::kEchoRequest, 0);
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(own_stack)
+
+struct NatFixture : Fixture {
+  NatFixture() : Fixture{{.nat = true}} {}
+};
+
+// Public addresses of translations have no station but the gateway: it answers for those that lie
+// in a subnet of the port, and only there.
+BOOST_FIXTURE_TEST_CASE(public_addresses_are_answered_for_on_their_subnet, NatFixture) {
+  struct Case {
+    const char* name;
+    PortId in;
+    const char* sender;
+    const char* target;
+    bool answered;
+  };
+  const Case cases[] = {
+      {"a pool address", kWan, "203.0.113.254", "203.0.113.33", true},
+      {"a published address", kWan, "203.0.113.254", "203.0.113.10", true},
+      {"a neighbour's", kWan, "203.0.113.254", "203.0.113.99", false},
+      {"a pool address on another port", kLan, "10.64.37.9", "203.0.113.33", false},
+      {"of no subnet", kWan, "203.0.113.254", "10.200.1.9", false},
+  };
+  for (const Case& c : cases) {
+    BOOST_TEST_CONTEXT(c.name) {
+      outlet.sent.clear();
+      stack.consume(c.in, ethernet(arp(1, c.sender, c.target), 0x0806), 10);
+      BOOST_TEST(outlet.sent.size() == (c.answered ? 1U : 0U));
+    }
+  }
+}
 
 BOOST_FIXTURE_TEST_CASE(arp_for_our_addresses_is_answered_on_their_own_port, Fixture) {
   struct Case {

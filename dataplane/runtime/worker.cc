@@ -149,7 +149,8 @@ void Worker::take(const InForce& in_force, std::uint16_t device,
     packet->ol_flags = 0;
     if (workers_ > 1) {
       packet->port = device;
-      const unsigned owner = fastpath::Pipeline::owner_hash(frame_of(packet)) % workers_;
+      const unsigned owner = fastpath::Pipeline::owner(in_force.image(), frame_of(packet),
+                                                       in_force.port_of_device[device], workers_);
       if (owner != number_) {
         hand_over(packet, owner, in_force.port_of_device[device]);
         continue;

@@ -7,7 +7,7 @@
 //   hand-over ring -+--> batch --> process -+--> exceptions --> main thread
 //   main's ring ------------------------------> transmit
 //
-// With several workers every flow has one owner, Pipeline::owner_hash modulo their number; a frame
+// With several workers every flow has one owner, Pipeline::owner; a frame
 // that another one received is handed over by a ring.
 
 #include <rte_mbuf.h>
