@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "dataplane/fastpath/pipeline_fixture.h"
+#include "dataplane/fastpath/fragment_fixture.h"
 
 namespace {
 
@@ -119,6 +119,50 @@ BOOST_AUTO_TEST_CASE(packets_allocate_nothing) {
   (void)gate.pipeline->list_flows(0, events, count);
   gate.pipeline->end_all(1U << 30, FlowEnd::kShutdown);
   g_armed = false;
+  BOOST_TEST(g_allocations == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(fragments_allocate_nothing) {
+  const World world;
+  Gate gate{{.flow_capacity = 64,
+             .assume_resolved = true,
+             .hash_seed = 1,
+             .fragments = {.fragments = 16, .datagrams = 8, .source_fragments = 8}}};
+  const Bytes query = udp(4000, 53, 40);
+  std::vector<Bytes> kinds;
+  for (const bool v6 : {false, true}) {
+    for (std::uint16_t id = 0; id < 20; ++id) {
+      // Whole ones, ones that are never whole, overlaps, doubles.
+      std::vector<Bytes> pieces = cut(v6, 17, query, 16, {.identification = id});
+      if (id % 4 == 1) pieces.pop_back();
+      if (id % 4 == 2) pieces.push_back(pieces.front());
+      if (id % 4 == 3) pieces.push_back(cut(v6, 17, query, 24, {.identification = id})[1]);
+      kinds.insert(kinds.end(), pieces.begin(), pieces.end());
+    }
+  }
+  std::vector<Bytes> memory(kinds.size() * 4, Bytes(256));  // none is used while it is held
+  std::vector<Event> events(Gate::kRing);
+  std::array<Frame, kMaxBurst> frames;
+  std::array<Fate, kMaxBurst> fates;
+  std::size_t back = 0;
+  g_armed = true;
+  for (std::uint32_t round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      Bytes& bytes = memory[(round * kinds.size() + i) % memory.size()];
+      std::memcpy(bytes.data() + Frame::kHeadroom, kinds[i].data(), kinds[i].size());
+      Frame frame{bytes.data() + Frame::kHeadroom, static_cast<std::uint32_t>(kinds[i].size()),
+                  kLan};
+      Fate fate;
+      gate.pipeline->process(world.image(), {}, 1 + round / 4, round * 20'000, {&frame, 1},
+                             {&fate, 1});
+      gate.pipeline->expire(round * 20'000 + i);
+      while (const std::size_t count = gate.pipeline->released(frames, fates)) back += count;
+    }
+    (void)gate.ring.pop(events);
+  }
+  gate.pipeline->end_all(1U << 30, FlowEnd::kShutdown);
+  g_armed = false;
+  BOOST_TEST(back > 1000U);
   BOOST_TEST(g_allocations == 0U);
 }
 
