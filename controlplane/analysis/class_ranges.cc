@@ -20,7 +20,8 @@ void ClassRanges::range_sources(const Reach& reach) {
   for (const SourcePoint& source : reach.sources()) {
     for (const Families family : {kHasV4, kHasV6}) {
       if ((source.families & family) == 0) continue;
-      of_row[source.row].set(source.zone.index() * 2 + (family == kHasV4 ? 0 : 1));
+      of_row[source.row].set(source.zone.index() * 8 + (family == kHasV4 ? 0 : 1) +
+                             (source.sender.egress ? 2 : 0) + (source.sender.translated ? 4 : 0));
     }
   }
   std::unordered_map<Ends, std::uint32_t> numbers;
@@ -45,10 +46,12 @@ void ClassRanges::ask_isolation(const Reach& reach) {
     if (!is_new) return it->second;
     it->second.resize(source_sets_.size());
     for (std::size_t s = 0; s < source_sets_.size(); ++s) {
-      for (std::size_t end = 0; end < 2 * reach.image().zones().size(); ++end) {
+      for (std::size_t end = 0; end < 8 * reach.image().zones().size(); ++end) {
         const Families family = end % 2 == 0 ? kHasV4 : kHasV6;
         if (!source_sets_[s].test(end) || (target.families & family) == 0) continue;
-        const auto answer = reach.isolation(ZoneId{static_cast<ZoneId::rep>(end / 2)}, target);
+        const auto answer = reach.isolation({ZoneId{static_cast<ZoneId::rep>(end / 8)},
+                                             (end & 2) != 0, (end & 4) != 0},
+                                            target);
         fastpath::Reason reason{};
         if (fastpath::drops(answer, reason)) continue;
         Columns& way = it->second[s];

@@ -31,8 +31,8 @@ class ClassRanges {
   }
 
  private:
-  // A bit for each zone and family.
-  using Ends = std::bitset<2 * (image::kMaxZones + 1)>;
+  // A bit for each zone, family, and what covers the source.
+  using Ends = std::bitset<8 * (image::kMaxZones + 1)>;
   void range_sources(const Reach& reach);
   void ask_isolation(const Reach& reach);
 

@@ -131,7 +131,7 @@ class Walk {
   void look_at(const SourcePoint& from, const TargetPoint& to, bool incoming) {
     if ((from.families & to.families) == 0) return;
     const image::Image& image = reach_.image();
-    const auto isolation = reach_.isolation(from.zone, to);
+    const auto isolation = reach_.isolation(from.sender, to);
     fastpath::Reason reason{};
     if (fastpath::drops(isolation, reason)) return;
     const auto access = fastpath::decide(image, isolation,

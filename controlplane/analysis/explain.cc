@@ -39,7 +39,24 @@ Text describe_isolation(image::Isolation isolation, const Text& between) {
     text.chinese += chinese;
   };
   if (isolation.dropped()) {
-    add(": isolated, whatever the rules say", "：相互隔离，任何规则不能解除");
+    // Where the table asks for a translation and there is none, that is said.
+    if (isolation.egress()) {
+      add(": only by an [[egress]] of the packet's family of addresses, and none covers the source",
+          "：须有相应地址族的 [[egress]]，而没有出口覆盖该源地址");
+    } else if ((isolation.bits & image::Isolation::kTranslateFrom) != 0) {
+      add(": between address spaces only by a [[translate]], and none covers the source",
+          "：跨地址空间须有 [[translate]]，而没有转换覆盖该源地址");
+    } else if ((isolation.bits & image::Isolation::kTranslateTo) != 0) {
+      add(": between address spaces only by a [[translate]], and the packet was not sent to an "
+          "`outside` of one",
+          "：跨地址空间须有 [[translate]]，而报文不是发往其 `outside` 地址");
+    } else if (isolation.publish()) {
+      add(": the service has a [[publish]]: from the internet it is reached by its public address "
+          "only",
+          "：该服务设有 [[publish]]：从互联网只能经其公网地址访问");
+    } else {
+      add(": isolated, whatever the rules say", "：相互隔离，任何规则不能解除");
+    }
     return text;
   }
   if (isolation.service()) {
@@ -49,8 +66,10 @@ Text describe_isolation(image::Isolation isolation, const Text& between) {
     add(": the rules decide", "：由规则决定");
   }
   if (isolation.egress())
-    add("; towards the internet only by an [[egress]], which this version does not have",
-        "；访问互联网须有 [[egress]]，本版本尚不支持");
+    add("; by an [[egress]] that covers the source", "；经覆盖源地址的 [[egress]]");
+  if ((isolation.bits & (image::Isolation::kTranslateFrom | image::Isolation::kTranslateTo)) != 0) {
+    add("; by a [[translate]]", "；经 [[translate]]");
+  }
   return text;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "controlplane/analysis/explain_nat.h"
 #include "controlplane/analysis/explain_words.h"
 #include "controlplane/analysis/replay.h"
 
@@ -34,13 +35,14 @@ enum class Step : std::size_t {
   kDestinationPrivate,
   kIsolation,
   kRules,
+  kNat,
   kForward,
   kCount,
 };
 constexpr std::array<std::string_view, static_cast<std::size_t>(Step::kCount)> kStepNames{
     "well-formed", "source",    "destination", "anti-spoof",
     "for-gateway", "admission", "route",       "destination-private",
-    "isolation",   "rules",     "forward"};
+    "isolation",   "rules",     "nat",         "forward"};
 
 // Where a packet that ended so ended.
 Step step_of(Reason reason) {
@@ -74,6 +76,8 @@ Step step_of(Reason reason) {
       code <= static_cast<unsigned>(Reason::kFragmentDuplicate)) {
     return Step::kWellFormed;
   }
+  constexpr unsigned kFirstNat = 105, kLastNat = 108;
+  if (code >= kFirstNat && code <= kLastNat) return Step::kNat;
   return Step::kForward;
 }
 
@@ -83,6 +87,7 @@ Result<PortId> infer_in_port(const Image& image, const Names& names, const Quest
   SpaceId space = kSharedSpace;
   if (question.from_zone) space = SpaceId{image.zones()[question.from_zone->index()].space};
   const auto* route = image.route_to(space, question.from);
+  if (route != nullptr && route->kind == RouteKind::kNat) route = nullptr;
   if (route == nullptr && !question.from_zone) {
     for (std::size_t other = 1; other < image.spaces().size(); ++other) {
       const SpaceId id{static_cast<SpaceId::rep>(other)};
@@ -201,15 +206,19 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
 
   const image::Moment moment{image, question.at};
   // --- the details, by the functions that the pipeline itself uses
-  const auto* const route = image.route_to(space, question.to.address);
+  const std::optional<Arrival> arrival = arrive(image, space, question.to);
+  const Destination to = arrival ? arrival->to : question.to;
+  const SpaceId to_space = arrival ? arrival->space : space;
+  const auto* route = image.route_to(to_space, to.address);
+  if (route != nullptr && route->kind == RouteKind::kNat) route = nullptr;  // leads nowhere
   ZoneId out_zone;
   SpaceId out_space = space;
   if (route != nullptr) {
     out_zone = ZoneId{image.ports()[route->port].zone};
     out_space = SpaceId{image.ports()[route->port].space};
   }
-  const auto target = fastpath::find_target(image, out_space, question.to.address,
-                                            question.to.protocol, out_zone);
+  auto target = fastpath::find_target(image, out_space, to.address, to.protocol, out_zone);
+  target.translated = arrival.has_value();
   if (question.to_zone && route != nullptr && *question.to_zone != out_zone &&
       (target.unit.is_none() ||
        image.units()[target.unit.index()].zone != question.to_zone->value()) &&
@@ -245,7 +254,8 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
         break;
       case Step::kAdmission: add(describe_unit(names, subject.unit)); break;
       case Step::kRoute:
-        if (route != nullptr) add(describe_route(image, names, space, question.to.address));
+        if (route != nullptr) add(describe_route(image, names, to_space, to.address));
+        if (arrival) add(arrival->text);
         break;
       case Step::kIsolation: {
         const Text between{
@@ -260,6 +270,13 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
         result.until = changes_at(image, subject, target, question.at);
         stage.detail = describe_rules(names, moment,
                                       fastpath::decide(image, moment, subject, target));
+        break;
+      case Step::kNat:
+        if (const auto departure = describe_departure(image, subject, question.from, space,
+                                                      fastpath::isolate(image, subject, target))) {
+          add(*departure);
+        }
+        if (arrival) add(arrival->text);
         break;
       case Step::kForward:
         if (result.decision.forwards()) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/analysis/explain_nat.h"
 #include "controlplane/analysis/explain_words.h"
 
 namespace meiguan::analysis {
@@ -144,6 +145,12 @@ Result<Explanation> explain_by_objects(const Image& image, const Names& names,
   } else {
     result.stages.push_back({"rules", access.decision.forwards() ? kPass : kDrop,
                              describe_rules(names, moment, access)});
+  }
+
+  const auto departure = describe_departure(image, subject, question.from, from->space,
+                                            access.isolation);
+  if (access.decision.forwards() && departure) {
+    result.stages.push_back({"nat", kPass, *departure});
   }
 
   result.assumptions.push_back(

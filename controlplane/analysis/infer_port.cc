@@ -99,7 +99,9 @@ InferredPort infer_port(const Image& image, std::span<const std::uint8_t> frame)
   const Ends ends = ends_of(frame);
   const auto ports = image.ports();
   const auto route = [&](std::size_t port, const std::optional<net::Address>& to) {
-    return to ? image.route_to(SpaceId{ports[port].space}, *to) : nullptr;
+    const RouteRecord* const found = to ? image.route_to(SpaceId{ports[port].space}, *to) : nullptr;
+    // A translated address is behind no port of its own.
+    return found != nullptr && found->kind == RouteKind::kNat ? nullptr : found;
   };
 
   // The ports that take this VLAN, each with the route back in its own address space.

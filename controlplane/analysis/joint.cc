@@ -194,8 +194,32 @@ void add_sources(const Sides<PolicySide>& sides, const JointSpace& space, const 
       here.row = image.source_classes()[std::size_t{image.atoms()[here.atom].source_group} *
                                             image.meta().zone_columns +
                                         here.zone.index()];
+      here.sender = {here.zone, false, image.atoms()[here.atom].translated != 0};
     }
-    if (source.sides[0].row != kNone || source.sides[1].row != kNone) out.push_back(source);
+    if (source.sides[0].row == kNone && source.sides[1].row == kNone) continue;
+    // Both families at once where an egress covers both or none, on either side.
+    JointSource v4 = source;
+    JointSource v6 = source;
+    bool alike = true;
+    for (const std::size_t side : {kBefore, kAfter}) {
+      const SourceSide& here = source.sides[side];
+      if (here.row == kNone) continue;
+      const Image& image = *sides[side].image;
+      const image::SourceEgress by = image.egress_of(image.atoms()[here.atom].source_group,
+                                                     here.zone.value());
+      v4.sides[side].sender.egress = by.v4 != image::kNoEgress;
+      v6.sides[side].sender.egress = by.v6 != image::kNoEgress;
+      alike = alike && v4.sides[side].sender == v6.sides[side].sender;
+    }
+    if (alike) {
+      out.push_back(v4);
+      continue;
+    }
+    v4.families &= kHasV4;
+    v6.families &= kHasV6;
+    for (const JointSource& one : {v4, v6}) {
+      if (one.families != 0) out.push_back(one);
+    }
   }
 }
 
@@ -279,6 +303,7 @@ void add_targets(const Sides<PolicySide>& sides, const JointSpace& space, const 
         here.space = space.space[side];
         if (here.target == kNone) continue;
         const Image& image = *sides[side].image;
+        here.translated = image.atoms()[atoms.atom[side]].translated != 0;
         std::size_t column = image.meta().zone_columns - 1;
         if (!sets[side]) {
           here.zone = space.zones[assumed].zone[side];
@@ -315,18 +340,20 @@ JointPoints join(const Sides<PolicySide>& sides) {
   return points;
 }
 
-image::Isolation isolation_of(const Image& image, ZoneId from, const TargetSide& to) noexcept {
-  fastpath::Subject subject;
-  subject.in_zone = from;
+image::Isolation isolation_of(const Image& image, const Sender& from,
+                              const TargetSide& to) noexcept {
   fastpath::Target target;
+  target.has_translate = to.translated;
   target.number = to.target;
   target.assumed_zone = to.zone;
-  return fastpath::isolate(image, subject, target);
+  return fastpath::isolate(image, from.subject(), target);
 }
 
 std::uint32_t isolation_key_of(const Image& image, const TargetSide& to) noexcept {
   if (to.column == kNone) return kNone;
-  return to.zone.is_some() ? 0x1'0000U | to.zone.value() : image.targets()[to.target].zone_set;
+  const std::uint32_t translated = to.translated ? 0x2'0000U : 0U;
+  return translated |
+         (to.zone.is_some() ? 0x1'0000U | to.zone.value() : image.targets()[to.target].zone_set);
 }
 
 }  // namespace meiguan::analysis

@@ -40,6 +40,7 @@ struct SourceSide {
   std::uint32_t row{image::kNone};   // kNone: neither does the zone
   SpaceId space;
   ZoneId zone;
+  Sender sender;
 };
 
 struct JointSource {
@@ -53,6 +54,7 @@ struct TargetSide {
   std::uint32_t column{image::kNone};  // kNone: neither does the zone
   SpaceId space;
   ZoneId zone;  // assumed, where there is no object; else none
+  bool translated{false};
 };
 
 struct JointTarget {
@@ -74,7 +76,7 @@ struct JointPoints {
 [[nodiscard]] JointPoints join(const Sides<PolicySide>& sides);
 
 // As Reach::isolation and Reach::isolation_key, of one side.
-[[nodiscard]] image::Isolation isolation_of(const image::Image& image, ZoneId from,
+[[nodiscard]] image::Isolation isolation_of(const image::Image& image, const Sender& from,
                                             const TargetSide& to) noexcept;
 [[nodiscard]] std::uint32_t isolation_key_of(const image::Image& image,
                                              const TargetSide& to) noexcept;

@@ -49,6 +49,14 @@ constexpr std::array kKinds{
              "该单位没有报文能通过准入"},
     LintKind{"prefix-nested", kWarning, "a unit's prefix lies inside another unit's",
              "单位前缀位于另一单位的前缀之内"},
+    LintKind{"egress-covers-nothing", kWarning, "the egress lets nobody out", "该出口不覆盖任何源"},
+    LintKind{"egress-shadowed", kWarning, "egresses before it cover all that it covers",
+             "该出口覆盖的源都已被前面的出口覆盖"},
+    LintKind{"translation-overlaps", kWarning,
+             "two boundaries use the same public addresses, pools or outsides",
+             "两处边界使用相同的公网地址、地址池或 outside"},
+    LintKind{"timeout-short", kWarning, "a time-out is below the least value of its RFC",
+             "超时短于 RFC 规定的下限"},
 };
 
 const LintKind* find_kind(std::string_view name) {
@@ -116,6 +124,8 @@ std::vector<Lint> lint(const policy::CheckedPolicy& policy, const std::filesyste
   const PolicyEffects effects = find_effects(policy, image, trace, options.at);
   LintSink sink{policy};
   lint_objects(policy, sink);
+  lint_translations(policy, sink);
+  lint_timeouts(policy, sink);
   lint_rules(policy, effects, sink);
   lint_dates(policy, options, sink);
   lint_services(policy, image, trace, effects, sink);

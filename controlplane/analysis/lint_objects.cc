@@ -52,6 +52,7 @@ class ObjectLinter {
       }
     }
     for (const auto& service : policy_.services) visit(service.offered_to);
+    for (const auto& egress : policy_.egresses) visit(egress.from);
     for (const auto& group : policy_.groups) {
       visit(group.members);
       visit(group.except);

@@ -37,6 +37,9 @@ class LintSink {
 void lint_rules(const policy::CheckedPolicy& policy, const PolicyEffects& effects, LintSink& sink);
 void lint_dates(const policy::CheckedPolicy& policy, const LintOptions& options, LintSink& sink);
 void lint_objects(const policy::CheckedPolicy& policy, LintSink& sink);
+// Egresses and what is translated twice; time-outs (lint_nat.cc).
+void lint_translations(const policy::CheckedPolicy& policy, LintSink& sink);
+void lint_timeouts(const policy::CheckedPolicy& policy, LintSink& sink);
 void lint_services(const policy::CheckedPolicy& policy, const image::Image& image,
                    const policy::CompileTrace& trace, const PolicyEffects& effects, LintSink& sink);
 

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "controlplane/analysis/object_words.h"
 #include "controlplane/policy/check_policy.h"
 #include "controlplane/policy/instant_text.h"
 #include "controlplane/policy/syntax.h"
@@ -26,33 +27,6 @@ struct Described {
 };
 using Objects = std::map<std::string, Described>;
 
-constexpr std::string_view word(policy::ZoneKind kind) {
-  switch (kind) {
-    case policy::ZoneKind::kInternet: return "internet";
-    case policy::ZoneKind::kDmz: return "dmz";
-    case policy::ZoneKind::kExtranet: return "extranet";
-    case policy::ZoneKind::kExchange: return "exchange";
-    case policy::ZoneKind::kPrivate: return "private";
-    case policy::ZoneKind::kManagement: break;
-  }
-  return "management";
-}
-constexpr std::string_view word(policy::Phase phase) {
-  switch (phase) {
-    case policy::Phase::kMandatory: return "mandatory";
-    case policy::Phase::kLocal: return "local";
-    case policy::Phase::kBaseline: break;
-  }
-  return "baseline";
-}
-constexpr std::string_view word(policy::Action action) {
-  switch (action) {
-    case policy::Action::kAllow: return "allow";
-    case policy::Action::kDeny: return "deny";
-    case policy::Action::kAudit: break;
-  }
-  return "audit";
-}
 constexpr std::string_view yes(bool value) { return value ? "true" : "false"; }
 
 template <typename List, typename TextOf>
@@ -103,7 +77,8 @@ class Describer {
            {"zone", zone(unit.zone)},
            {"prefixes", join(unit.prefixes, [](const auto& p) { return net::to_string(p); })},
            {"labels", words(unit.labels)},
-           {"admission", unit.admission == policy::Admission::kBound ? "bound" : "open"}},
+           {"admission", unit.admission == policy::Admission::kBound ? "bound" : "open"},
+           {"limits", limits_text(unit.limits)}},
           policy_.where(unit.place)};
     }
     return objects;
@@ -138,7 +113,10 @@ class Describer {
             join(service.endpoints, [](const auto& e) { return policy::endpoint_text(e); })},
            {"labels", words(service.labels)},
            {"publish", std::string{yes(service.publish)}},
-           {"offered_to", selectors(service.offered_to)}},
+           {"offered_to", selectors(service.offered_to)},
+           {"limits", limits_text(service.limits)},
+           {"timeouts", timeouts_text(service.timeouts)},
+           {"helper", std::string{word(service.helper)}}},
           policy_.where(service.place)};
     }
     return objects;
@@ -182,6 +160,7 @@ class Describer {
            rule.schedule.is_some() ? policy_.schedules[rule.schedule.index()].id : std::string{}},
           {"not_before", moment(rule.not_before)},
           {"expires", moment(rule.expires)},
+          {"limits", limits_text(rule.limits)},
           {"log", std::string{yes(rule.log)}},
           {"ticket", rule.ticket},
           {"owner", rule.owner},
@@ -199,6 +178,45 @@ class Describer {
       described.fields.emplace_back("node", code(assertion.node));
       described.fields.emplace_back("kind", assertion.always ? "always" : "never");
       objects[assertion.id] = std::move(described);
+    }
+    return objects;
+  }
+
+  // By the public address, protocol and ports.
+  [[nodiscard]] Objects publishes() const {
+    Objects objects;
+    for (const auto& p : policy_.publishes) {
+      const auto target = [](const policy::Publish::Target& t) {
+        return t.port == 0 ? net::to_string(t.address)
+                           : fmt::format("{} port {}", net::to_string(t.address), t.port);
+      };
+      objects[code(p.node) + "/" + policy::endpoint_text(p.address)] = {
+          {{"service", policy_.services[p.service.index()].id},
+           {"endpoints", join(p.targets, target)}},
+          policy_.where(p.place)};
+    }
+    return objects;
+  }
+  [[nodiscard]] Objects egresses() const {
+    Objects objects;
+    for (const auto& e : policy_.egresses) {
+      objects[e.id] = {{{"name", e.name},
+                        {"node", code(e.node)},
+                        {"from", selectors(e.from)},
+                        {"pool", join(e.pool, [](const auto& p) { return net::to_string(p); })},
+                        {"filtering", std::string{word(e.filtering)}},
+                        {"ports", fmt::format("{}-{}", e.first_port, e.last_port)},
+                        {"block_ports", std::to_string(e.block_ports)},
+                        {"blocks_per_address", std::to_string(e.blocks_per_address)}},
+                       policy_.where(e.place)};
+    }
+    return objects;
+  }
+  [[nodiscard]] Objects translates() const {
+    Objects objects;
+    for (const auto& t : policy_.translates) {
+      objects[code(t.node) + "/" + net::to_string(t.inside) + "@" + zone(t.zone)] = {
+          {{"outside", net::to_string(t.outside)}}, policy_.where(t.place)};
     }
     return objects;
   }
@@ -361,6 +379,9 @@ std::vector<ObjectChange> diff_objects(const CheckedPolicy& before, const Checke
   changes.insert(changes.end(), std::make_move_iterator(rules.begin()),
                  std::make_move_iterator(rules.end()));
   compare("assert", old.assertions(), now.assertions(), changes);
+  compare("publish", old.publishes(), now.publishes(), changes);
+  compare("egress", old.egresses(), now.egresses(), changes);
+  compare("translate", old.translates(), now.translates(), changes);
   return changes;
 }
 

@@ -19,7 +19,7 @@ struct SourceCase {
     std::uint32_t number{0};
     std::vector<const SourcePoint*> points;
   };
-  ZoneId zone;
+  Sender sender;
   Families families{0};
   std::vector<Row> rows;
   std::unordered_map<std::uint32_t, std::size_t> row_at;
@@ -42,13 +42,13 @@ using Blocks = std::map<std::uint32_t, std::vector<TargetCase>>;
 
 std::vector<SourceCase> group_sources(const Reach& reach, const policy::AssertionPoints& points) {
   const std::size_t width = reach.image().meta().zone_columns;
-  std::map<std::pair<ZoneId, Families>, std::size_t> numbers;
+  std::map<std::pair<Sender, Families>, std::size_t> numbers;
   std::vector<SourceCase> cases;
   for (const SourcePoint& source : reach.sources()) {
     const std::size_t group = reach.image().atoms()[source.atom].source_group;
     if (!points.sources.test(group * width + source.zone.index())) continue;
-    const auto [it, is_new] = numbers.try_emplace({source.zone, source.families}, cases.size());
-    if (is_new) cases.push_back({source.zone, source.families, {}, {}});
+    const auto [it, is_new] = numbers.try_emplace({source.sender, source.families}, cases.size());
+    if (is_new) cases.push_back({source.sender, source.families, {}, {}});
     cases[it->second].add(source);
   }
   return cases;
@@ -86,7 +86,7 @@ std::vector<View> views_of(const Reach& reach, const SourceCase& from,
   std::vector<View> views;
   for (const TargetCase& target : targets) {
     if ((target.families & from.families) == 0) continue;
-    const Isolation isolation = reach.isolation(from.zone, *target.points.front());
+    const Isolation isolation = reach.isolation(from.sender, *target.points.front());
     auto view = std::ranges::find(views, isolation, &View::isolation);
     if (view == views.end()) view = views.insert(views.end(), {isolation, 0, {}});
     view->columns |= std::uint64_t{1} << target.bit;

@@ -85,7 +85,19 @@ void Reach::add_sources(SpaceId space, std::uint32_t number, Families families) 
     const std::uint32_t row =
         image_.source_classes()[std::size_t{atom.source_group} * image_.meta().zone_columns +
                                 zone.index()];
-    sources_.push_back({number, row, space, zone, families});
+    const image::SourceEgress by = image_.egress_of(atom.source_group, zone.value());
+    const bool v4 = by.v4 != image::kNoEgress;
+    const bool v6 = by.v6 != image::kNoEgress;
+    const auto add = [&](Families some, bool egress) {
+      if (some == 0) return;
+      sources_.push_back({number, row, space, zone, some, {zone, egress, atom.translated != 0}});
+    };
+    if (v4 == v6) {
+      add(families, v4);
+    } else {
+      add(families & kHasV4, v4);
+      add(families & kHasV6, v6);
+    }
   }
 }
 
@@ -104,7 +116,8 @@ void Reach::add_targets(SpaceId space, std::uint32_t number, Families families) 
     if (reachable == 0) continue;
     const auto add = [&](ZoneId zone, std::size_t column) {
       const std::uint32_t target_class = image_.target_classes()[target * columns + column];
-      targets_.push_back({number, target, target_class, space, zone, reachable});
+      targets_.push_back(
+          {number, target, target_class, space, zone, reachable, atom.translated != 0});
     };
     if (image_.targets()[target].zone_set != image::kNoZoneSet) {
       add(ZoneId{}, columns - 1);  // by the objects
@@ -132,17 +145,26 @@ const std::vector<std::optional<std::uint32_t>>& Reach::slot_keys(std::uint32_t 
   return keys;
 }
 
-image::Isolation Reach::isolation(ZoneId from, const TargetPoint& to) const noexcept {
+fastpath::Subject Sender::subject() const noexcept {
   fastpath::Subject subject;
-  subject.in_zone = from;
+  subject.in_zone = zone;
+  subject.atom.translated = translated ? 1 : 0;
+  if (egress) subject.egress = 0;
+  return subject;
+}
+
+image::Isolation Reach::isolation(const Sender& from, const TargetPoint& to) const noexcept {
   fastpath::Target target;
   target.number = to.target;
   target.assumed_zone = to.zone;
-  return fastpath::isolate(image_, subject, target);
+  target.has_translate = to.translated;
+  return fastpath::isolate(image_, from.subject(), target);
 }
 
 std::uint32_t Reach::isolation_key(const TargetPoint& to) const noexcept {
-  return to.zone.is_some() ? 0x1'0000U | to.zone.value() : image_.targets()[to.target].zone_set;
+  const std::uint32_t translated = to.translated ? 0x2'0000U : 0U;
+  return translated |
+         (to.zone.is_some() ? 0x1'0000U | to.zone.value() : image_.targets()[to.target].zone_set);
 }
 
 std::span<const AtomRange> Reach::ranges(SpaceId space, Family family, std::uint32_t atom) const {

@@ -32,13 +32,24 @@ inline constexpr Families kHasV6 = 2;
   return family == net::Family::kIpv4 ? kHasV4 : kHasV6;
 }
 
-// Addresses of one atom, sending from one zone.
+// What isolation asks of a source: where it stands, and what covers it.
+struct Sender {
+  ZoneId zone;
+  bool egress{false};      // an [[egress]], of the packet's family of addresses
+  bool translated{false};  // a [[translate]]
+  auto operator<=>(const Sender&) const = default;
+  [[nodiscard]] fastpath::Subject subject() const noexcept;
+};
+
+// Addresses of one atom, sending from one zone; those of both families together where an egress
+// covers both or none.
 struct SourcePoint {
   std::uint32_t atom{0};
   std::uint32_t row{0};
   SpaceId space;
   ZoneId zone;
   Families families{0};
+  Sender sender;
 };
 
 // Addresses of one atom with some protocols and ports, at which the objects are the same.
@@ -47,8 +58,9 @@ struct TargetPoint {
   std::uint32_t target{0};
   std::uint32_t column{0};
   SpaceId space;
-  ZoneId zone;           // assumed, where there is no object; else none
-  Families families{0};  // in which a first packet can go there
+  ZoneId zone;             // assumed, where there is no object; else none
+  Families families{0};    // in which a first packet can go there
+  bool translated{false};  // a [[translate]] covers it
 };
 
 // The zones of the services at an atom, whatever the port.
@@ -64,7 +76,8 @@ class Reach {
   [[nodiscard]] const std::vector<TargetPoint>& targets() const noexcept { return targets_; }
 
   // What isolation says by the objects, or the zones assumed for them.
-  [[nodiscard]] image::Isolation isolation(ZoneId from, const TargetPoint& to) const noexcept;
+  [[nodiscard]] image::Isolation isolation(const Sender& from,
+                                           const TargetPoint& to) const noexcept;
   // Equal for targets of which isolation says the same, from wherever.
   [[nodiscard]] std::uint32_t isolation_key(const TargetPoint& to) const noexcept;
   // The addresses of an atom; empty where it has none of that family in that space.

@@ -69,6 +69,7 @@ class Searcher {
     }
     for (const auto& rule : policy_.rules) search_rule(rule);
     for (const auto& assertion : policy_.assertions) search_assertion(assertion);
+    search_translations();
     const auto position = [&](const Match& match) {
       return std::tie(policy_.files[match.place.file], match.place.line, match.place.column);
     };
@@ -215,6 +216,28 @@ class Searcher {
     begin("assert", assertion.place, assertion.id, assertion.name);
     look_at_flow(assertion);
     end();
+  }
+
+  void search_translations() {
+    for (const auto& publish : policy_.publishes) {
+      const auto& service = policy_.services[publish.service.index()];
+      begin("publish", publish.place, service.id, service.name);
+      if (pattern_.prefix || pattern_.ports) look_at("public", publish.address);
+      end();
+    }
+    for (const auto& egress : policy_.egresses) {
+      begin("egress", egress.place, egress.id, egress.name);
+      look_at("from", egress.from);
+      for (const auto& pool : egress.pool) look_at("pool", pool);
+      end();
+    }
+    for (const auto& translate : policy_.translates) {
+      const auto& zone = policy_.zones[translate.zone.index()];
+      begin("translate", translate.place, zone.id, zone.name);
+      look_at("inside", translate.inside);
+      look_at("outside", translate.outside);
+      end();
+    }
   }
 
   const CheckedPolicy& policy_;

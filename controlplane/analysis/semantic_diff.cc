@@ -54,7 +54,7 @@ class Comparison {
   Comparison(const Sides<PolicySide>& sides, const JointPoints& points, std::int64_t from)
       : sides_{sides}, times_{sides, from} {
     sources_ = classify(points.sources, [](const JointSource& s) {
-      return std::tuple{s.sides[0].zone, s.sides[1].zone, s.families, s.sides[0].row,
+      return std::tuple{s.sides[0].sender, s.sides[1].sender, s.families, s.sides[0].row,
                         s.sides[1].row};
     });
     targets_ = classify(points.targets, [&](const JointTarget& t) {
@@ -96,10 +96,10 @@ class Comparison {
       groups[blocks].push_back(t);
     }
     // Sources by what isolation sees of them.
-    std::map<std::tuple<ZoneId, ZoneId, Families>, std::vector<std::uint32_t>> cases;
+    std::map<std::tuple<Sender, Sender, Families>, std::vector<std::uint32_t>> cases;
     for (std::uint32_t s = 0; s < sources_.size(); ++s) {
       const JointSource& first = *sources_[s].first;
-      cases[{first.sides[0].zone, first.sides[1].zone, first.families}].push_back(s);
+      cases[{first.sides[0].sender, first.sides[1].sender, first.families}].push_back(s);
     }
     for (const auto& [zones, sources] : cases) {
       for (const auto& [blocks, targets] : groups) {
@@ -120,7 +120,7 @@ class Comparison {
       for (const std::size_t side : {kBefore, kAfter}) {
         view.isolation[side].bits = Isolation::kZoneIsolated;
         if (from.sides[side].row == kNone || to.sides[side].column == kNone) continue;
-        view.isolation[side] = isolation_of(*sides_[side].image, from.sides[side].zone,
+        view.isolation[side] = isolation_of(*sides_[side].image, from.sides[side].sender,
                                             to.sides[side]);
         fastpath::Reason reason{};
         dropped = dropped && fastpath::drops(view.isolation[side], reason);

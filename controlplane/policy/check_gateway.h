@@ -49,6 +49,7 @@ struct GatewayDraft {
   std::vector<DraftPort> ports;
   std::vector<DraftRoute> routes;
   std::vector<DraftNeighbour> neighbours;
+  image::GatewayLimits limits;
 };
 
 // The only maker of CheckedGateway.
@@ -58,6 +59,9 @@ struct GatewayChecker {
 
 // Checks what can be seen in the file alone.
 [[nodiscard]] GatewayDraft read_gateway(const SourceFile& file, Reporter& reporter);
+
+// Reads [limits] (read_limits.cc).
+void read_gateway_limits(TableView& table, GatewayDraft& draft, Reporter& reporter);
 
 // Resolves and checks the rest. What comes back is a gateway only where `reporter` has no errors.
 [[nodiscard]] CheckedGateway check_gateway(const SourceFile& file, GatewayDraft draft,
@@ -93,5 +97,7 @@ struct GatewayChecking {
 void check_ports(GatewayChecking& checking);
 void check_routes(GatewayChecking& checking);
 void check_neighbours(GatewayChecking& checking);
+// What the policy translates against what the gateway has (gateway_nat.cc).
+void check_gateway_nat(GatewayChecking& checking);
 
 }  // namespace meiguan::policy

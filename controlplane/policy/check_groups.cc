@@ -183,6 +183,7 @@ void check_group_use(Checking& checking) {
     check_sources(checking, assertion.from);
     check_sources(checking, assertion.except_from);
   }
+  for (const Egress& egress : checking.policy.egresses) check_sources(checking, egress.from);
   for (const Service& service : checking.policy.services) check_offer(checking, service);
 }
 

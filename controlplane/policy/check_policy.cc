@@ -41,10 +41,12 @@ CheckedPolicy check_policy(const PolicySource& source, Draft draft, Reporter& re
   check_unit_prefixes(checking);
   check_terminals(checking);
   check_services(checking);
+  resolve_nat(checking);
   order_groups(checking);
   check_group_use(checking);
   check_rights(checking);
   check_isolation(checking);
+  check_nat(checking);
   return policy;
 }
 

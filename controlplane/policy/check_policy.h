@@ -97,6 +97,9 @@ void order_groups(Checking& checking);
 void check_group_use(Checking& checking);
 void check_rights(Checking& checking);
 void check_isolation(Checking& checking);
+// [[publish]], [[egress]] and [[translate]] (check_nat.cc).
+void resolve_nat(Checking& checking);
+void check_nat(Checking& checking);
 
 // The schedule and the dates of `rule`.
 void resolve_times(Checking& checking, const DraftRule& draft, Rule& rule);

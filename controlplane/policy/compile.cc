@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "controlplane/policy/compile_catalog.h"
 #include "controlplane/policy/compile_gateway.h"
 #include "controlplane/policy/compile_matrix.h"
+#include "controlplane/policy/compile_nat.h"
 #include "controlplane/policy/compile_selectors.h"
 #include "controlplane/policy/compile_targets.h"
 #include "controlplane/policy/compile_times.h"
@@ -88,14 +90,15 @@ void put_zones(const CheckedPolicy& policy, const ZoneSets& zone_sets, image::Wr
   writer.put(Section::kObjectIsolation, by_object);
 }
 
-void put_objects(const CheckedPolicy& policy, const Ids& ids, image::Writer& writer) {
+void put_objects(const CheckedPolicy& policy, const Ids& ids, LimitPlan& limits,
+                 image::Writer& writer) {
   std::vector<image::UnitRecord> units(ids.unit_count);
   for (std::size_t i = 0; i < policy.units.size(); ++i) {
     const Unit& unit = policy.units[i];
     units[ids.units[i].index()] = {1,
                                    unit.admission == Admission::kBound ? image::Admission::kBound
                                                                        : image::Admission::kOpen,
-                                   unit.zone.value(), image::kNoLimits, 0};
+                                   unit.zone.value(), limits.number_of(unit.limits), 0};
   }
   std::vector<image::ServiceRecord> services(ids.service_count);
   for (std::size_t i = 0; i < policy.services.size(); ++i) {
@@ -103,9 +106,9 @@ void put_objects(const CheckedPolicy& policy, const Ids& ids, image::Writer& wri
     services[ids.services[i].index()] = {1,
                                          static_cast<std::uint8_t>(service.publish ? 1 : 0),
                                          service.zone.value(),
-                                         image::kNoLimits,
-                                         0,
-                                         image::Helper::kOff};
+                                         limits.number_of(service.limits),
+                                         limits.number_of(service.timeouts),
+                                         service.helper};
   }
   std::vector<image::RuleRecord> rules(ids.rule_count);
   for (std::size_t i = 0; i < policy.rules.size(); ++i) {
@@ -114,7 +117,7 @@ void put_objects(const CheckedPolicy& policy, const Ids& ids, image::Writer& wri
                                    static_cast<std::uint8_t>(rule.action),
                                    static_cast<std::uint8_t>(rule.phase),
                                    static_cast<std::uint8_t>(rule.log ? 1 : 0),
-                                   image::kNoLimits,
+                                   limits.number_of(rule.limits),
                                    0};
   }
   writer.put(Section::kUnits, units);
@@ -156,18 +159,23 @@ void put_classes(const CheckedPolicy& policy, const Ids& ids, const AddressPlan&
   std::vector<image::Atom> atoms;
   for (std::size_t a = 0; a < addresses.atoms.size(); ++a) {
     atoms.push_back({image_id(addresses.atoms[a].unit, ids), sources.group_of_atom(a),
-                     targets.port_map[a], targets.first_target[a] & image::kMaxFirstTarget, 0});
+                     targets.port_map[a], targets.first_target[a] & image::kMaxFirstTarget,
+                     addresses.atoms[a].translated ? 1U : 0U});
   }
   writer.put(Section::kAtoms, atoms);
   writer.put(Section::kPortMaps, targets.maps);
   writer.put(Section::kPortBreaks, targets.breaks);
 
+  std::set<ServiceId> published;
+  for (const Publish& publish : policy.publishes) published.insert(publish.service);
+  const auto is_published = [&](ServiceId service) { return published.contains(service); };
   std::vector<image::TargetRecord> records;
   for (const PlannedTarget& target : targets.targets) {
     records.push_back(
         {target.best.is_none() ? image::kNone : ids.services[target.best.index()].value(),
          zone_sets.number_of(target.zones),
-         static_cast<std::uint16_t>(targets.slots[target.atom] & image::kMaxSlots), 0});
+         static_cast<std::uint16_t>(targets.slots[target.atom] & image::kMaxSlots),
+         std::ranges::any_of(target.services, is_published) ? std::uint16_t{1} : std::uint16_t{0}});
   }
   writer.put(Section::kTargets, records);
 
@@ -230,7 +238,7 @@ Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGat
   if (ids.service_count > image::kMaxServices) {
     return too_many("services", "业务系统", ids.service_count, image::kMaxServices);
   }
-  const AddressPlan addresses = plan_addresses(policy);
+  const AddressPlan addresses = plan_addresses(policy, gateway);
   const Result<TargetPlan> planned = plan_targets(policy, addresses);
   if (!planned) return std::unexpected{planned.error()};
   const TargetPlan& targets = *planned;
@@ -253,7 +261,8 @@ Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGat
 
   image::Writer writer;
   ZoneSets zone_sets{policy};
-  put_objects(policy, ids, writer);
+  LimitPlan limits;
+  put_objects(policy, ids, limits, writer);
   put_terminals(policy, ids, writer);
   put_classes(policy, ids, addresses, targets, sources, target_points, columns, matrix, zone_sets,
               writer);
@@ -276,12 +285,16 @@ Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGat
   meta.source_classes = static_cast<std::uint32_t>(matrix.rows.count());
   meta.target_classes = static_cast<std::uint32_t>(matrix.columns.count());
   meta.stripes_per_row = matrix.made.cells.stripes_per_row;
+  const Result<NatPlan> nat = plan_nat(policy, gateway, ids, addresses, sources, columns);
+  if (!nat) return std::unexpected{nat.error()};
+  put_nat(*nat, writer);
+  if (const Result<void> put = limits.put(writer); !put) return std::unexpected{put.error()};
   meta.policy_digest = writer.digest();
 
   const GatewayPlan plan =
       gateway == nullptr
           ? GatewayPlan{{}, {}, {}, {}, std::vector<GatewayPlan::Space>(policy.space_count)}
-          : plan_gateway(policy, *gateway);
+          : plan_gateway(policy, *gateway, nat->routes);
   for (std::size_t s = 0; s < spaces.size(); ++s) {
     spaces[s].routes_v4 = tries.add(plan.spaces[s].v4, image::kNoRoute);
     spaces[s].routes_v6 = tries.add(plan.spaces[s].v6, image::kNoRoute);
@@ -298,17 +311,8 @@ Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGat
   writer.put(Section::kPortAddresses, plan.addresses);
   writer.put(Section::kRoutes, plan.routes);
   writer.put(Section::kNeighbours, plan.neighbours);
-  writer.put(Section::kNatPrefixes, std::vector<image::NatPrefix>{});
-  writer.put(Section::kPublishes, std::vector<image::PublishRecord>{});
-  writer.put(Section::kPublishEndpoints, std::vector<image::PublishEndpoint>{});
-  writer.put(Section::kEgresses, std::vector<image::EgressRecord>{});
-  writer.put(Section::kPools, std::vector<image::PoolRecord>{});
-  writer.put(Section::kNptPrefixes, std::vector<image::NptRecord>{});
-  writer.put(Section::kSourceEgress, std::vector<image::SourceEgress>{});
-  writer.put(Section::kTranslates, std::vector<image::TranslateRecord>{});
-  writer.put(Section::kLimits, std::vector<image::LimitRecord>{});
-  writer.put(Section::kTimeouts, std::vector<image::TimeoutRecord>{image::TimeoutRecord{}});
-  writer.put(Section::kGatewayLimits, std::vector<image::GatewayLimits>{image::GatewayLimits{}});
+  const image::GatewayLimits own = gateway == nullptr ? image::GatewayLimits{} : gateway->limits;
+  writer.put(Section::kGatewayLimits, std::span<const image::GatewayLimits>{&own, 1});
 
   Compiled compiled{writer.finish(), make_catalog(policy, gateway, ids, previous),
                     find_assertion_points(policy, targets, sources, target_points, columns)};

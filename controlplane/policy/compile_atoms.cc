@@ -5,6 +5,8 @@
 #include <optional>
 #include <span>
 
+#include "controlplane/policy/nat_scope.h"
+
 namespace meiguan::policy {
 namespace {
 
@@ -13,6 +15,7 @@ struct Named {
   std::optional<UnitId> unit;
   std::optional<std::uint32_t> net;
   std::vector<EndpointRef> endpoints;
+  bool translated{false};
 };
 
 void collect_nets(std::span<const Selector> selectors, std::vector<NetSelector>& nets) {
@@ -34,6 +37,7 @@ std::vector<NetSelector> all_nets(const CheckedPolicy& policy) {
       collect_nets(*list, nets);
     }
   }
+  for (const Egress& egress : policy.egresses) collect_nets(egress.from, nets);
   for (const Group& group : policy.groups) {
     collect_nets(group.members, nets);
     collect_nets(group.except, nets);
@@ -51,7 +55,7 @@ std::uint32_t AddressPlan::net_index(SpaceId space, const net::Prefix& prefix) c
   return static_cast<std::uint32_t>(it - nets.begin());
 }
 
-AddressPlan plan_addresses(const CheckedPolicy& policy) {
+AddressPlan plan_addresses(const CheckedPolicy& policy, const CheckedGateway* gateway) {
   AddressPlan plan;
   plan.nets = all_nets(policy);
   plan.spaces.resize(policy.space_count);
@@ -77,6 +81,11 @@ AddressPlan plan_addresses(const CheckedPolicy& policy) {
     named[plan.nets[i].space.index()][plan.nets[i].prefix].net = static_cast<std::uint32_t>(i);
   }
 
+  for (const Translate& t : policy.translates) {
+    if (!is_in_force(policy, t.node, gateway)) continue;
+    named[policy.zones[t.zone.index()].space.index()][t.inside].translated = true;
+  }
+
   std::map<PlannedAtom, std::uint32_t> numbers;
   const auto number_of = [&](PlannedAtom atom) {
     std::ranges::sort(atom.nets);
@@ -95,6 +104,7 @@ AddressPlan plan_addresses(const CheckedPolicy& policy) {
       while (!around.empty() && !around.back().first.contains(prefix)) around.pop_back();
       PlannedAtom atom = around.empty() ? PlannedAtom{} : around.back().second;
       if (here.unit) atom.unit = *here.unit;
+      atom.translated = atom.translated || here.translated;
       if (here.net) atom.nets.push_back(*here.net);
       atom.endpoints.insert(atom.endpoints.end(), here.endpoints.begin(), here.endpoints.end());
       around.emplace_back(prefix, atom);

@@ -21,6 +21,7 @@ struct PlannedAtom {
   UnitId unit;                         // by the longest prefix; none for none
   std::vector<std::uint32_t> nets;     // net selectors that hold it, ascending indexes of `nets`
   std::vector<EndpointRef> endpoints;  // that listen there, ascending
+  bool translated{false};              // a [[translate]] in force covers it
   auto operator<=>(const PlannedAtom&) const = default;
 };
 
@@ -44,6 +45,8 @@ struct AddressPlan {
   [[nodiscard]] std::uint32_t net_index(SpaceId space, const net::Prefix& prefix) const;
 };
 
-[[nodiscard]] AddressPlan plan_addresses(const CheckedPolicy& policy);
+// `gateway` may be null: then every [[translate]] is in force.
+[[nodiscard]] AddressPlan plan_addresses(const CheckedPolicy& policy,
+                                         const CheckedGateway* gateway);
 
 }  // namespace meiguan::policy

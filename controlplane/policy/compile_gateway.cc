@@ -39,12 +39,13 @@ class Routes {
   explicit Routes(GatewayPlan& plan) : plan_{plan} {}
 
   void add(SpaceId space, const net::Prefix& prefix, image::RouteKind kind, PortId port,
-           const net::Address& via) {
+           const net::Address& via, std::uint32_t nat = 0) {
     image::RouteRecord record{};
     record.via = via;
     record.port = port.value();
     record.kind = kind;
     record.is_default = prefix.length() == 0 ? 1 : 0;
+    record.nat = nat;
     const auto number = static_cast<std::uint32_t>(plan_.routes.size());
     plan_.routes.push_back(record);
     GatewayPlan::Space& tables = plan_.spaces[space.index()];
@@ -57,7 +58,8 @@ class Routes {
 
 }  // namespace
 
-GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gateway) {
+GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gateway,
+                         const std::vector<NatRoute>& nat) {
   GatewayPlan plan;
   plan.spaces.resize(policy.space_count);
   Routes routes{plan};
@@ -67,7 +69,7 @@ GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gate
   };
 
   // Of equal prefixes the trie keeps the last: first what is written, then what is connected, then
-  // broadcasts, then the gateway's own addresses.
+  // translated prefixes, broadcasts and the gateway's own addresses.
   for (const GatewayRoute& route : gateway.routes) {
     routes.add(route.space, route.prefix,
                route.via ? image::RouteKind::kVia : image::RouteKind::kOnLink, route.port,
@@ -78,6 +80,10 @@ GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gate
       routes.add(space_of(gateway.ports[i]), net::Prefix::around(a.address, a.length),
                  image::RouteKind::kOnLink, port_id(i), net::Address{});
     }
+  }
+  for (const NatRoute& route : nat) {
+    routes.add(kSharedSpace, route.prefix, image::RouteKind::kNat, PortId{0}, net::Address{},
+               route.number);
   }
   for (std::size_t i = 0; i < gateway.ports.size(); ++i) {
     for (const InterfaceAddress& a : gateway.ports[i].addresses) {

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "controlplane/policy/compile_nat.h"
 #include "controlplane/policy/model.h"
 #include "dataplane/image/format.h"
 #include "dataplane/image/trie_builder.h"
@@ -24,6 +25,8 @@ struct GatewayPlan {
 
 // Connected subnets, own addresses (the first of a connected IPv6 subnet too, RFC 4291 section
 // 2.6.1, but RFC 6164), directed broadcasts (RFC 2644) and the routes as written.
-[[nodiscard]] GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gateway);
+// `nat` are the public prefixes that lead to translations.
+[[nodiscard]] GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gateway,
+                                       const std::vector<NatRoute>& nat);
 
 }  // namespace meiguan::policy

@@ -31,6 +31,7 @@ ZoneColumns::ZoneColumns(const CheckedPolicy& policy) : column_(policy.zones.siz
     visit(assertion.to);
     visit(assertion.except_to);
   }
+  for (const Egress& egress : policy.egresses) visit(egress.from);
   for (const Group& group : policy.groups) {
     visit(group.members);
     visit(group.except);

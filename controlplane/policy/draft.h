@@ -86,6 +86,28 @@ struct DraftAssertion {
   Place id_place;
 };
 
+struct DraftPublish {
+  Publish publish;
+  std::optional<Word> service;
+  bool has_address{false};
+  Place address_place;
+};
+
+struct DraftEgress {
+  Egress egress;
+  Place id_place;
+  std::vector<Place> pool_places;  // one for each prefix
+};
+
+struct DraftTranslate {
+  Translate translate;
+  std::optional<Word> zone;
+  bool has_inside{false};
+  bool has_outside{false};
+  Place inside_place;
+  Place outside_place;
+};
+
 struct Draft {
   std::optional<Place> policy_place;  // of the root's [policy]
   std::string timezone{"Asia/Shanghai"};
@@ -99,6 +121,9 @@ struct Draft {
   std::vector<DraftSchedule> schedules;
   std::vector<DraftRule> rules;  // by node, in the order in which they are tried
   std::vector<DraftAssertion> assertions;
+  std::vector<DraftPublish> publishes;
+  std::vector<DraftEgress> egresses;
+  std::vector<DraftTranslate> translates;
 };
 
 }  // namespace meiguan::policy

@@ -257,6 +257,7 @@ CheckedGateway check_gateway(const SourceFile& file, GatewayDraft draft,
   CheckedGateway gateway = GatewayChecker::empty();
   gateway.file = file.path;
   gateway.workers = draft.workers;
+  gateway.limits = draft.limits;
   GatewayChecking checking(gateway, draft, policy, reporter);
   for (std::uint32_t i = 0; i < policy.nodes.size(); ++i) {
     static_cast<void>(checking.nodes.add(policy.nodes[i].code, i));
@@ -268,6 +269,7 @@ CheckedGateway check_gateway(const SourceFile& file, GatewayDraft draft,
   check_ports(checking);
   check_routes(checking);
   check_neighbours(checking);
+  check_gateway_nat(checking);
   return gateway;
 }
 

@@ -1,4 +1,5 @@
-// Reader of the gateway file: [gateway], [[port]], [[route]], [[neighbour]].
+// Reader of the gateway file: [gateway], [[port]], [[route]], [[neighbour]]; [limits] is read by
+// read_limits.cc.
 
 #include <algorithm>
 #include <array>
@@ -257,11 +258,11 @@ struct GatewayTable {
   void (*read)(TableView&, GatewayDraft&, Reporter&);
 };
 
-constexpr std::array<GatewayTable, 4> kTables{
-    {{"gateway", "[gateway]", false, read_gateway_table},
-     {"port", "[[port]]", true, read_port},
-     {"route", "[[route]]", true, read_route},
-     {"neighbour", "[[neighbour]]", true, read_neighbour}}};
+constexpr std::array<GatewayTable, 5> kTables{{{"gateway", "[gateway]", false, read_gateway_table},
+                                               {"port", "[[port]]", true, read_port},
+                                               {"route", "[[route]]", true, read_route},
+                                               {"neighbour", "[[neighbour]]", true, read_neighbour},
+                                               {"limits", "[limits]", false, read_gateway_limits}}};
 
 }  // namespace
 

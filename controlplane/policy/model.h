@@ -7,11 +7,14 @@
 // Objects refer to one another by index into the vectors of CheckedPolicy; indices are those of
 // one parse and mean nothing across parses (the catalog keeps the ids that last).
 
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/strong_id.h"
@@ -55,6 +58,23 @@ struct Zone {
   Place place;
 };
 
+// Of a unit (as a source), a service or a rule; 0: no limit.
+struct Limits {
+  std::uint32_t flows{0};
+  std::uint32_t new_per_second{0};
+  std::uint32_t half_open{0};
+  std::uint64_t bandwidth{0};  // bits of a second
+  auto operator<=>(const Limits&) const = default;
+};
+
+// Seconds, in the order of image::TimeoutRecord; 0: not given, the default holds.
+inline constexpr std::size_t kTimeouts = 7;
+using Timeouts = std::array<std::uint32_t, kTimeouts>;
+inline constexpr std::array<std::string_view, kTimeouts> kTimeoutKeys{
+    "tcp", "tcp_transitory", "tcp_half_open", "udp", "udp_answered", "icmp", "other"};
+
+using Helper = image::Helper;
+
 struct Unit {
   std::string id;
   std::string name;
@@ -63,6 +83,7 @@ struct Unit {
   std::vector<net::Prefix> prefixes;
   std::vector<std::string> labels;
   Admission admission{Admission::kOpen};
+  Limits limits;
   Place place;
 };
 
@@ -128,6 +149,9 @@ struct Service {
   std::vector<std::string> labels;
   bool publish{false};
   std::vector<Selector> offered_to;  // units of nodes below that may be granted it; empty: none
+  Limits limits;
+  Timeouts timeouts{};
+  Helper helper{Helper::kOff};
   Place place;
 };
 
@@ -167,6 +191,7 @@ struct Rule {
   // Seconds since 1970-01-01T00:00Z: the rule is there from not_before until before expires.
   std::optional<std::int64_t> not_before;
   std::optional<std::int64_t> expires;
+  Limits limits;
   bool log{false};
   std::string ticket;
   std::string owner;
@@ -188,6 +213,52 @@ struct Assertion {
   Place place;
 };
 
+// A public address and where it leads: policy.md section 6.
+struct Publish {
+  NodeId node;
+  ServiceId service;
+  Endpoint address;  // a single public address, with what stands behind its colon and slash
+  struct Target {
+    net::Address address;
+    std::uint16_t port{0};  // 0: the port that the packet came with
+    auto operator<=>(const Target&) const = default;
+  };
+  std::vector<Target> targets;  // endpoints of the service; a flow keeps one
+  Place place;
+};
+
+using Filtering = image::Filtering;
+
+// The way to the internet by a pool of addresses.
+struct Egress {
+  std::string id;
+  std::string name;
+  NodeId node;
+  std::vector<Selector> from;
+  std::vector<net::Prefix> pool;
+  Filtering filtering{Filtering::kAddressAndPortDependent};
+  std::uint16_t first_port{1024};
+  std::uint16_t last_port{65535};
+  std::uint16_t block_ports{512};
+  std::uint16_t blocks_per_address{8};
+  // IPv6: which prefixes of its sources become which of the pool (RFC 6296).
+  struct Npt {
+    net::Prefix inside;
+    net::Prefix outside;
+  };
+  std::vector<Npt> npt;
+  Place place;
+};
+
+// A private zone's addresses as the shared address space sees them, one to one.
+struct Translate {
+  NodeId node;
+  ZoneId zone;
+  net::Prefix inside;
+  net::Prefix outside;
+  Place place;
+};
+
 // A whole policy without error. Only `check()` makes one.
 class CheckedPolicy {
  public:
@@ -204,6 +275,9 @@ class CheckedPolicy {
   std::vector<Schedule> schedules;
   std::vector<Assertion> assertions;  // as rules: by node, in the order of the files and lines
   std::vector<Rule> rules;            // by node, within a node in the order in which they are tried
+  std::vector<Publish> publishes;     // by node, in the order of the files and lines
+  std::vector<Egress> egresses;       // likewise
+  std::vector<Translate> translates;  // likewise
   std::size_t space_count{1};         // the shared one and one for each private zone
 
   // "360000/budget-for-finance"
@@ -277,6 +351,7 @@ class CheckedGateway {
   std::vector<GatewayPort> ports;
   std::vector<GatewayRoute> routes;  // as written; the connected ones follow from the ports
   std::vector<GatewayNeighbour> neighbours;
+  image::GatewayLimits limits;
 
  private:
   CheckedGateway() = default;

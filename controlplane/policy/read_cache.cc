@@ -42,6 +42,9 @@ void append(const Draft& said, Draft& draft) {
   add(said.schedules, draft.schedules);
   add(said.rules, draft.rules);
   add(said.assertions, draft.assertions);
+  add(said.publishes, draft.publishes);
+  add(said.egresses, draft.egresses);
+  add(said.translates, draft.translates);
 }
 
 }  // namespace meiguan::policy

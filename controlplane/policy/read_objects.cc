@@ -67,6 +67,7 @@ void read_unit(TableView& table, TableContext& context) {
   draft.has_bad_prefix = draft.unit.prefixes.size() < prefixes.size();
   draft.unit.labels = read_labels(table, reporter);
   draft.unit.admission = read_admission(table, reporter);
+  draft.unit.limits = read_limits(table, reporter);
   if (!id) return;
   draft.id_place = id->place;
   draft.unit.id = id->text;
@@ -109,6 +110,9 @@ void read_service(TableView& table, TableContext& context) {
   draft.publish_place = table.key_place("publish");
   draft.service.offered_to = read_selectors(table.words("offered_to"), reporter);
   check_offer(draft.service.offered_to, reporter);
+  draft.service.limits = read_limits(table, reporter);
+  draft.service.timeouts = read_timeouts(table, reporter);
+  draft.service.helper = read_helper(table, reporter);
   if (!id) return;
   draft.id_place = id->place;
   draft.service.id = id->text;

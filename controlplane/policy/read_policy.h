@@ -43,12 +43,25 @@ void read_group(TableView& table, TableContext& context);
 void read_schedule(TableView& table, TableContext& context);
 void read_rule(TableView& table, TableContext& context);
 void read_assert(TableView& table, TableContext& context);
-// Tables that later versions know: their keys and types are looked at, then they are refused.
 void read_publish(TableView& table, TableContext& context);
 void read_egress(TableView& table, TableContext& context);
 void read_translate(TableView& table, TableContext& context);
 
 // Shared by them.
+
+// `limits`, none where it is not there (read_limits.cc).
+Limits read_limits(TableView& table, Reporter& reporter);
+Timeouts read_timeouts(TableView& table, Reporter& reporter);
+Helper read_helper(TableView& table, Reporter& reporter);
+// Of `table`, seconds written like `"30m"`, 1 to `most`; nothing, reported where it is there, where
+// it is not that.
+std::optional<std::uint32_t> read_duration(TableView& table, std::string_view key,
+                                           std::uint32_t most, Reporter& reporter);
+// A whole number from `least` to `most`, likewise.
+std::optional<std::uint32_t> read_number(TableView& table, std::string_view key, std::int64_t least,
+                                         std::int64_t most, Reporter& reporter);
+// Services are places to go to: reports those in `selectors`.
+void check_no_services(const std::vector<Selector>& selectors, Reporter& reporter);
 
 // Reports `complaint` about what stands at `place`.
 void report(Reporter& reporter, const Place& place, Complaint complaint);

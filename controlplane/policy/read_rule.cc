@@ -18,17 +18,6 @@ std::vector<PortMatch> read_ports(TableView& table, Reporter& reporter) {
   return ports;
 }
 
-// What a sender may not be: services are places to go to.
-void check_sources(const std::vector<Selector>& selectors, Reporter& reporter) {
-  for (const Selector& selector : selectors) {
-    if (selector.kind != SelectorKind::kService && selector.kind != SelectorKind::kServices) {
-      continue;
-    }
-    reporter.error(selector.place,
-                   say("a service may stand in `to` only", "服务只能出现在 `to` 中"));
-  }
-}
-
 std::string free_text(TableView& table, std::string_view key,
                       LineBreaks breaks = LineBreaks::kRefused) {
   auto word = table.word(key, breaks);
@@ -47,6 +36,16 @@ void put_flow(Flow flow, Into& into) {
 
 }  // namespace
 
+void check_no_services(const std::vector<Selector>& selectors, Reporter& reporter) {
+  for (const Selector& selector : selectors) {
+    if (selector.kind != SelectorKind::kService && selector.kind != SelectorKind::kServices) {
+      continue;
+    }
+    reporter.error(selector.place,
+                   say("a service may stand in `to` only", "服务只能出现在 `to` 中"));
+  }
+}
+
 Flow read_flow(TableView& table, Reporter& reporter) {
   constexpr auto kRefused = TableView::Empty::kRefused;
   Flow flow;
@@ -54,8 +53,8 @@ Flow read_flow(TableView& table, Reporter& reporter) {
   flow.except_from = read_selectors(table.words("except_from"), reporter);
   flow.to = read_selectors(table.required_words("to", kRefused), reporter);
   flow.except_to = read_selectors(table.words("except_to"), reporter);
-  check_sources(flow.from, reporter);
-  check_sources(flow.except_from, reporter);
+  check_no_services(flow.from, reporter);
+  check_no_services(flow.except_from, reporter);
   flow.ports = read_ports(table, reporter);
   return flow;
 }
@@ -80,6 +79,7 @@ void read_rule(TableView& table, TableContext& context) {
   draft.schedule = table.word("schedule");
   draft.not_before = read_moment(table, "not_before", reporter);
   draft.expires = read_moment(table, "expires", reporter);
+  rule.limits = read_limits(table, reporter);
   rule.log = table.boolean("log").value_or(false);
   rule.ticket = free_text(table, "ticket");
   rule.owner = free_text(table, "owner");

@@ -20,6 +20,31 @@ namespace {
 
 using namespace meiguan;
 
+constexpr const char* kGateway = R"([gateway]
+node = "1"
+[[port]]
+name = "wan"
+device = "tap:wan"
+zone = "i"
+addresses = ["203.0.113.2/24"]
+[[port]]
+name = "lan"
+device = "tap:lan"
+zone = "e"
+addresses = ["10.0.0.1/24", "2001:db8:1::1/64"]
+[[port]]
+name = "vpn"
+parent = "lan"
+vlan = 5
+zone = "p"
+addresses = ["10.0.0.1/24"]
+[[route]]
+prefix = "0.0.0.0/0"
+via = "203.0.113.254"
+[limits]
+source_flows = 100
+)";
+
 constexpr const char* kPolicy = R"([node]
 code = "1"
 name = "r"
@@ -49,6 +74,33 @@ mac = "52:54:00:12:34:56"
 id = "s"
 zone = "e"
 endpoints = ["192.0.2.1:443/tcp", "192.0.2.0/28/udp"]
+timeouts = { tcp = "1h" }
+limits = { flows = 7 }
+[[zone]]
+id = "d"
+kind = "dmz"
+[[zone]]
+id = "i"
+kind = "internet"
+[[zone]]
+id = "x"
+kind = "exchange"
+[[service]]
+id = "portal"
+zone = "d"
+endpoints = ["192.0.2.40:443/tcp"]
+publish = true
+[[publish]]
+service = "portal"
+public = "203.0.113.1:443/tcp"
+[[egress]]
+id = "exit"
+from = ["unit:a"]
+pool = ["203.0.113.16/28", "2001:db8:ff::/48"]
+[[translate]]
+zone = "p"
+inside = "10.0.0.0/24"
+outside = "10.200.0.0/24"
 [[schedule]]
 id = "office-hours"
 days = ["mon", "tue", "wed", "thu", "fri"]
@@ -89,11 +141,42 @@ to = ["service:s", "net:192.0.2.0/24"]
 image::AlignedBytes make_image() {
   const auto policy = policy::load_policy_text("seed.toml", kPolicy);
   if (!policy) std::abort();
-  auto compiled = policy::compile(*policy, nullptr, nullptr);
+  const auto gateway = policy::load_gateway_text("gateway.toml", kGateway, *policy);
+  if (!gateway) std::abort();
+  auto compiled = policy::compile(*policy, &*gateway, nullptr);
   if (!compiled) std::abort();
   const auto image = image::Image::open(compiled->bytes.span());
   if (!image || image->branches().empty()) std::abort();
   return std::move(compiled->bytes);
+}
+
+// Reads what a route leads to, as the fast path does.
+void touch(const image::Image& image, const image::RouteRecord& route) {
+  if (route.port >= image.ports().size()) std::abort();
+  if (route.kind != image::RouteKind::kNat) return;
+  const image::NatPrefix& nat = image.nat_prefixes()[route.nat];
+  unsigned sum = 0;
+  switch (nat.kind) {
+    case image::NatKind::kPublish:
+      for (const auto& p : image.publishes().subspan(nat.first, nat.count)) {
+        for (const auto& e : image.publish_endpoints().subspan(p.first_endpoint, p.endpoints)) {
+          sum += e.port;
+        }
+        sum += image.services()[p.service].zone;
+      }
+      break;
+    case image::NatKind::kPool:
+      sum += image.egresses()[image.pools()[nat.first].egress].block_ports;
+      break;
+    case image::NatKind::kTranslate:
+      sum += image.spaces()[image.translates()[nat.first].space].routes_v4;
+      break;
+    case image::NatKind::kNpt:
+      sum += image.egresses()[image.npt_prefixes()[nat.first].egress].npts;
+      break;
+  }
+  volatile unsigned kept = sum;  // so that the reads stay
+  (void)kept;
 }
 
 void ask(const image::Image& image, std::int64_t at) {
@@ -102,7 +185,11 @@ void ask(const image::Image& image, std::int64_t at) {
                                     net::Address::v4(0),
                                     net::Address::v4(0xffffffff),
                                     *net::parse_address("2001:db8:1::1"),
-                                    *net::parse_address("::")};
+                                    *net::parse_address("::"),
+                                    net::Address::v4(0xcb007101),
+                                    net::Address::v4(0xcb007111),
+                                    net::Address::v4(0x0ac80005),
+                                    *net::parse_address("2001:db8:ff::1")};
   const image::Moment moment{image, at};
   // Time moves on, and nothing is claimed of instants that were not asked.
   if (moment.ends() <= at || moment.begins() > at || !moment.covers(at)) std::abort();
@@ -113,7 +200,12 @@ void ask(const image::Image& image, std::int64_t at) {
       for (const net::Address& source : addresses) {
         const auto subject = fastpath::find_subject(image, space, source, zone);
         (void)fastpath::admit(image, subject, space, source, nullptr);
-        (void)image.route_to(space, source);
+        if (const auto* const route = image.route_to(space, source); route != nullptr) {
+          touch(image, *route);
+        }
+        if (subject.egress != image::kNoEgress && subject.egress >= image.egresses().size()) {
+          std::abort();
+        }
         for (const net::Address& destination : addresses) {
           const auto target = fastpath::find_target(image, space, destination, {6, 443}, zone);
           const auto access = fastpath::decide(image, moment, subject, target);

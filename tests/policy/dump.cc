@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <cstring>
 
 namespace meiguan::policy {
 namespace {
@@ -14,6 +15,10 @@ constexpr std::array kAdmissions{"open", "bound"};
 constexpr std::array kPhases{"mandatory", "local", "baseline"};
 constexpr std::array kActions{"allow", "deny", "audit"};
 constexpr std::array kAntiSpoof{"strict", "loose", "off"};
+constexpr std::array kHelpers{"", " helper ftp", " helper sip"};
+constexpr std::array kFilterings{"address-and-port-dependent", "address-dependent",
+                                 "endpoint-independent"};
+constexpr image::GatewayLimits kDefaultLimits{};
 constexpr std::array kDevices{"af_xdp", "af_packet", "tap", "pci", "vdev"};
 
 template <typename Names, typename Value>
@@ -37,7 +42,8 @@ class Dump {
     }
     for (const Unit& u : policy_.units) {
       line(u.place, "unit {} {} at {} in {} {} labels {} {}", u.id, u.name, node(u.node),
-           zone(u.zone), prefixes(u.prefixes), u.labels, name(kAdmissions, u.admission));
+           zone(u.zone), prefixes(u.prefixes), u.labels,
+           name(kAdmissions, u.admission) + limits(u.limits));
     }
     for (const Terminal& t : policy_.terminals) {
       std::vector<std::string> addresses;
@@ -50,10 +56,11 @@ class Dump {
       for (const Endpoint& e : s.endpoints) {
         endpoints.push_back(net::to_string(e.prefix) + " " + match(e.match));
       }
-      line(s.place, "service {} {} at {} in {} {} labels {}{} owner {}{}", s.id, s.name,
+      line(s.place, "service {} {} at {} in {} {} labels {}{} owner {}{}{}", s.id, s.name,
            node(s.node), zone(s.zone), endpoints, s.labels, s.publish ? " published" : "",
            s.owner.is_some() ? policy_.units[s.owner.index()].id : "-",
-           s.offered_to.empty() ? "" : fmt::format(" offered to {}", selectors(s.offered_to)));
+           s.offered_to.empty() ? "" : fmt::format(" offered to {}", selectors(s.offered_to)),
+           limits(s.limits) + timeouts(s.timeouts) + kHelpers[static_cast<std::size_t>(s.helper)]);
     }
     for (const Group& g : policy_.groups) {
       line(g.place, "group {} at {} {} except {}", g.id, node(g.node), selectors(g.members),
@@ -66,11 +73,33 @@ class Dump {
     for (const Rule& r : policy_.rules) {
       line(r.place, "rule {} {} {} {} {}{}{} {}/{}/{}", policy_.full_name(r), r.name,
            name(kPhases, r.phase), name(kActions, r.action), flow(r), times(r), r.log ? " log" : "",
-           r.ticket, r.owner, r.comment);
+           r.ticket, r.owner, r.comment + limits(r.limits));
     }
     for (const Assertion& a : policy_.assertions) {
       line(a.place, "assert {} {} at {} {} {}", a.id, a.name, node(a.node),
            a.always ? "always" : "never", flow(a));
+    }
+    for (const Publish& p : policy_.publishes) {
+      std::vector<std::string> targets;
+      for (const auto& t : p.targets) {
+        targets.push_back(fmt::format("{} port {}", net::to_string(t.address), t.port));
+      }
+      line(p.place, "publish {} at {} by {} {} to {}", policy_.services[p.service.index()].id,
+           node(p.node), net::to_string(p.address.prefix), match(p.address.match), targets);
+    }
+    for (const Egress& e : policy_.egresses) {
+      std::vector<std::string> npt;
+      for (const auto& n : e.npt) {
+        npt.push_back(net::to_string(n.inside) + " as " + net::to_string(n.outside));
+      }
+      line(e.place, "egress {} {} at {} from {} pool {} {} ports {}-{} blocks {} of {} npt {}",
+           e.id, e.name, node(e.node), selectors(e.from), prefixes(e.pool),
+           name(kFilterings, e.filtering), e.first_port, e.last_port, e.blocks_per_address,
+           e.block_ports, npt);
+    }
+    for (const Translate& t : policy_.translates) {
+      line(t.place, "translate {} at {} inside {} outside {}", zone(t.zone), node(t.node),
+           net::to_string(t.inside), net::to_string(t.outside));
     }
     return text_;
   }
@@ -78,6 +107,14 @@ class Dump {
   [[nodiscard]] std::string zone(ZoneId id) const { return policy_.zones[id.index()].id; }
 
  private:
+  static std::string limits(const Limits& l) {
+    if (l == Limits{}) return {};
+    return fmt::format(" limits {} flows {} new {} half-open {} bit/s", l.flows, l.new_per_second,
+                       l.half_open, l.bandwidth);
+  }
+  static std::string timeouts(const Timeouts& t) {
+    return t == Timeouts{} ? std::string{} : fmt::format(" timeouts {}", t);
+  }
   template <typename... Args>
   void line(const Place& place, fmt::format_string<const Args&...> format, const Args&... args) {
     text_ += fmt::format("{}:{}: ", policy_.where(place), place.column) +
@@ -168,6 +205,15 @@ std::string dump(const CheckedGateway& gateway, const CheckedPolicy& policy) {
     text += fmt::format("line {}: neighbour {} {} port {}\n", n.place.line,
                         net::to_string(n.address), net::to_string(n.mac),
                         gateway.ports[n.port.index()].name);
+  }
+  const image::GatewayLimits& l = gateway.limits;
+  if (std::memcmp(&l, &kDefaultLimits, sizeof l) != 0) {
+    text += fmt::format(
+        "limits source {} flows {} new, {} new in all, half-open {}, cookies {}, fragments {} of "
+        "which {}% {} s {} s, shares from {}% {}%\n",
+        l.source_flows, l.source_new_per_second, l.new_per_second, l.half_open_per_destination,
+        l.syn_cookies, l.fragment_datagrams, l.fragment_source_percent, l.fragment_seconds_v4,
+        l.fragment_seconds_v6, l.share_from_percent, l.share_percent);
   }
   return text;
 }

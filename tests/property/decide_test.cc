@@ -99,7 +99,8 @@ Answer by_image(const Subject& s, const Packet& packet, const Ends& ends) {
 // One question put to both sides; the difference as text, empty where they agree.
 using Question = std::function<std::string(const Subject&)>;
 
-std::string compare_decision(const Subject& s, const Packet& packet, const Ends& ends) {
+std::string compare_decision(const Subject& s, const Packet& packet, Ends ends) {
+  ends.gateway = s.gateway;
   const auto want = decide(s.policy, packet, ends);
   const auto got = by_image(s, packet, ends);
   if (same(got, want)) return {};
@@ -184,9 +185,18 @@ struct Totals {
   std::size_t branches{0};  // of the images' matrices
   std::map<std::string_view, std::size_t> reasons;
   std::map<std::string_view, std::size_t> judged;  // by a whole gateway
-  std::size_t offers{0};  // questions that were allowed by what a node above had offered
+  std::size_t offers{0};     // questions that were allowed by what a node above had offered
+  std::size_t egress{0};     // ... that went to the internet by an egress
+  std::size_t crossings{0};  // ... from one address space to another
   std::size_t mismatches{0};
 };
+
+// Whether the packet goes to the internet, where nothing stands.
+bool goes_out(const CheckedPolicy& policy, const Packet& packet, const Ends& ends) {
+  return policy.zones[ends.to_zone.index()].kind == image::ZoneKind::kInternet &&
+         unit_at(policy, ends.to_space, packet.destination).is_none() &&
+         services_at(policy, ends.to_space, packet).empty();
+}
 
 // Whether the rule that allowed it stands below everything that there is at the destination.
 bool is_by_offer(const CheckedPolicy& policy, const Answer& answer) {
@@ -256,6 +266,10 @@ void run_without_gateway(std::uint64_t seed, Random& random, PolicyText& text, T
     const Answer want = decide(*policy, packet, ends);
     count(totals.reasons, want.reason);
     totals.offers += is_by_offer(*policy, want) ? 1U : 0U;
+    if (want.reason == Reason::kAllowed) {
+      totals.egress += goes_out(*policy, packet, ends) ? 1U : 0U;
+      totals.crossings += ends.from_space != ends.to_space ? 1U : 0U;
+    }
     if (!difference.empty()) report(seed, text, {}, question, difference, totals);
   }
 }
@@ -289,6 +303,7 @@ void run_with_gateway(std::uint64_t seed, Random& random, const PolicyText& text
     ends.from_space = policy->zones[ends.from_zone.index()].space;
     ends.to_space = policy->zones[ends.to_zone.index()].space;
     ends.at = random_instant(random, *policy);
+    ends.gateway = &*gateway;
     const Question question = [packet, ends](const Subject& s) {
       return compare_decision(s, packet, ends);
     };
@@ -338,9 +353,9 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
   std::filesystem::remove_all(scratch());
   BOOST_TEST_MESSAGE(
       fmt::format("{} policies, {} with a gateway, {} branches, {} questions, {} by an offer, "
-                  "{} mismatches",
+                  "{} by an egress, {} by a translate, {} mismatches",
                   totals.policies, totals.gateways, totals.branches, totals.questions,
-                  totals.offers, totals.mismatches));
+                  totals.offers, totals.egress, totals.crossings, totals.mismatches));
   for (const auto& [name, n] : totals.reasons) BOOST_TEST_MESSAGE(fmt::format("  {} {}", name, n));
   for (const auto& [name, n] : totals.judged) {
     BOOST_TEST_MESSAGE(fmt::format("  at a gateway {} {}", name, n));
@@ -355,6 +370,8 @@ BOOST_AUTO_TEST_CASE(image_agrees_with_policy_text) {
   BOOST_TEST(totals.reasons["denied"] > totals.questions / 50);
   BOOST_TEST(totals.judged["allowed"] > 0U);
   BOOST_TEST(totals.offers > count / 50);
+  BOOST_TEST(totals.egress > 0U);
+  BOOST_TEST(totals.crossings > 0U);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/property/naive_decide.h"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 
 #include "tests/property/naive_match.h"
@@ -128,6 +129,38 @@ Reason reason_of(Isolation answer) {
                                                            : Reason::kZoneIsolated;
 }
 
+// What there is for what the table asks.
+struct Covers {
+  bool egress;
+  bool from_translate;
+  bool to_translate;
+  bool reached_straight;
+};
+
+// Whether a packet came to the inside address of a service that has a [[publish]]. What a public
+// address leads to is no question here: with a gateway, packets are asked of as they are.
+bool is_reached_straight(const Case& c) {
+  return !c.ends.by_objects && std::any_of(c.services.begin(), c.services.end(), [&](ServiceId s) {
+    return std::any_of(c.policy.publishes.begin(), c.policy.publishes.end(),
+                       [&](const auto& publish) { return publish.service == s; });
+  });
+}
+
+// Why one answer of the table does not let the packet by; nothing where it does.
+std::optional<Reason> refusal(const CheckedPolicy& policy, Isolation answer, ZoneId from, ZoneId to,
+                              const Covers& covers) {
+  if (answer.dropped()) return reason_of(answer);
+  if (answer.egress() && !covers.egress) return Reason::kInternetIsolated;
+  if (answer.publish() && covers.reached_straight) return Reason::kInternetIsolated;
+  if (!crosses_spaces(policy, from, to)) return std::nullopt;
+  const bool from_private = policy.zones[from.index()].kind == image::ZoneKind::kPrivate;
+  const bool to_private = policy.zones[to.index()].kind == image::ZoneKind::kPrivate;
+  if ((from_private && !covers.from_translate) || (to_private && !covers.to_translate)) {
+    return Reason::kZoneIsolated;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Answer decide(const CheckedPolicy& policy, const Packet& packet, const Ends& ends) {
@@ -158,45 +191,38 @@ Answer decide(const CheckedPolicy& policy, const Packet& packet, const Ends& end
     }
   }
 
-  // Isolation, with the zones of the objects and, with a gateway, with those of the ports.
+  // Isolation, with the zones of the objects and, with a gateway, with those of the ports; of each
+  // answer it is seen at once whether what it asks for is there.
   const auto* const unit = c.unit_of(c.unit);
   const ZoneId object_from = unit != nullptr ? unit->zone : ends.from_zone;
   auto object_to = c.object_zones();
   if (object_to.empty()) object_to.push_back(ends.to_zone);
-  Isolation objects;
-  bool by_zone = false;
-  bool by_internet = false;
-  bool crosses = false;
-  for (const auto zone : object_to) {
-    const auto one = ask_table(policy, object_from, zone);
-    objects.bits |= one.bits;
-    if (one.dropped()) (reason_of(one) == Reason::kZoneIsolated ? by_zone : by_internet) = true;
-    crosses = crosses || crosses_spaces(policy, object_from, zone);
-  }
+  const Covers covers{has_egress(policy, packet, ends),
+                      has_translate(policy, ends.from_space, packet.source, ends),
+                      ends.by_objects &&
+                          has_translate(policy, ends.to_space, packet.destination, ends),
+                      is_reached_straight(c)};
   Isolation ports;
   if (!ends.by_objects) {
     ports = ask_table(policy, ends.from_zone, ends.to_zone);
-    crosses = crosses || crosses_spaces(policy, ends.from_zone, ends.to_zone);
+    if (const auto reason = refusal(policy, ports, ends.from_zone, ends.to_zone, covers)) {
+      answer.reason = *reason;
+      return answer;
+    }
   }
-  if (ports.dropped()) {
-    answer.reason = reason_of(ports);
-    return answer;
+  Isolation objects;
+  std::optional<Reason> refused;
+  for (const auto zone : object_to) {
+    const auto one = ask_table(policy, object_from, zone);
+    objects.bits |= one.bits;
+    const auto reason = refusal(policy, one, object_from, zone, covers);
+    if (!reason) continue;
+    // Objects of several zones: the text does not say which reason comes first.
+    answer.either_isolation = answer.either_isolation || (refused && *refused != *reason);
+    refused = reason;
   }
-  if (objects.dropped()) {
-    answer.reason = reason_of(objects);
-    // The text does not order a missing [[egress]] or [[translate]] of the ports before or behind
-    // the objects' drop.
-    answer.either_isolation = (by_zone && by_internet) || ports.egress() || crosses;
-    return answer;
-  }
-  // No [[egress]] and no [[translate]] exist in this version, so that nothing is covered by one.
-  // They are asked where neither answer of the table is a drop by itself.
-  if (ports.egress() || objects.egress()) {
-    answer.reason = Reason::kInternetIsolated;
-    return answer;
-  }
-  if (crosses) {
-    answer.reason = Reason::kZoneIsolated;
+  if (refused) {
+    answer.reason = *refused;
     return answer;
   }
 

@@ -29,6 +29,8 @@ struct Ends {
   ZoneId to_zone;
   bool by_objects{false};
   std::int64_t at{0};  // when: seconds since 1970-01-01T00:00Z
+  // At which gateway; null: without one, when all of the tree is in force.
+  const policy::CheckedGateway* gateway{nullptr};
 };
 
 struct Answer {
@@ -52,6 +54,13 @@ struct Answer {
 // Whether a rule is there at an instant: its dates and its schedule (naive_time.cc).
 [[nodiscard]] bool is_there(const policy::CheckedPolicy& policy, const policy::Rule& rule,
                             std::int64_t at);
+
+// Whether an [[egress]] in force covers the source of a packet: policy.md section 6 (naive_nat.cc).
+[[nodiscard]] bool has_egress(const policy::CheckedPolicy& policy, const Packet& packet,
+                              const Ends& ends);
+// Whether a [[translate]] in force covers an address.
+[[nodiscard]] bool has_translate(const policy::CheckedPolicy& policy, SpaceId space,
+                                 const net::Address& address, const Ends& ends);
 
 // Isolation and rules: policy.md sections 3 and 4.
 [[nodiscard]] Answer decide(const policy::CheckedPolicy& policy, const Packet& packet,

@@ -176,7 +176,8 @@ Answer judge(const CheckedPolicy& policy, const CheckedGateway& gateway, PortId 
                  .to_space = policy.zones[out_zone.index()].space,
                  .from_zone = port.zone,
                  .to_zone = out_zone,
-                 .at = at});
+                 .at = at,
+                 .gateway = &gateway});
 }
 
 }  // namespace meiguan::property

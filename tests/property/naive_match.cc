@@ -129,6 +129,8 @@ bool matches(const PortMatch& match, std::uint8_t protocol, std::uint16_t value)
   return match.whole || (match.first <= value && value <= match.last);
 }
 
+bool from_matches(const Case& c, const std::vector<Selector>& list) { return from_list(c, list); }
+
 bool from_matches(const Case& c, const Rule& rule) {
   return from_list(c, rule.from) && !from_list(c, rule.except_from);
 }

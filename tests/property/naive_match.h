@@ -41,6 +41,8 @@ struct RuleMatch {
   std::vector<ServiceId> named;
 };
 
+// Whether the source is one of a list of selectors.
+[[nodiscard]] bool from_matches(const Case& c, const std::vector<policy::Selector>& list);
 // Whether the source is one of the rule's.
 [[nodiscard]] bool from_matches(const Case& c, const policy::Rule& rule);
 [[nodiscard]] bool offers_to(const policy::CheckedPolicy& policy, const policy::Service& service,

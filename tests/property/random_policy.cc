@@ -267,7 +267,7 @@ void add_rules(Random& random, World& world, PolicyText& text) {
       if (chance(random, 30)) ports.emplace_back(pick(random, kNarrow));
       block += "ports = " + list(ports) + "\n";
     }
-    block += random_times(random);
+    block += random_times(random) + random_limits(random);
     const auto* const file = chance(random, 50) ? "rules-1.toml" : "rules-2.toml";
     text.blocks.push_back({directory + file, block});
   }
@@ -287,6 +287,7 @@ PolicyText random_policy(Random& random) {
   add_grants(random, world, text);
   add_rules(random, world, text);
   add_crowd(random, text);
+  add_nat(random, world, text);
   return text;
 }
 

@@ -53,6 +53,10 @@ struct World {
 // What is of the subtree at `directory`, most of the time.
 [[nodiscard]] std::vector<std::string> own_sources(Random& random, const World& world,
                                                    const std::string& directory);
+// What is translated (random_nat.cc).
+void add_nat(Random& random, const World& world, PolicyText& text);
+// A line of a unit, service or rule, or nothing.
+[[nodiscard]] std::string random_limits(Random& random);
 // Rules by which a node grants what a node above has offered, or has not.
 void add_grants(Random& random, const World& world, PolicyText& text);
 
