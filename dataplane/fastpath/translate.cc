@@ -1,8 +1,10 @@
 #include "dataplane/fastpath/translate.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 #include "dataplane/fastpath/parse.h"
 #include "dataplane/net/checksum.h"
@@ -23,13 +25,21 @@ constexpr std::uint8_t kUdpLite = 136;
 // the old one, in the order of the machine (RFC 1071 section 2.B). 64 bits hold any packet's.
 class Change {
  public:
-  // Writes `value` over what stands at `at`.
+  // Writes `value` over what stands at `at`. The complement of a 32-bit word is as good as that of
+  // its halves: both differ from the negative by a multiple of 0xffff, which a sum does not see.
   template <typename T>
   void put(std::uint8_t* at, const T& value) noexcept {
     static_assert(sizeof(T) % 2 == 0);
-    add_before({at, sizeof value});
-    std::memcpy(at, &value, sizeof value);
-    sum_ = net::sum_words({at, sizeof value}, sum_);
+    using Word = std::conditional_t<sizeof(T) % 4 == 0, std::uint32_t, std::uint16_t>;
+    std::array<Word, sizeof(T) / sizeof(Word)> before;
+    std::array<Word, sizeof(T) / sizeof(Word)> after;
+    std::memcpy(before.data(), at, sizeof before);
+    std::memcpy(after.data(), &value, sizeof after);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      sum_ += static_cast<Word>(~before[i]);
+      sum_ += after[i];
+    }
+    std::memcpy(at, after.data(), sizeof after);
   }
   void add(const Change& other) noexcept { sum_ += other.sum_; }
   // The checksum that covers what has changed.
@@ -39,13 +49,6 @@ class Change {
   }
 
  private:
-  void add_before(std::span<const std::uint8_t> bytes) noexcept {
-    // The complement of every 16-bit word is 0xffff less the word, so 0xffff for each word less
-    // the sum; all of it modulo 0xffff, in which 0xffff times anything is nothing.
-    constexpr std::uint64_t kMultiple = std::uint64_t{0xffff} << 32;
-    sum_ += kMultiple - net::sum_words(bytes);
-  }
-
   std::uint64_t sum_{0};
 };
 
@@ -66,29 +69,21 @@ void adjust_udp(std::uint8_t* at, const Change& change, Change& outer) noexcept 
   outer.put(at, checksum == Be16{} ? Be16::from_host(0xffff) : checksum);
 }
 
-void put_address(std::uint8_t* at, Family family, const net::Address& address,
-                 Change& change) noexcept {
-  if (family == Family::kIpv4) {
-    net::Ipv4Bytes bytes;
-    std::memcpy(bytes.data(), address.bytes().data() + 12, sizeof bytes);
-    change.put(at, bytes);
-  } else {
-    change.put(at, address.bytes());
-  }
-}
-
-// The addresses of an IP header and the header's checksum; the answer is what the pseudo-header of
-// the transport's checksum sees of it.
+// The addresses of an IP header, which stand side by side, and the header's checksum; the answer is
+// what the pseudo-header of the transport's checksum sees of it.
 Change put_addresses(std::uint8_t* ip, Family family, const net::Address& source,
                      const net::Address& destination, Change& outer) noexcept {
   Change change;
-  const bool v4 = family == Family::kIpv4;
-  put_address(ip + (v4 ? offsetof(net::Ipv4Header, source) : offsetof(net::Ipv6Header, source)),
-              family, source, change);
-  put_address(ip + (v4 ? offsetof(net::Ipv4Header, destination)
-                       : offsetof(net::Ipv6Header, destination)),
-              family, destination, change);
-  if (v4) adjust(ip + offsetof(net::Ipv4Header, checksum), change, outer);
+  if (family == Family::kIpv4) {
+    std::array<net::Ipv4Bytes, 2> ends;
+    std::memcpy(ends[0].data(), source.bytes().data() + 12, sizeof ends[0]);
+    std::memcpy(ends[1].data(), destination.bytes().data() + 12, sizeof ends[1]);
+    change.put(ip + offsetof(net::Ipv4Header, source), ends);
+    adjust(ip + offsetof(net::Ipv4Header, checksum), change, outer);
+  } else {
+    const std::array<net::Ipv6Bytes, 2> ends{source.bytes(), destination.bytes()};
+    change.put(ip + offsetof(net::Ipv6Header, source), ends);
+  }
   outer.add(change);
   return change;
 }
