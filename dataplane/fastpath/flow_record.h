@@ -7,9 +7,8 @@
 
 #include "dataplane/base/strong_id.h"
 #include "dataplane/fastpath/flow_key.h"
-#include "dataplane/fastpath/tcp_state.h"
+#include "dataplane/fastpath/tcp_standing.h"
 #include "dataplane/image/format.h"
-#include "dataplane/net/wire.h"
 
 namespace meiguan::fastpath {
 
@@ -27,21 +26,11 @@ using FlowTime = std::uint32_t;
   return ((now >> 4) - (flow_time(now) - time)) << 4;
 }
 
-// How long a flow may be silent.
-namespace idle {
-inline constexpr FlowTime kTcpEstablished = flow_seconds(2 * 3600 + 4 * 60);  // RFC 5382 REQ-5
-inline constexpr FlowTime kTcpTransitory = flow_seconds(4 * 60);
-inline constexpr FlowTime kUnanswered = flow_seconds(120);  // RFC 4787 REQ-5: at least 2 minutes
-inline constexpr FlowTime kAnswered = flow_seconds(300);
-inline constexpr FlowTime kIcmp = flow_seconds(60);  // RFC 5508 REQ-2
-inline constexpr FlowTime kShortest = kIcmp;
-}  // namespace idle
-
 // What one end of a flow has sent: how much, and for TCP up to where. Two words hold a count above
 // a small number, so that counting is one addition and never reaches into the other.
 struct FlowSide {
   std::uint64_t packets_window{0};  // packets << 16 | window
-  std::uint64_t bytes_scale{0};     // bytes << 8 | scale
+  std::uint64_t bytes_scale{0};     // bytes << 8 | scale and whether all is acknowledged
   std::uint32_t end{0};   // the sequence number behind the last byte, SYN or FIN that it has sent
   std::uint32_t edge{0};  // the one that the other side's offers let it send up to
 
@@ -53,20 +42,37 @@ struct FlowSide {
     bytes_scale += more_bytes << 8;
   }
 
-  // The largest window that it has offered, as in the header: not scaled (RFC 7323 section 2).
+  // The largest window that it has offered, as in the header of a segment without SYN; `shift` bits
+  // fewer than the number of bytes (RFC 7323 section 2).
   [[nodiscard]] std::uint16_t window() const noexcept {
     return static_cast<std::uint16_t>(packets_window);
   }
   void set_window(std::uint16_t window) noexcept {
     packets_window = (packets_window & ~std::uint64_t{0xffff}) | window;
   }
-  // A number of the state machine's own, with the scale of its windows in it.
-  [[nodiscard]] std::uint8_t scale() const noexcept {
-    return static_cast<std::uint8_t>(bytes_scale);
+  [[nodiscard]] std::uint32_t largest_window() const noexcept {
+    return std::uint32_t{window()} << shift();
   }
+  [[nodiscard]] unsigned shift() const noexcept { return bytes_scale & kShift; }
+  // Whether its SYN had the option, and no other has taken that back.
+  [[nodiscard]] bool offers_scale() const noexcept { return (bytes_scale & kOffers) != 0; }
+  // From 0 to 14, or more where there is none.
   void set_scale(std::uint8_t scale) noexcept {
-    bytes_scale = (bytes_scale & ~std::uint64_t{0xff}) | scale;
+    bytes_scale &= ~std::uint64_t{kShift | kOffers};
+    if (scale <= kMostShift) bytes_scale |= scale | kOffers;
   }
+  // Whether the other side has acknowledged everything up to `end`.
+  [[nodiscard]] bool acknowledged() const noexcept { return (bytes_scale & kAcknowledged) != 0; }
+  void set_acknowledged(bool all) noexcept {
+    bytes_scale = (bytes_scale & ~std::uint64_t{kAcknowledged}) | (all ? kAcknowledged : 0U);
+  }
+
+  static constexpr unsigned kMostShift = 14;  // RFC 7323 section 2.3
+
+ private:
+  static constexpr unsigned kShift = 0xf;
+  static constexpr unsigned kOffers = 0x10;
+  static constexpr unsigned kAcknowledged = 0x80;
 };
 static_assert(sizeof(FlowSide) == 24);
 
@@ -116,28 +122,13 @@ struct alignas(64) FlowRecord {
     in_number[direction] = static_cast<std::uint8_t>(port.value());
   }
 
-  // How long it may be silent as it stands now.
-  [[nodiscard]] FlowTime patience() const noexcept {
-    switch (key.protocol) {
-      case net::protocol::kTcp:
-        return tcp.is_established() ? idle::kTcpEstablished : idle::kTcpTransitory;
-      case net::protocol::kIcmp:
-      case net::protocol::kIcmp6: return idle::kIcmp;
-      default: return sides[1].packets() != 0 ? idle::kAnswered : idle::kUnanswered;
-    }
-  }
-  [[nodiscard]] bool is_idle(FlowTime now) const noexcept {
-    const FlowTime age = now - last_seen;
-    return age > idle::kShortest && age > patience();
-  }
-
   template <typename Id>
   [[nodiscard]] static Id wide(std::uint16_t id) noexcept {
     return id == kNoId ? Id{} : Id{id};
   }
 };
 static_assert(sizeof(FlowRecord) == 128 && offsetof(FlowRecord, sides) == 64);
-static_assert(image::kMaxPorts <= 256 && image::kMaxUnits <= 0xffff &&
+static_assert(image::kMaxPorts <= 256 && image::kMaxTimeouts <= 256 && image::kMaxUnits <= 0xffff &&
               image::kMaxServices <= 0xffff);
 
 }  // namespace meiguan::fastpath

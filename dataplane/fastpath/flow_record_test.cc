@@ -9,19 +9,22 @@ namespace {
 BOOST_AUTO_TEST_CASE(counts_and_windows_are_apart) {
   FlowSide side;
   side.set_window(0xffff);
-  side.set_scale(0xff);
+  side.set_scale(14);
+  side.set_acknowledged(true);
   side.count(1500);
   side.count(0xffff'ffff);
   BOOST_TEST(side.packets() == 2U);
   BOOST_TEST(side.bytes() == 1500 + 0xffff'ffffULL);
   BOOST_TEST(side.window() == 0xffff);
-  BOOST_TEST(int{side.scale()} == 0xff);
+  BOOST_TEST((side.shift() == 14 && side.offers_scale() && side.acknowledged()));
+  BOOST_TEST(side.largest_window() == 0xffffU << 14);
   side.set_window(7);
-  side.set_scale(3);
+  side.set_scale(15);
+  side.set_acknowledged(false);
   BOOST_TEST(side.packets() == 2U);
   BOOST_TEST(side.bytes() == 1500 + 0xffff'ffffULL);
   BOOST_TEST(side.window() == 7);
-  BOOST_TEST(int{side.scale()} == 3);
+  BOOST_TEST((side.shift() == 0 && !side.offers_scale() && !side.acknowledged()));
 }
 
 BOOST_AUTO_TEST_CASE(ids_come_back_as_they_were) {

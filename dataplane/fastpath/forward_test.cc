@@ -234,7 +234,8 @@ BOOST_AUTO_TEST_CASE(what_is_told) {
   };
   const Bytes forth = ethernet(ipv4(kClient, kServer, 6, tcp(9, 443, "S")));
   gate.send(kLan, forth, world);
-  gate.send(kCore, ethernet(ipv4(kServer, kClient, 6, tcp(443, 9, "RA"))), world);
+  gate.send(kCore, ethernet(ipv4(kServer, kClient, 6, tcp(443, 9, "RA", {.acknowledgment = 101}))),
+            world);
   const auto flow = gate.events();
   BOOST_REQUIRE(flow.size() == 2U);
   BOOST_TEST((flow[0].kind == EventKind::kFlowStart && flow[1].kind == EventKind::kFlowEnd));

@@ -31,21 +31,9 @@ void take_judgement(const Judgement& judgement, Fate& fate) noexcept {
   fate.service = judgement.service;
 }
 
-void put(FlowRecord& flow, const TcpProgress& tcp) noexcept {
-  flow.tcp = tcp.standing;
-  flow.tcp_flags = tcp.flags;
-  for (unsigned side = 0; side < 2; ++side) flow.sides[side].end = tcp.fin_end[side];
-}
-
-Owners owners_of(const FlowRecord& flow) noexcept {
-  return {flow.unit(), flow.service(), flow.rule, flow.in(0)};
-}
-
-// A connection that is not established yet, and not over.
-bool is_half_open(const FlowRecord& flow) noexcept {
-  const TcpState state = flow.tcp.state();
-  return flow.key.protocol == net::protocol::kTcp && state != TcpState::kEstablished &&
-         state != TcpState::kClosed;
+// By which of the image's time-outs a flow to that service lives.
+std::uint8_t timeouts_of(const image::Image& image, ServiceId service) noexcept {
+  return service.is_some() ? image.services()[service.index()].timeouts : std::uint8_t{0};
 }
 
 // The flow's first packet as it would be today.
@@ -88,18 +76,11 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
                                   Fate& fate) noexcept {
   const bool own_packet = info.kind == PacketKind::kPacket;  // and not an error about one
   const bool segment = own_packet && flow.key.protocol == net::protocol::kTcp;
-  TcpProgress tcp{flow.tcp, flow.tcp_flags, {flow.sides[0].end, flow.sides[1].end}};
-  const TcpProgress before = tcp;
-  TcpVerdict verdict = TcpVerdict::kPass;
+  TcpJudgement judgement;
   if (segment) {
-    verdict = advance(tcp, info, direction);
-    if (verdict == TcpVerdict::kReopens) {
-      end_flow(flow, context.now, FlowEnd::kClosed);
-      return false;
-    }
-    if (verdict == TcpVerdict::kRefused) {
-      fate.reason = Reason::kTcpState;
-      return true;
+    judgement = judge_segment(flow, info, direction);
+    if (judgement.verdict > TcpVerdict::kOver) [[unlikely]] {
+      return !refuse_segment(context, flow, judgement.verdict, fate);
     }
   }
   fate.reply = direction == 1;
@@ -127,21 +108,23 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
   flow.sides[direction].count(info.ip_bytes);
   // An error about a flow is no sign of life of its ends.
   if (own_packet && flow.last_seen != context.flow_now) flow.last_seen = context.flow_now;
-  if (!segment) watch_icmp(context, flow, fate.in);
-  if (segment && tcp != before) {
-    const bool was_half_open = is_half_open(flow);
-    put(flow, tcp);
-    if (was_half_open && !is_half_open(flow)) limits.establish(flow.key, owners_of(flow));
-    if (verdict == TcpVerdict::kOver) {
-      flow.sides[direction].count(info.more_packets, info.more_bytes);
-      const bool reset = (info.tcp_flags & net::TcpHeader::kRst) != 0;
-      end_flow(flow, context.now, reset ? FlowEnd::kReset : FlowEnd::kClosed);
-      return true;
+  if (!segment) {
+    watch_icmp(context, flow, fate.in);
+    return true;
+  }
+  const TcpStanding before = flow.tcp;
+  follow_segment(flow, info, direction, judgement);
+  if (judgement.verdict == TcpVerdict::kOver) [[unlikely]] {
+    flow.sides[direction].count(info.more_packets, info.more_bytes);
+    const bool reset = (info.tcp_flags & net::TcpHeader::kRst) != 0;
+    end_flow(flow, context.now, reset ? FlowEnd::kReset : FlowEnd::kClosed);
+    return true;
+  }
+  if (flow.tcp != before) [[unlikely]] {
+    if (before.is_half_open() && !flow.tcp.is_half_open()) {
+      limits.establish(flow.key, owners_of(flow));
     }
-    const FlowTime latest = context.flow_now + flow.patience() + 1;
-    if (static_cast<std::int32_t>(flows.looked_at(flow) - latest) > 0) {
-      flows.look_at(flow, latest);
-    }
+    look_sooner(flow, context.flow_now);
   }
   return true;
 }
@@ -214,6 +197,7 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
   flow.set_unit(judgement.unit);
   flow.set_to_unit(judgement.to_unit);
   flow.set_service(judgement.service);
+  flow.timeouts = timeouts_of(image, judgement.service);
   flow.set_in(0, first.in);
   flow.set_in(1, PortId{routes.forth->port});
   flow.route = {route_number(image, *routes.forth),
@@ -224,6 +208,7 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
   if (from_initiator || !admission_asks_mac(image, first, routes)) {
     flow.generation = context.generation;
   }
+  look_sooner(flow, context.flow_now);
   return true;
 }
 
@@ -287,6 +272,7 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   flow->set_unit(judgement.unit);
   flow->set_to_unit(judgement.to_unit);
   flow->set_service(judgement.service);
+  flow->timeouts = timeouts_of(context.image, judgement.service);
   flow->route = {route_number(context.image, *routes.forth),
                  route_inside(context.image, routes.back, info.key.space)};
   if (const Reason reason = translate_flow(context, *flow, judgement, plan);
@@ -297,7 +283,7 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
     return;
   }
   if (flow->translated()) (void)send_as(info, *flow, 0);
-  if (info.protocol == net::protocol::kTcp) put(*flow, open_connection(info));
+  if (info.protocol == net::protocol::kTcp) open_connection(*flow, info);
   flows.look_at(*flow, next_look(*flow, context.flow_now));
   limits.open(claim, owners, is_half_open(*flow), rate_now);
 
@@ -359,13 +345,19 @@ void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInf
   FlowRecord* flow = info.kind == PacketKind::kIcmpError
                          ? flows.find_quoted(info.key, hash, info.match_mask, direction)
                          : flows.find(info.key, hash, info.match_mask, direction);
-  if (flow != nullptr && flow->is_idle(context.flow_now)) {
+  if (flow != nullptr && timeouts.is_idle(*flow, context.flow_now)) {
     end_flow(*flow, context.now, FlowEnd::kIdle);
     flow = nullptr;
   }
   if (flow != nullptr) {
     // An error travels against the packet that it quotes.
-    if (info.kind == PacketKind::kIcmpError) direction = 1 - direction;
+    const bool quotes = info.kind == PacketKind::kIcmpError;
+    if (quotes && info.key.protocol == net::protocol::kTcp &&
+        !quotes_connection(*flow, info, direction)) {
+      fate.reason = Reason::kIcmpUnsolicited;
+      return;
+    }
+    if (quotes) direction = 1 - direction;
     if (pass_by_doubtful_flow(context, info, packet, *flow, direction, fate)) return;
   }
   if (info.without_flow != Reason::kAllowed) {
@@ -375,24 +367,6 @@ void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInf
   const Limits::Claim claim = limits.claim(info.key);  // fetched while the rules are asked
   open_flow(context, info, hash, packet, routes, claim, fate);
   watch_first_packet(context, info, claim, fate);
-}
-
-void Pipeline::Impl::end_flow(FlowRecord& flow, Tick at, FlowEnd end) noexcept {
-  tell(EventKind::kFlowEnd, flow, at, end);
-  limits.end(flow.key, owners_of(flow), is_half_open(flow));
-  watch_end(flow, at, end);
-  counters.totals().flows_ended.add(1);
-  if (flow.translated()) nat.leave(flows.translations(), flow.translation, flow_time(at));
-  flows.erase(flow);
-}
-
-FlowTime Pipeline::Impl::next_look(const FlowRecord& flow, FlowTime from) const noexcept {
-  const FlowTime idle_at = flow.last_seen + flow.patience() + 1;
-  if (report_span == 0) return idle_at;
-  // Reports fall on whole spans since the flow's start. A remainder, but not in the path of
-  // packets.
-  const FlowTime report_at = from + report_span - (from - flow.start) % report_span;
-  return static_cast<std::int32_t>(report_at - idle_at) < 0 ? report_at : idle_at;
 }
 
 }  // namespace meiguan::fastpath

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "dataplane/fastpath/nat.h"
+#include "dataplane/net/wire.h"
 
 namespace meiguan::fastpath {
 namespace {

@@ -49,9 +49,16 @@ struct PacketInfo {
   std::uint16_t more_packets{0};
   std::uint32_t more_bytes{0};
 
-  std::uint32_t tcp_sequence{0};  // of the segment's first byte
+  std::uint32_t tcp_sequence{0};  // of the first byte of the segment, or of the quoted one
   std::uint32_t tcp_end{0};       // the sequence number behind its last byte, SYN, FIN
   std::uint32_t tcp_acknowledgment{0};
+  std::uint32_t tcp_sack_end{0};  // of the SACK block that reaches farthest, where there is one
+  std::uint16_t tcp_window{0};    // as in the header
+  std::uint8_t tcp_scale{
+      kNoScale};  // of a SYN: its window scale, at most 14 (RFC 7323 section 2.3)
+  bool tcp_sacks{false};
+
+  static constexpr std::uint8_t kNoScale = 0xff;
 
   [[nodiscard]] bool well_formed() const noexcept { return reason == Reason::kAllowed; }
   [[nodiscard]] bool is_ip() const noexcept { return l3_offset != 0; }

@@ -22,6 +22,8 @@ void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept;
 [[nodiscard]] Reason parse_ipv6(net::Reader& reader, PacketInfo& info) noexcept;
 // `reader` holds the upper layer and nothing else; `info.protocol` says which it is.
 [[nodiscard]] Reason parse_transport(net::Reader& reader, PacketInfo& info) noexcept;
+// `options` holds what stands between a TCP header and its data; `info` has the flags.
+[[nodiscard]] Reason parse_tcp_options(net::Reader& options, PacketInfo& info) noexcept;
 [[nodiscard]] Reason parse_icmp(net::Reader& reader, PacketInfo& info) noexcept;
 [[nodiscard]] Reason parse_icmp6(net::Reader& reader, PacketInfo& info) noexcept;
 // A message of types 133 to 137 (RFC 4861); `reader` holds it from its type on.

@@ -1,6 +1,9 @@
 #include "dataplane/fastpath/parse.h"
 
 #include <array>
+#include <span>
+
+#include "dataplane/net/checksum.h"
 
 // ICMP (RFC 792, RFC 6918) and ICMPv6 (RFC 4443). Three sorts of messages matter: queries, which
 // may open a flow, and their replies, which belong to one; errors, which belong to the flow of the
@@ -103,18 +106,40 @@ void begin_quotation(PacketInfo& info) noexcept {
   info.key = FlowKey{};
 }
 
+// Which of a datagram's fragments is quoted, if it had any.
+enum class Piece : std::uint8_t { kWhole, kFirst, kLater };
+
+// The length that the quoted UDP header tells, and those that no whole packet falls below.
+bool is_quoted_length_legal(std::uint8_t protocol, std::size_t bytes, std::size_t udp_length,
+                            Piece piece) noexcept {
+  switch (protocol) {
+    case net::protocol::kTcp: return bytes >= sizeof(net::TcpHeader);
+    case net::protocol::kUdp:
+      return udp_length >= sizeof(net::UdpHeader) &&
+             (piece == Piece::kWhole ? udp_length == bytes : udp_length >= bytes);
+    default: return bytes >= 8;
+  }
+}
+
 // The first bytes of the quoted transport header: 8 of them are always there (RFC 792), and IPv6
-// quotes as much as fits. `whole` is false of a later fragment, which tells no ports.
+// quotes as much as fits. `bytes` is how many the quoted packet had behind its IP headers; a later
+// fragment tells no ports.
 Reason parse_quoted_transport(Reader& reader, PacketInfo& info, const Types& types,
-                              std::uint8_t icmp_protocol, bool whole) noexcept {
+                              std::uint8_t icmp_protocol, std::size_t bytes, Piece piece) noexcept {
+  const bool whole = piece != Piece::kLater;
   info.match_mask = whole ? match::kEither : 0;
   const std::uint8_t protocol = info.key.protocol;
   if (whole && (protocol == net::protocol::kTcp || protocol == net::protocol::kUdp ||
                 protocol == net::protocol::kSctp)) {
     net::UdpHeader ports;
     if (!reader.read(ports)) return Reason::kIcmpInvalid;
+    if (!is_quoted_length_legal(protocol, bytes, ports.length.host(), piece)) {
+      return Reason::kIcmpInvalid;
+    }
     info.key.source_port = ports.source_port.host();
     info.key.destination_port = ports.destination_port.host();
+    // TCP's sequence number stands where UDP has length and checksum.
+    info.tcp_sequence = std::uint32_t{ports.length.host()} << 16 | ports.checksum.host();
   } else if (whole && protocol == icmp_protocol) {
     net::IcmpHeader header;
     if (!reader.read(header)) return Reason::kIcmpInvalid;
@@ -149,6 +174,7 @@ Reason parse_icmp6(Reader& reader, PacketInfo& info) noexcept {
 
 Reason parse_quoted_ipv4(Reader& reader, PacketInfo& info) noexcept {
   begin_quotation(info);
+  const std::span<const std::uint8_t> quoted = reader.rest();
   net::Ipv4Header ip;
   if (!reader.read(ip)) return Reason::kIcmpInvalid;
   const std::size_t header_bytes = (ip.version_length & 0x0fU) * 4U;
@@ -156,11 +182,17 @@ Reason parse_quoted_ipv4(Reader& reader, PacketInfo& info) noexcept {
       ip.total_length.host() < header_bytes || !reader.skip(header_bytes - sizeof ip)) {
     return Reason::kIcmpInvalid;
   }
+  // RFC 5508 REQ-3 (a).
+  if (net::checksum(quoted.first(header_bytes)) != net::Be16{}) return Reason::kIcmpInvalid;
   info.key.source = net::Address::v4_wire(ip.source.data());
   info.key.destination = net::Address::v4_wire(ip.destination.data());
   info.key.protocol = ip.protocol;
-  const bool whole = (ip.fragment.host() & net::Ipv4Header::kOffsetMask) == 0;
-  return parse_quoted_transport(reader, info, kIcmpTypes, net::protocol::kIcmp, whole);
+  const std::uint16_t fragment = ip.fragment.host();
+  const Piece piece = (fragment & net::Ipv4Header::kOffsetMask) != 0      ? Piece::kLater
+                      : (fragment & net::Ipv4Header::kMoreFragments) != 0 ? Piece::kFirst
+                                                                          : Piece::kWhole;
+  return parse_quoted_transport(reader, info, kIcmpTypes, net::protocol::kIcmp,
+                                ip.total_length.host() - header_bytes, piece);
 }
 
 Reason parse_quoted_ipv6(Reader& reader, PacketInfo& info) noexcept {
@@ -168,13 +200,21 @@ Reason parse_quoted_ipv6(Reader& reader, PacketInfo& info) noexcept {
   net::Ipv6Header ip;
   if (!reader.read(ip) || ip.version_class_label.host() >> 28 != 6) return Reason::kIcmpInvalid;
   std::uint8_t next = ip.next_header;
+  const std::size_t before = reader.left();
   Extensions found;
   if (walk_extensions(reader, next, found) != Reason::kAllowed) return Reason::kIcmpInvalid;
   info.key.source = net::Address::v6_wire(ip.source.data());
   info.key.destination = net::Address::v6_wire(ip.destination.data());
   info.key.protocol = next;
+  const std::size_t payload = ip.payload_length.host();
+  // Extension headers are counted in, so that less than they took up cannot be.
+  const std::size_t extensions = before - reader.left();
+  if (payload < extensions) return Reason::kIcmpInvalid;
+  const Piece piece = !found.fragment        ? Piece::kWhole
+                      : found.first_fragment ? Piece::kFirst
+                                             : Piece::kLater;
   return parse_quoted_transport(reader, info, kIcmp6Types, net::protocol::kIcmp6,
-                                !found.fragment || found.first_fragment);
+                                payload - extensions, piece);
 }
 
 }  // namespace meiguan::fastpath

@@ -25,6 +25,13 @@ constexpr auto kLegalTcpFlags = [] {
   return legal;
 }();
 
+// As nearly every segment behind the SYNs has them (RFC 7323 appendix A): two fillers, timestamps.
+bool holds_timestamps_only(const Reader& options) noexcept {
+  std::array<std::uint8_t, 12> all;
+  return options.left() == all.size() && options.peek(all) && all[0] == 1 && all[1] == 1 &&
+         all[2] == 8 && all[3] == 10;
+}
+
 Reason parse_tcp(Reader& reader, PacketInfo& info) noexcept {
   const std::size_t segment = reader.left();
   TcpHeader tcp;
@@ -43,9 +50,13 @@ Reason parse_tcp(Reader& reader, PacketInfo& info) noexcept {
   info.tcp_sequence = tcp.sequence.host();
   info.tcp_end = info.tcp_sequence + length;
   info.tcp_acknowledgment = tcp.acknowledgment.host();
+  info.tcp_window = tcp.window.host();
   const bool opens = (tcp.flags & (TcpHeader::kSyn | TcpHeader::kAck)) == TcpHeader::kSyn;
   info.without_flow = opens ? Reason::kAllowed : Reason::kTcpNoState;
-  return Reason::kAllowed;
+  Reader options{{}};
+  if (!reader.split(header_bytes - sizeof tcp, options)) return Reason::kTcpInvalid;
+  return options.empty() || holds_timestamps_only(options) ? Reason::kAllowed
+                                                           : parse_tcp_options(options, info);
 }
 
 // RFC 768. A zero checksum is legal over IPv4, and over IPv6 for tunnels (RFC 6935); a source port

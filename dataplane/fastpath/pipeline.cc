@@ -117,7 +117,7 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
       // A flow of this generation, met by its own port, was admitted with these addresses: they
       // may be, belong there, and are not the gateway's.
       if (flow != nullptr && flow->generation == context.generation &&
-          flow->in(direction) == fate.in && !flow->is_idle(context.flow_now)) [[likely]] {
+          flow->in(direction) == fate.in && !timeouts.is_idle(*flow, context.flow_now)) [[likely]] {
         const std::uint32_t number = flow->route[direction];
         const image::RouteRecord* const route = number != image::kNone
                                                     ? &context.image.routes()[number]
@@ -188,6 +188,10 @@ void Pipeline::process(const image::Image& image, const image::Moment& moment,
   }
   const BurstContext context{
       image, moment, generation, impl.now, flow_time(impl.now), impl.limits.polices()};
+  if (generation != impl.timeouts_generation) [[unlikely]] {
+    impl.timeouts.take(image);
+    impl.timeouts_generation = generation;
+  }
   fates = fates.first(frames.size());
   if (generation != impl.fragment_generation) [[unlikely]]
     impl.renew_fragments(context);
@@ -214,7 +218,7 @@ void Pipeline::expire(Tick now) noexcept {
   impl.rotation_due -= steps << 10;
   const FlowTime flow_now = flow_time(impl.now);
   impl.flows.rotate(static_cast<std::uint32_t>(steps), flow_now, [&](FlowRecord& flow) {
-    if (flow.is_idle(flow_now)) {
+    if (impl.timeouts.is_idle(flow, flow_now)) {
       impl.end_flow(flow, impl.now, FlowEnd::kIdle);
       return;
     }

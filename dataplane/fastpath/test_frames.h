@@ -135,6 +135,8 @@ struct TcpOptions {
   std::uint32_t acknowledgment{0};
   std::size_t payload{0};
   std::uint8_t offset{5};
+  std::uint16_t window{65535};
+  Bytes options{};  // a multiple of 4 bytes, which `offset` need not count
 };
 inline Bytes tcp(std::uint16_t source, std::uint16_t destination, std::string_view flags,
                  const TcpOptions& o = {}) {
@@ -143,11 +145,12 @@ inline Bytes tcp(std::uint16_t source, std::uint16_t destination, std::string_vi
   header.destination_port = be16(destination);
   header.sequence = net::Be32::from_host(o.sequence);
   header.acknowledgment = net::Be32::from_host(o.acknowledgment);
-  header.offset_reserved = static_cast<std::uint8_t>(o.offset << 4);
+  header.offset_reserved = static_cast<std::uint8_t>((o.offset + o.options.size() / 4) << 4);
   header.flags = flags_of(flags);
-  header.window = be16(65535);
+  header.window = be16(o.window);
   Bytes bytes;
   append(bytes, header);
+  append(bytes, o.options);
   append(bytes, Bytes(o.payload));
   return bytes;
 }

@@ -171,7 +171,9 @@ void put_no_nat(Writer& writer) {
 void put_limits(Writer& writer, const WorldOptions& options,
                 const std::vector<LimitRecord>& limits) {
   writer.put(Section::kLimits, limits);
-  writer.put(Section::kTimeouts, std::vector<TimeoutRecord>{TimeoutRecord{}});
+  std::vector<TimeoutRecord> timeouts{TimeoutRecord{}};
+  if (options.service_timeouts) timeouts.push_back(*options.service_timeouts);
+  writer.put(Section::kTimeouts, timeouts);
   writer.put(Section::kGatewayLimits, std::vector<GatewayLimits>{options.gateway_limits});
 }
 
@@ -345,7 +347,9 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kAtoms, b.atoms);
   writer.put(Section::kUnits, units);
   writer.put(Section::kServices,
-             std::vector<ServiceRecord>{{1, published, 0, service_limits, 0, Helper::kOff}});
+             std::vector<ServiceRecord>{
+                 {1, published, 0, service_limits,
+                  options.service_timeouts ? std::uint8_t{1} : std::uint8_t{0}, Helper::kOff}});
   std::vector<RuleRecord> rules(4, RuleRecord{1, 0, 0, 0, kNoLimits, 0});
   rules[0].limits = rule_limits;
   writer.put(Section::kRules, rules);

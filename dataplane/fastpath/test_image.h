@@ -48,6 +48,7 @@ struct WorldOptions {
   std::optional<image::LimitRecord> service_limits{};  // of service 0
   std::optional<image::LimitRecord> rule_limits{};     // of rule 0
   image::GatewayLimits gateway_limits{};
+  std::optional<image::TimeoutRecord> service_timeouts{};  // of service 0
   unsigned extra_units{0};  // for benchmarks: as many /24 of 20.0.0.0/8 by lan, units 5 and on
 };
 

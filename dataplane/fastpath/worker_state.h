@@ -13,12 +13,14 @@
 #include "dataplane/fastpath/event_log.h"
 #include "dataplane/fastpath/flow_limits.h"
 #include "dataplane/fastpath/flow_table.h"
+#include "dataplane/fastpath/flow_timeouts.h"
 #include "dataplane/fastpath/fragments.h"
 #include "dataplane/fastpath/judge.h"
 #include "dataplane/fastpath/nat.h"
 #include "dataplane/fastpath/packet_info.h"
 #include "dataplane/fastpath/pipeline.h"
 #include "dataplane/fastpath/port_table.h"
+#include "dataplane/fastpath/tcp_state.h"
 #include "dataplane/net/link.h"
 
 namespace meiguan::fastpath {
@@ -51,6 +53,14 @@ struct BurstContext {
   FlowTime flow_now;
   bool polices;  // something in force limits bytes
 };
+
+[[nodiscard]] inline Owners owners_of(const FlowRecord& flow) noexcept {
+  return {flow.unit(), flow.service(), flow.rule, flow.in(0)};
+}
+
+[[nodiscard]] inline bool is_half_open(const FlowRecord& flow) noexcept {
+  return flow.key.protocol == net::protocol::kTcp && flow.tcp.is_half_open();
+}
 
 struct Pipeline::Impl {
   Impl(const PipelineOptions& options, const CounterBlock& counters, EventRing* events,
@@ -94,6 +104,10 @@ struct Pipeline::Impl {
   [[nodiscard]] bool pass_by_flow(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction,
                                   const image::RouteRecord* route, Fate& fate) noexcept;
+  // What becomes of a segment that does not belong to the connection. True where it is to be judged
+  // as a new one: the flow is over.
+  [[nodiscard]] bool refuse_segment(const BurstContext& context, FlowRecord& flow,
+                                    TcpVerdict verdict, Fate& fate) noexcept;
   // A hit that is no longer, or not yet, certain: another generation, another port, an ICMP error.
   [[nodiscard]] bool pass_by_doubtful_flow(const BurstContext& context, const PacketInfo& info,
                                            const Opening& packet, FlowRecord& flow,
@@ -161,6 +175,8 @@ struct Pipeline::Impl {
                                       const net::Address& destination,
                                       const image::RouteRecord& route, Fate& fate) noexcept;
 
+  // Where a flow's time-out has become shorter.
+  void look_sooner(const FlowRecord& flow, FlowTime from) noexcept;
   [[nodiscard]] FlowTime next_look(const FlowRecord& flow, FlowTime now) const noexcept;
   [[nodiscard]] SpaceId space_of(const image::Image& image, PortId port) const noexcept {
     return port.is_some() && port.index() < image.ports().size()
@@ -176,6 +192,8 @@ struct Pipeline::Impl {
   FragmentStore fragments;
   std::uint32_t fragment_generation{0};
   std::uint64_t fragment_ports{0};  // what the port numbers of held fragments mean
+  FlowTimeouts timeouts;
+  std::uint32_t timeouts_generation{0};  // 0: those of no image
   Limits limits;
   AttackDetector attacks;
   PortTable ports;

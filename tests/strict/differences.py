@@ -80,6 +80,15 @@ DIFFERENCES: dict[str, Difference] = {
     "tcp-reset-ends": Difference(
         PASSES, "what follows a reset is judged by the rules again (FFW_RUL_EXT.1.5); Linux waits",
         "复位之后的报文须重新按规则判定；Linux 还会放行一段时间"),
+    "tcp-options-malformed": Difference(
+        PASSES, "a length of 0 has stopped stacks before; no sender writes one", "长度为 0 的选项曾使协议栈失效，正常发送方不会写出"),
+    "tcp-outside-window": Difference(
+        PASSES, "no receiver takes it (RFC 9293 3.10.7.4); only who guesses sends it",
+        "接收方不会采用（RFC 9293 3.10.7.4），只有猜测者才会发送"),
+    "tcp-acknowledges-unsent": Difference(
+        PASSES, "no receiver takes it (RFC 5961 5); only who guesses sends it", "接收方不会采用（RFC 5961 5），只有猜测者才会发送"),
+    "tcp-nothing-behind-fin": Difference(
+        PASSES, "a sender is done with its FIN; what follows is another's", "发送方在 FIN 之后不再有数据，随后的报文出自他人"),
 }
 
 

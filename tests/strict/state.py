@@ -90,6 +90,37 @@ def tcp(f: Family) -> Iterator[Case]:
     yield story("tcp-other-ports-reply", "FFW_RUL_EXT.1.5: each attribute alone", *c.opening(), *others(c))
 
 
+    far = 1 << 30
+    c = Connection(f)
+    yield story("tcp-outside-window", "RFC 9293 3.10.7.4; FFW_RUL_EXT.1.5: sequence number", *c.opening(),
+                dropped("tcp-window", c.stray(ACK | PSH, b"far", far)),
+                dropped("tcp-window", c.stray(ACK | PSH, b"old", -far)), dropped("tcp-window", c.stray(FIN | ACK, b"", far)),
+                passed(c.up(ACK | PSH, b"here")))
+    c = Connection(f)
+    yield story("tcp-acknowledges-unsent", "RFC 5961 5", *c.opening(),
+                dropped("tcp-window", acknowledging(c, 1)), dropped("tcp-window", acknowledging(c, far)),
+                dropped("tcp-window", acknowledging(c, -far)), passed(c.up(ACK | PSH, b"here")))
+    c = Connection(f)
+    yield story("tcp-reset-outside-window", "RFC 5961 3", *c.opening(), dropped("tcp-window", c.stray(RST, b"", far)),
+                dropped("tcp-window", c.stray(RST | ACK, b"", -far)), passed(c.up(ACK | PSH, b"goes on")))
+    c = Connection(f)
+    yield story("tcp-syn-in-connection", "RFC 5961 4", *c.opening(), passed(c.stray(SYN, b"", far)),
+                passed(c.up(ACK | PSH, b"goes on")), back(c.down(ACK)))
+    c = Connection(f)
+    yield story("tcp-nothing-behind-fin", "RFC 9293 3.6", *c.opening(), passed(c.up(FIN | ACK)),
+                dropped("tcp-window", c.stray(ACK | PSH, b"more")), back(c.down(ACK)))
+    c = Connection(f)
+    yield story("tcp-late-early-and-alive", "RFC 9293 3.8.1, 3.8.4, 3.8.6.1", *c.opening(),
+                passed(c.stray(ACK | PSH, b"early", 4)), passed(c.up(ACK | PSH, b"data")), passed(c.stray(ACK, b"", -1)),
+                passed(c.stray(ACK | PSH, b"data", -4)), back(c.down(ACK)))
+
+
+def acknowledging(c: Connection, more: int) -> bytes:
+    """A segment of the office that acknowledges so much more than the server has sent."""
+    segment = c.f.tcp(c.client, c.port, c.sent, c.heard + more & 0xFFFFFFFF, ACK | PSH, b"ack")
+    return frame(c.f.packet(6, segment))
+
+
 def again(c: Connection, flags: int) -> bytes:
     """The SYN once more: its sequence number is the one before."""
     c.sent -= 1

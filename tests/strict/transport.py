@@ -76,6 +76,10 @@ def tcp_options(f: Family) -> Iterator[Case]:
         "accurate ecn": b"\xac\x0b" + bytes(9) + b"\x01"}
     yield passes("tcp-options", "RFC 9293 3.2; RFC 7323; RFC 2018; RFC 7413; RFC 8684; RFC 5925",
                  *(segments(f, options=options) for options in good.values()))
+    bad = (b"\xfe\0\0\0", b"\xfe\x01\0\0", b"\xfe\x05\0\0", b"\x01\x01\x01\xfe", b"\x02\x03\0\0", b"\x03\x02\0\0",
+           b"\x04\x03\0\0", b"\x08\x04\0\0", b"\x05\x02\0\0", b"\x05\x0a" + bytes(8) + b"\0\0")
+    yield drop("tcp-options-malformed", I_ + "RFC 9293 3.1, MUST-7; RFC 2018; RFC 7323", "tcp-option",
+               *(segments(f, options=options) for options in bad))
 
 
 def udp(f: Family) -> Iterator[Case]:
