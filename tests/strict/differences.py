@@ -18,6 +18,8 @@ class Difference:
 
 
 FLAGGED = "the port it names is reserved, no service listens there and none can be named in a rule"
+BEYOND = "what lies beyond the window is not of this connection; Linux forwards it without a look at its state"
+BEYOND_ZH = "窗口之外的报文不属于该连接；Linux 不更新状态但仍放行"
 FLAGGED_ZH = "端口 0 保留，没有服务监听，规则也无法指名"
 
 DIFFERENCES: dict[str, Difference] = {
@@ -75,6 +77,21 @@ DIFFERENCES: dict[str, Difference] = {
     "fragments-after-an-overlap": Difference(
         PASSES, "the overlap spoils the datagram for good (RFC 5722 4); Linux takes what follows for a new one",
         "重叠即废弃整个数据报；Linux 把后续分片当作新的数据报"),
+    "tcp-sequence-outside": Difference(PASSES, BEYOND, BEYOND_ZH),
+    "tcp-sequence-outside-of-answers": Difference(PASSES, BEYOND, BEYOND_ZH),
+    "tcp-numbers-wrap": Difference(PASSES, BEYOND, BEYOND_ZH),
+    "tcp-window-scale-of-one-side": Difference(PASSES, BEYOND, BEYOND_ZH),
+    "tcp-window-closed": Difference(PASSES, BEYOND, BEYOND_ZH),
+    "tcp-acknowledges-long-ago": Difference(
+        PASSES, "nobody who has the connection acknowledges what is windows old (RFC 5961 5)",
+        "连接的真正一端不会确认早已过窗的数据"),
+    "tcp-reset-outside-the-window": Difference(
+        PASSES, "a reset outside the window is a guess (RFC 5961 3)", "窗口之外的复位是盲猜攻击"),
+    "tcp-selective-acknowledgment": Difference(
+        PASSES, "nobody acknowledges what was not sent (RFC 2018 4)", "不会有人确认从未发送的数据"),
+    "tcp-option-malformed": Difference(
+        PASSES, "an option's length leads outside the header or is not its own; parsers of receivers differ",
+        "选项长度越出报文头或与其类型不符；各接收方解析不一"),
     "known-flow-in-a-wrong-frame": Difference(
         PASSES, "no station has a group address (IEEE 802.3 3.2.3)", "没有主机使用组 MAC 地址"),
     "tcp-reset-ends": Difference(

@@ -88,14 +88,12 @@ def tcp(f: Family) -> Iterator[Case]:
                 passed(c.up(ACK | 32, b"", urgent=0)), passed(c.up(ACK | 32, b"abc", urgent=60000)))
     c = Connection(f)
     yield story("tcp-other-ports-reply", "FFW_RUL_EXT.1.5: each attribute alone", *c.opening(), *others(c))
-
-
     far = 1 << 30
     c = Connection(f)
     yield story("tcp-outside-window", "RFC 9293 3.10.7.4; FFW_RUL_EXT.1.5: sequence number", *c.opening(),
                 dropped("tcp-window", c.stray(ACK | PSH, b"far", far)),
-                dropped("tcp-window", c.stray(ACK | PSH, b"old", -far)), dropped("tcp-window", c.stray(FIN | ACK, b"", far)),
-                passed(c.up(ACK | PSH, b"here")))
+                dropped("tcp-window", c.stray(ACK | PSH, b"old", -far)),
+                dropped("tcp-window", c.stray(FIN | ACK, b"", far)), passed(c.up(ACK | PSH, b"here")))
     c = Connection(f)
     yield story("tcp-acknowledges-unsent", "RFC 5961 5", *c.opening(),
                 dropped("tcp-window", acknowledging(c, 1)), dropped("tcp-window", acknowledging(c, far)),
@@ -111,8 +109,8 @@ def tcp(f: Family) -> Iterator[Case]:
                 dropped("tcp-window", c.stray(ACK | PSH, b"more")), back(c.down(ACK)))
     c = Connection(f)
     yield story("tcp-late-early-and-alive", "RFC 9293 3.8.1, 3.8.4, 3.8.6.1", *c.opening(),
-                passed(c.stray(ACK | PSH, b"early", 4)), passed(c.up(ACK | PSH, b"data")), passed(c.stray(ACK, b"", -1)),
-                passed(c.stray(ACK | PSH, b"data", -4)), back(c.down(ACK)))
+                passed(c.stray(ACK | PSH, b"early", 4)), passed(c.up(ACK | PSH, b"data")),
+                passed(c.stray(ACK, b"", -1)), passed(c.stray(ACK | PSH, b"data", -4)), back(c.down(ACK)))
 
 
 def acknowledging(c: Connection, more: int) -> bytes:

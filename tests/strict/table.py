@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import addresses, evasion, fragments, icmp, ip, link, state, transport
+from . import addresses, evasion, fragments, icmp, ip, link, state, transport, windows
 from .case import Case
 
 
@@ -23,6 +23,7 @@ SECTIONS = tuple(Section(english, chinese, tuple(cases())) for english, chinese,
     ("ICMP", "ICMP", icmp.cases),
     ("Fragments", "分片", fragments.cases),
     ("State", "状态", state.cases),
+    ("TCP by its numbers", "TCP 序号与窗口", windows.cases),
     ("Evasions", "规避", evasion.cases),
 ))
 CASES = tuple(case for section in SECTIONS for case in section.cases)
