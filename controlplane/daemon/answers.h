@@ -2,6 +2,7 @@
 
 // The answers of the local socket as JSON: pure functions of what was collected.
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +24,8 @@ struct StatusInput {
   std::int64_t now{0};  // seconds since 1970
   std::optional<DataplaneStatus> dataplane;
   report::Readings readings;
+  std::vector<report::Attack> attacks;
+  report::WallTime read_at;
 };
 
 [[nodiscard]] boost::json::object status_answer(const StatusInput& input);
@@ -35,6 +38,12 @@ struct StatusInput {
                                                             const report::Readings& readings);
 [[nodiscard]] boost::json::object flows_answer(const policy::Catalog& catalog,
                                                const std::vector<fastpath::Event>& flows);
+[[nodiscard]] boost::json::object attacks_answer(const policy::Catalog& catalog,
+                                                 const report::Collector& collector,
+                                                 report::WallTime now);
+// What an operator should look at: attacks that go on, limits that packets run into, a flow table
+// that is nearly full.
+[[nodiscard]] boost::json::array alarms_of(const StatusInput& input);
 [[nodiscard]] boost::json::object drops_answer(const lifecycle::Bundle& bundle,
                                                const report::Collector& collector);
 

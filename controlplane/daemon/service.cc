@@ -130,7 +130,8 @@ json::object Service::answer(const json::object& request) {
   if (command == "status") {
     return status_answer({now.policy, now.gateway, now.bundle.get(), now.since,
                           *lifecycle::decide_from_now().from, link_.status(),
-                          collector_.readings()});
+                          collector_.readings(), collector_.attacks(),
+                          std::chrono::system_clock::now()});
   }
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});
   const auto& catalog = now.bundle->compiled.catalog;
@@ -152,6 +153,9 @@ json::object Service::answer(const json::object& request) {
     return flows_answer(catalog, *flows);
   }
   if (command == "drops") return drops_answer(*now.bundle, collector_);
+  if (command == "attacks") {
+    return attacks_answer(catalog, collector_, std::chrono::system_clock::now());
+  }
   return api::refusal({fmt::format("no command `{}`", command.substr(0, 64)),
                        fmt::format("没有命令 `{}`", command.substr(0, 64))});
 }

@@ -55,6 +55,7 @@ void Collector::attach(Segment segment) {
   groups_.clear();
   denials_.clear();
   flow_ends_.clear();
+  attacks_.clear();
   forgotten_ = 0;
 }
 
@@ -85,6 +86,10 @@ void Collector::drain() {
 void Collector::take(const fastpath::Event& event, WallTime at) {
   if (event.kind == fastpath::EventKind::kFlowEnd) {
     keep(flow_ends_, event, at);
+    return;
+  }
+  if (event.kind == fastpath::EventKind::kAttack) {
+    attacks_.take(event, at);
     return;
   }
   if (event.kind != fastpath::EventKind::kDenial) return;
@@ -151,6 +156,16 @@ std::vector<SeenEvent> Collector::recent_denials() const {
 std::vector<SeenEvent> Collector::recent_flow_ends() const {
   const std::lock_guard lock{mutex_};
   return {flow_ends_.begin(), flow_ends_.end()};
+}
+
+std::vector<Attack> Collector::attacks() const {
+  const std::lock_guard lock{mutex_};
+  return attacks_.list();
+}
+
+std::uint64_t Collector::forgotten_attacks() const {
+  const std::lock_guard lock{mutex_};
+  return attacks_.forgotten();
 }
 
 std::uint64_t Collector::forgotten_groups() const {

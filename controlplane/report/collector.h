@@ -15,12 +15,11 @@
 #include <tuple>
 #include <vector>
 
+#include "controlplane/report/attack_book.h"
 #include "controlplane/report/segment.h"
 #include "controlplane/report/sums.h"
 
 namespace meiguan::report {
-
-using WallTime = std::chrono::system_clock::time_point;
 
 // Denials of one sender by one rule for one reason.
 struct DenialGroup {
@@ -67,6 +66,8 @@ class Collector {
   [[nodiscard]] std::vector<DenialGroup> denials() const;       // the latest first
   [[nodiscard]] std::vector<SeenEvent> recent_denials() const;  // the latest first
   [[nodiscard]] std::vector<SeenEvent> recent_flow_ends() const;
+  [[nodiscard]] std::vector<Attack> attacks() const;  // the latest first
+  [[nodiscard]] std::uint64_t forgotten_attacks() const;
   // Groups that were pushed out by newer ones, for want of room.
   [[nodiscard]] std::uint64_t forgotten_groups() const;
 
@@ -91,6 +92,7 @@ class Collector {
   std::deque<Reading> history_;
   std::map<GroupKey, DenialGroup> groups_;
   std::uint64_t forgotten_{0};
+  AttackBook attacks_;
   std::deque<SeenEvent> denials_;
   std::deque<SeenEvent> flow_ends_;
   std::thread thread_;

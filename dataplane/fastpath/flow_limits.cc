@@ -40,6 +40,7 @@ void Limits::begin(const image::Image& image, std::uint32_t generation) noexcept
   source_flows_ = Allowance::share(values.source_flows, workers);
   source_rate_ = FlowRate::of(values.source_new_per_second, workers);
   half_open_ = Allowance::share(values.half_open_per_destination, workers);
+  syn_cookies_ = values.syn_cookies != 0;
   total_rate_ = FlowRate::of(values.new_per_second, workers);
   const std::uint64_t capacity = options_.flow_capacity;
   share_ = static_cast<std::uint32_t>(capacity * values.share_percent / 100);
@@ -85,8 +86,10 @@ Reason Limits::admit_source(const Claim& claim, RateTime now) const noexcept {
 
 bool Limits::beyond_share(const Claim& claim, const Owners& owners, std::uint32_t live) noexcept {
   const std::uint64_t flows = party(owners);
-  // An equal part of the table, by a product and not a quotient.
-  if (flows < share_ || flows * std::max(parties_, 1U) < options_.flow_capacity) return false;
+  // An equal part of the table, with one for a party that may still come; by a product and not a
+  // quotient.
+  if (flows < share_ || flows * (parties_ + std::uint64_t{1}) < options_.flow_capacity)
+    return false;
   if (owners.unit.is_some() || live >= share_all_) return true;
   return std::min(sources_[claim.source[0]].flows, sources_[claim.source[1]].flows) >= kSmallSender;
 }
@@ -94,9 +97,6 @@ bool Limits::beyond_share(const Claim& claim, const Owners& owners, std::uint32_
 Reason Limits::admit(const image::Image& image, const Claim& claim, const Owners& owners, bool tcp,
                      std::uint32_t live, RateTime now) noexcept {
   if (const Reason reason = admit_source(claim, now); reason != Reason::kAllowed) return reason;
-  if (tcp && half_open_ != Allowance::kUnlimited && half_open_towards(claim) >= half_open_) {
-    return Reason::kHalfOpen;
-  }
   for (const Allowance* purse : purses(image, owners)) {
     if (purse == nullptr) continue;
     if (purse->flows >= purse->most_flows) return Reason::kFlowLimit;
@@ -108,6 +108,9 @@ Reason Limits::admit(const image::Image& image, const Claim& claim, const Owners
   if (total_rate_.limited() && !total_rate_.has_room(total_next_, now)) return Reason::kTotalRate;
   if (live >= share_from_ && live < options_.flow_capacity && beyond_share(claim, owners, live)) {
     return Reason::kFlowShare;
+  }
+  if (tcp && half_open_towards(claim) >= half_open_) {
+    return syn_cookies_ ? Reason::kSynCookie : Reason::kHalfOpen;
   }
   return Reason::kAllowed;
 }
@@ -129,11 +132,12 @@ void Limits::open(const Claim& claim, const Owners& owners, bool half_open, Rate
   add(owners, half_open);
 }
 
-void Limits::establish(const FlowKey& key, const Owners& owners) noexcept {
+void Limits::set_half_open(const FlowKey& key, const Owners& owners, bool half_open) noexcept {
+  const std::uint32_t change = half_open ? 1 : ~std::uint32_t{0};  // one more, or one less
   for (const std::uint32_t place : destinations_.places(key.destination, key.space)) {
-    --destinations_[place];
+    destinations_[place] += change;
   }
-  for_each(owners, [](Allowance& purse) { --purse.half_open; });
+  for_each(owners, [change](Allowance& purse) { purse.half_open += change; });
 }
 
 void Limits::move(const Owners& from, const Owners& to, bool half_open) noexcept {

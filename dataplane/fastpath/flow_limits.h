@@ -6,7 +6,7 @@
 //
 // The counts are exact for units, services and rules: each is the number of live flows whose record
 // names it, whatever becomes of the flow, so that every change of a record's owners goes through
-// `move`, its establishing through `establish` and its end through `end`. Those of sources and
+// `move`, of its standing through `set_half_open`, and its end through `end`. Those of sources and
 // destinations are kept in a table that no flood can fill (two_rows.h) and are never too small.
 //
 // A limit holds for the gateway as a whole: each of several workers takes an equal share of it, as
@@ -62,14 +62,20 @@ class Limits {
   [[nodiscard]] Claim claim(const FlowKey& key) const noexcept;
 
   // Whether a flow that the rules allow may open: kAllowed, or the first limit that it would
-  // exceed. Takes nothing. `live` is how full the table is; `tcp` that it begins half-open. The
-  // owners are of `image`.
+  // exceed; kSynCookie where only its destination's is, and its source may show that it is real.
+  // Takes nothing. `live` is how full the table is; `tcp` that it begins half-open. The owners are
+  // of `image`.
   [[nodiscard]] Reason admit(const image::Image& image, const Claim& claim, const Owners& owners,
                              bool tcp, std::uint32_t live, RateTime now) noexcept;
+  // As many again for sources that have.
+  [[nodiscard]] bool has_room_for_verified(const Claim& claim) const noexcept {
+    return half_open_towards(claim) / 2 < half_open_;
+  }
   // A flow that was admitted has been opened.
   void open(const Claim& claim, const Owners& owners, bool half_open, RateTime now) noexcept;
-  // A live flow's connection is half-open no more; its owners have changed; it has ended.
-  void establish(const FlowKey& key, const Owners& owners) noexcept;
+  // A live flow's connection has become half-open or is so no more; its owners have changed; it has
+  // ended.
+  void set_half_open(const FlowKey& key, const Owners& owners, bool half_open) noexcept;
   void move(const Owners& from, const Owners& to, bool half_open) noexcept;
   void end(const FlowKey& key, const Owners& owners, bool half_open) noexcept;
 
@@ -133,6 +139,7 @@ class Limits {
   bool polices_{false};
   std::uint32_t source_flows_{Allowance::kUnlimited};
   std::uint32_t half_open_{Allowance::kUnlimited};  // towards one destination
+  bool syn_cookies_{false};
   FlowRate source_rate_;
   FlowRate total_rate_;
   RateTime total_next_{0};

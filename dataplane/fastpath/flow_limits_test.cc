@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(counts_are_those_of_the_live_flows) {
       Flow& flow = flows[at];
       if (what == 5 && flow.half_open) {
         flow.half_open = false;
-        limits.establish(flow.key, flow.owners);
+        limits.set_half_open(flow.key, flow.owners, false);
       } else if (what == 6) {
         const Owners to = owners();
         limits.move(flow.owners, to, flow.half_open);

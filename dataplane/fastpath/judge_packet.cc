@@ -109,7 +109,8 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
   // An error about a flow is no sign of life of its ends.
   if (own_packet && flow.last_seen != context.flow_now) flow.last_seen = context.flow_now;
   if (!segment) {
-    watch_icmp(context, flow, fate.in);
+    if (flow.key.query != 0) [[unlikely]]
+      watch_icmp(context, flow, fate.in);
     return true;
   }
   const TcpStanding before = flow.tcp;
@@ -121,8 +122,8 @@ bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo&
     return true;
   }
   if (flow.tcp != before) [[unlikely]] {
-    if (before.is_half_open() && !flow.tcp.is_half_open()) {
-      limits.establish(flow.key, owners_of(flow));
+    if (before.is_half_open() != flow.tcp.is_half_open()) {
+      limits.set_half_open(flow.key, owners_of(flow), flow.tcp.is_half_open());
     }
     look_sooner(flow, context.flow_now);
   }
@@ -238,16 +239,10 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   if (!may_leave(context, info, opening.destination, *routes.forth, fate)) return;
 
   const Owners owners{judgement.unit, judgement.service, judgement.rule, opening.in};
-  const RateTime rate_now = rate_time(context.now);
-  const bool tcp = info.protocol == net::protocol::kTcp;
-  Reason limit = limits.admit(context.image, claim, owners, tcp, flows.live(), rate_now);
-  if (limit == Reason::kAllowed && context.polices &&
-      !limits.police(context.image, owners, info.ip_bytes + info.more_bytes, rate_now)) {
-    limit = Reason::kBandwidthLimit;
-  }
-  if (limit != Reason::kAllowed) [[unlikely]] {
+  if (const Reason limit = admit_flow(context, info, claim, owners); limit != Reason::kAllowed)
+      [[unlikely]] {
     fate.reason = limit;
-    fate.step = NextStep::kDrop;
+    fate.step = limit == Reason::kSynCookie ? NextStep::kAnswer : NextStep::kDrop;
     return;
   }
 
@@ -285,7 +280,7 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   if (flow->translated()) (void)send_as(info, *flow, 0);
   if (info.protocol == net::protocol::kTcp) open_connection(*flow, info);
   flows.look_at(*flow, next_look(*flow, context.flow_now));
-  limits.open(claim, owners, is_half_open(*flow), rate_now);
+  limits.open(claim, owners, is_half_open(*flow), rate_time(context.now));
 
   counters.totals().flows_created.add(1);
   if (judgement.unit.is_some()) counters.unit(judgement.unit).flows.add(1);
@@ -361,6 +356,7 @@ void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInf
     if (pass_by_doubtful_flow(context, info, packet, *flow, direction, fate)) return;
   }
   if (info.without_flow != Reason::kAllowed) {
+    if (takes_back_cookie(context, info, fate)) return;
     fate.reason = info.without_flow;
     return;
   }

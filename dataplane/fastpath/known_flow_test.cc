@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(a_flow_is_not_lent_to_another_port) {
 }
 
 BOOST_AUTO_TEST_CASE(a_full_table_is_a_named_drop) {
-  const World world;
+  const World world{{.gateway_limits = {.share_from_percent = 100}}};
   Gate gate{{.flow_capacity = 16, .assume_resolved = true, .hash_seed = 1}};
   std::size_t full = 0;
   for (std::uint16_t i = 0; i < 20; ++i) {

@@ -123,13 +123,13 @@ std::vector<Case> cases() {
                  40,
                  13,
                  "bandwidth-limit"});
-  all.push_back({"a table that is full of one unit",
+  all.push_back({"a table that one unit would fill",
                  {.gateway_limits = own},
                  40,
                  many_sources,
                  50,
-                 40,
-                 "flow-table-full"});
+                 36,
+                 "flow-share"});
   return all;
 }
 

@@ -50,6 +50,7 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
               .seed = random_unless(wanted.hash_seed)},
              counter_block.capacity()},
       attacks{flows.capacity(), random_unless(wanted.hash_seed)},
+      cookies{flows.capacity(), random_unless(wanted.hash_seed), wanted.workers},
       nat{nat_options(wanted), seed_of(wanted), log},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
@@ -146,7 +147,12 @@ void Pipeline::Impl::rewrite_frames(const BurstContext& context, std::span<Frame
   NextLink next;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     Fate& fate = fates[i];
-    if (fate.step != NextStep::kSend) continue;
+    if (fate.step != NextStep::kSend) {
+      if (fate.step == NextStep::kAnswer) [[unlikely]] {
+        answer_syn(frames[i], infos[i], cookies.cookie(infos[i], context.now));
+      }
+      continue;
+    }
     if (fate.out != next.out || fate.next_hop != next.hop) find_link(context, fate, next);
     if (!next.up) [[unlikely]] {
       fate.reason = Reason::kPortDown;

@@ -36,6 +36,7 @@ struct Frame {
 
 enum class NextStep : std::uint8_t {
   kSend,     // the frame is rewritten: send it by the main port of `out`
+  kAnswer,   // the frame has become the answer: send it by the main port of `in`
   kConsume,  // for the gateway itself: ARP, ND, ICMP to its addresses
   kReport,   // dropped; the sender may be told by ICMP (TTL, MTU, no route), at a limited rate
   kDrop,

@@ -9,10 +9,6 @@ namespace {
 // A destination that has so many connections half open does not complete them.
 constexpr std::uint32_t kManyHalfOpen = 256;
 
-bool is_icmp(std::uint8_t protocol) noexcept {
-  return protocol == net::protocol::kIcmp || protocol == net::protocol::kIcmp6;
-}
-
 Event about(const FlowKey& key, const Sighting& sighting) noexcept {
   Event event;
   event.attack = sighting.type;
@@ -56,7 +52,8 @@ void Pipeline::Impl::watch_first_packet(const BurstContext& context, const Packe
   const bool refused = verdict_of(fate.reason) == Verdict::kDrop && fate.step != NextStep::kReport;
   switch (info.protocol) {
     case net::protocol::kTcp:
-      if (refused || limits.half_open_towards(claim) >= kManyHalfOpen) {
+      if (refused || fate.reason == Reason::kSynCookie ||
+          limits.half_open_towards(claim) >= kManyHalfOpen) {
         tell(attacks.flood(AttackType::kSynFlood, info.key, context.now));
       }
       if (AttackDetector::is_worm_port(info.key.destination_port)) {
@@ -77,7 +74,6 @@ void Pipeline::Impl::watch_first_packet(const BurstContext& context, const Packe
 
 void Pipeline::Impl::watch_icmp(const BurstContext& context, const FlowRecord& flow,
                                 PortId in) noexcept {
-  if (!is_icmp(flow.key.protocol)) return;
   const Sighting sighting = attacks.flood(AttackType::kIcmpFlood, flow.key, context.now);
   if (sighting.type != AttackType::kNone) tell_of_flow(sighting, flow, in, context.now);
 }

@@ -21,6 +21,7 @@
 #include "dataplane/fastpath/pipeline.h"
 #include "dataplane/fastpath/port_table.h"
 #include "dataplane/fastpath/tcp_state.h"
+#include "dataplane/fastpath/syn_cookie.h"
 #include "dataplane/net/link.h"
 
 namespace meiguan::fastpath {
@@ -119,6 +120,12 @@ struct Pipeline::Impl {
                                  Fate& fate) noexcept;
   void open_flow(const BurstContext& context, const PacketInfo& info, std::uint64_t hash,
                  Opening opening, Routes routes, const Limits::Claim& claim, Fate& fate) noexcept;
+  // admit_flow.cc: kAllowed, or the limit that stands against the flow; a reset that answers one of
+  // our cookies.
+  [[nodiscard]] Reason admit_flow(const BurstContext& context, const PacketInfo& info,
+                                  const Limits::Claim& claim, const Owners& owners) noexcept;
+  [[nodiscard]] bool takes_back_cookie(const BurstContext& context, const PacketInfo& info,
+                                       Fate& fate) noexcept;
   // watch.cc: whether a first packet, a packet of an ICMP flow, a flow's end belong to an attack.
   void watch_first_packet(const BurstContext& context, const PacketInfo& info,
                           const Limits::Claim& claim, const Fate& fate) noexcept;
@@ -196,6 +203,7 @@ struct Pipeline::Impl {
   std::uint32_t timeouts_generation{0};  // 0: those of no image
   Limits limits;
   AttackDetector attacks;
+  SynCookies cookies;
   PortTable ports;
   Nat nat;
   // Of the packet in hand, where it belongs to a translated flow: the key that it leaves with.

@@ -94,6 +94,7 @@ void Exceptions::deal_with(rte_mbuf* packet, fastpath::Tick now) {
       if (current) stack_->report(tag.fate, frame_of(packet), now);
       return;
     case fastpath::NextStep::kSend:
+    case fastpath::NextStep::kAnswer:
     case fastpath::NextStep::kDrop:
     case fastpath::NextStep::kHold:
     case fastpath::NextStep::kHandOver: return;

@@ -201,6 +201,10 @@ void Worker::deliver(const InForce& in_force, rte_mbuf* packet, const fastpath::
     [[likely]] case fastpath::NextStep::kSend : put_frame(packet, frame);
     transmits_[in_force.device_of_port[fate.out.index()]].add(packet, fate.out);
     break;
+    case fastpath::NextStep::kAnswer:
+      put_frame(packet, frame);
+      transmits_[in_force.device_of_port[fate.in.index()]].add(packet, fate.in);
+      break;
     case fastpath::NextStep::kResolve:
     case fastpath::NextStep::kConsume:
     case fastpath::NextStep::kReport: {

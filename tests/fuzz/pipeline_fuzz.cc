@@ -71,7 +71,8 @@ struct Input {
 void check_end(const Input& input, const Frame& frame, const Fate& fate) {
   require(find_reason(fate.reason) != nullptr);
   require((verdict_of(fate.reason) == Verdict::kForward) == (fate.step == NextStep::kSend));
-  require((verdict_of(fate.reason) == Verdict::kLocal) == (fate.step == NextStep::kConsume));
+  require((verdict_of(fate.reason) == Verdict::kLocal) ==
+          (fate.step == NextStep::kConsume || fate.reason == Reason::kSynCookie));
   if (fate.step == NextStep::kSend) {
     require(input.before.well_formed() && input.before.is_ip() && input.before.ttl > 1);
     require(frame.data >= input.memory.get());
@@ -84,6 +85,8 @@ void check_end(const Input& input, const Frame& frame, const Fate& fate) {
     }
     require(fate.out.is_some());
     require(fate.rule.is_some());
+  } else if (fate.step == NextStep::kAnswer) {
+    require(frame.data == input.memory.get() + Frame::kHeadroom && frame.length <= input.length);
   } else {
     require(frame.data == input.memory.get() + Frame::kHeadroom && frame.length == input.length);
   }

@@ -114,6 +114,13 @@ const std::vector<Field>& fields_of(std::string_view what) {
                                          {"reply_packets", {"REPLIES", "应答"}},
                                          {"reply_bytes", {"BYTES", "字节"}},
                                          {"age_seconds", {"AGE", "秒"}}};
+  static const std::vector<Field> kAttacks{
+      {"state", {"STATE", "状态"}, false},     {"type", {"TYPE", "类型"}, false},
+      {"source", {"SOURCE", "源地址"}, false}, {"target", {"TARGET", "目标"}, false},
+      {"unit", {"UNIT", "单位"}, false},       {"service", {"SERVICE", "服务"}, false},
+      {"in", {"IN", "入端口"}, false},         {"packets", {"PACKETS", "报文"}},
+      {"distinct", {"DISTINCT", "不同对象"}},  {"first", {"FIRST", "首次"}, false},
+      {"last", {"LAST", "最近"}, false}};
   static const std::vector<Field> kGroups{{"last", {"LAST", "最近"}, false},
                                           {"reason", {"REASON", "原因"}, false},
                                           {"unit", {"UNIT", "单位"}, false},
@@ -131,6 +138,7 @@ const std::vector<Field>& fields_of(std::string_view what) {
   if (what == "ports") return kPorts;
   if (what == "reasons") return kReasons;
   if (what == "flows") return kFlows;
+  if (what == "attacks") return kAttacks;
   return kGroups;
 }
 
@@ -214,6 +222,23 @@ std::string text_at(const json::object& object, std::string_view part, std::stri
   return cell_text(Cell{*value});
 }
 
+// What goes on that somebody should look at, a line each.
+void print_alarms(const Context& context, const json::object& answer, Out& out) {
+  const auto* const alarms = answer.if_contains("alarms");
+  if (alarms == nullptr || !alarms->is_array()) return;
+  for (const auto& alarm : alarms->get_array()) {
+    if (!alarm.is_object()) continue;
+    const auto field = [&](std::string_view key) {
+      const auto* const value = alarm.get_object().if_contains(key);
+      return value == nullptr || value->is_null() ? std::string{} : " " + cell_text(Cell{*value});
+    };
+    const std::string packets = field("packets");
+    out.line(fmt::format("{} {}{}{}{}", pad(context.tr("ALARM", "告警"), 14, false), field("alarm"),
+                         field("about"), packets.empty() ? "" : "," + packets,
+                         packets.empty() ? "" : context.tr(" packets", " 个报文")));
+  }
+}
+
 int status(const Context& context) {
   const auto format = context.format({Format::kTable, Format::kJson}, {Format::kTable});
   if (!format) return kBadInput;
@@ -256,6 +281,7 @@ int status(const Context& context) {
   if (const auto* const lost = answer->if_contains("events_lost")) {
     line({"events lost", "丢失事件"}, cell_text(Cell{*lost}));
   }
+  print_alarms(context, *answer, out);
   out.line("");
   const int printed = print(table_of("ports", answer->if_contains("ports")), context, *format, out);
   return printed != kYes ? printed : answered(context);
@@ -345,6 +371,11 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
   app.add_subcommand("drops",
                      context.tr("what was dropped, and who was denied what", "丢弃统计与最近拒绝"))
       ->callback([&context, &chosen] { chosen = [&context] { return drops(context); }; });
+  app.add_subcommand("attacks", context.tr("floods and scans, merged while they last",
+                                           "洪泛与扫描（持续期间合并）"))
+      ->callback([&context, &chosen] {
+        chosen = [&context] { return show_rows(context, {{"command", "attacks"}}, "attacks"); };
+      });
   app.add_subcommand("ports", context.tr("the ports", "端口"))->callback([&context, &chosen] {
     chosen = [&context] { return show_rows(context, {{"command", "ports"}}, "ports"); };
   });

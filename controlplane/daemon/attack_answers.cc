@@ -1,0 +1,116 @@
+// What is told of attacks and alarms.
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <boost/json.hpp>
+
+#include "controlplane/analysis/names.h"
+#include "controlplane/daemon/answers.h"
+#include "dataplane/fastpath/reason.h"
+
+namespace meiguan::daemon {
+namespace {
+
+namespace json = boost::json;
+using fastpath::Reason;
+
+// Reasons that say that something is used up.
+constexpr std::array kUsedUp{Reason::kFlowTableFull,     Reason::kSourceFlows, Reason::kSourceRate,
+                             Reason::kHalfOpen,          Reason::kFlowLimit,   Reason::kRateLimit,
+                             Reason::kBandwidthLimit,    Reason::kFlowShare,   Reason::kTotalRate,
+                             Reason::kNeighbourTableFull};
+constexpr std::uint64_t kNearlyFullPercent = 80;
+
+std::string time_text(report::WallTime time) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+}
+
+json::value name_or_null(std::string_view text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+std::uint64_t packets_of(const report::Sums& sums, Reason reason) {
+  const auto i = static_cast<std::size_t>(reason);
+  return i < sums.reasons.size() ? sums.reasons[i][0] : 0;
+}
+
+std::string attacked(const report::Attack& attack, const fastpath::AttackInfo& info) {
+  return net::to_string(info.by_target ? attack.destination : attack.source);
+}
+
+}  // namespace
+
+json::object attacks_answer(const policy::Catalog& catalog, const report::Collector& collector,
+                            report::WallTime now) {
+  const analysis::Names names{catalog};
+  json::array rows;
+  for (const auto& attack : collector.attacks()) {
+    const auto* const info = fastpath::find_attack(attack.type);
+    if (info == nullptr) continue;
+    rows.push_back(
+        json::object{{"type", info->name},
+                     {"state", attack.goes_on(now) ? "ongoing" : "over"},
+                     {"source", info->by_target ? json::value(nullptr)
+                                                : json::value(net::to_string(attack.source))},
+                     {"target", info->by_target ? json::value(net::to_string(attack.destination))
+                                                : json::value(nullptr)},
+                     {"latest_source", net::to_string(attack.source)},
+                     {"latest_target", net::to_string(attack.destination)},
+                     {"protocol", attack.protocol},
+                     {"latest_port", attack.destination_port},
+                     {"in", name_or_null(names.port_name(attack.in))},
+                     {"unit", name_or_null(names.unit_id(attack.unit))},
+                     {"to_unit", name_or_null(names.unit_id(attack.to_unit))},
+                     {"service", name_or_null(names.service_id(attack.service))},
+                     {"packets", attack.packets},
+                     {"distinct",
+                      info->by_target ? json::value(nullptr) : json::value(attack.distinct)},
+                     {"first", time_text(attack.first)},
+                     {"last", time_text(attack.last)}});
+  }
+  return {{"ok", true},
+          {"schema", "meiguan.attacks/v1"},
+          {"rows", std::move(rows)},
+          {"forgotten", collector.forgotten_attacks()}};
+}
+
+json::array alarms_of(const StatusInput& input) {
+  json::array alarms;
+  for (const auto& attack : input.attacks) {
+    const auto* const info = fastpath::find_attack(attack.type);
+    if (info == nullptr || !attack.goes_on(input.read_at)) continue;
+    alarms.push_back(json::object{{"alarm", info->name},
+                                  {"kind", "attack"},
+                                  {"about", attacked(attack, *info)},
+                                  {"packets", attack.packets},
+                                  {"since", time_text(attack.first)}});
+  }
+  for (const Reason reason : kUsedUp) {
+    const std::uint64_t now = packets_of(input.readings.now, reason);
+    const std::uint64_t before = packets_of(input.readings.before, reason);
+    if (now <= before) continue;  // what was dropped once is in `drops`
+    const auto* const info = fastpath::find_reason(reason);
+    alarms.push_back(json::object{{"alarm", info->name},
+                                  {"kind", "limit"},
+                                  {"about", nullptr},
+                                  {"packets", now - before},
+                                  {"since", nullptr}});
+  }
+  if (input.dataplane) {
+    const std::uint64_t live = input.dataplane->answer.live_flows;
+    const std::uint64_t capacity = input.dataplane->answer.flow_capacity;
+    if (capacity != 0 && live * 100 >= capacity * kNearlyFullPercent) {
+      alarms.push_back(json::object{{"alarm", "flow-table-nearly-full"},
+                                    {"kind", "capacity"},
+                                    {"about", fmt::format("{} / {}", live, capacity)},
+                                    {"packets", nullptr},
+                                    {"since", nullptr}});
+    }
+  }
+  return alarms;
+}
+
+}  // namespace meiguan::daemon
