@@ -109,6 +109,9 @@ void add_cuts(const CheckedPolicy& policy, Cuts& cuts) {
       cuts.ports.push_back(endpoint.match);
     }
   }
+  for (const auto& t : policy.translates) {
+    cuts.prefixes[policy.zones[t.zone.index()].space.index()].push_back(t.inside);
+  }
   const auto add_nets = [&](const std::vector<policy::Selector>& selectors) {
     for (const auto& s : selectors) {
       if (s.kind == policy::SelectorKind::kNet) cuts.prefixes[s.space.index()].push_back(s.prefix);
@@ -126,6 +129,7 @@ void add_cuts(const CheckedPolicy& policy, Cuts& cuts) {
     add_nets(group.members);
     add_nets(group.except);
   }
+  for (const auto& egress : policy.egresses) add_nets(egress.from);
 }
 
 Universe count_out(const CheckedPolicy& policy, const Cuts& cuts) {
