@@ -38,12 +38,12 @@ std::vector<ZoneId> target_zones(const Image& image, SpaceId space, const Destin
   return zones;
 }
 
-// The address space of an end and the zones of its objects there. Where no zone is given, the
-// other end's space is looked in first if that is known, then the shared one, then the one private
-// space that has an object at the address.
+// The address space of an end, `what` in messages, and the zones of its objects there. Where no
+// zone is given, the other end's space is looked in first if that is known, then the shared one,
+// then the one private space that has an object at the address.
 template <typename ZonesIn>
 Result<End> locate(const Image& image, const Names& names, const char* option,
-                   const net::Address& address, std::optional<ZoneId> zone,
+                   const net::Address& address, const std::string& what, std::optional<ZoneId> zone,
                    std::optional<SpaceId> other, const ZonesIn& zones_in) {
   if (zone) {
     const SpaceId space{image.zones()[zone->index()].space};
@@ -73,8 +73,14 @@ Result<End> locate(const Image& image, const Names& names, const char* option,
                             option),
                 fmt::format("{} 在多个专网里都有单位：请用 {} 指明区域", text, option));
   }
-  return fail(fmt::format("no unit or service stands at {}: say its zone with {}", text, option),
-              fmt::format("{} 处没有单位或服务：请用 {} 指明区域", text, option));
+  std::string zones;
+  for (std::size_t i = 0; i < image.zones().size(); ++i) {
+    const auto id = names.zone_id(ZoneId{static_cast<ZoneId::rep>(i)});
+    zones += fmt::format("{}{}", zones.empty() ? "" : ", ", id);
+  }
+  return fail(fmt::format("no unit or service stands at {}: say its zone with {} ({})", what,
+                          option, zones),
+              fmt::format("{} 处没有单位或服务：请用 {} 指明区域（{}）", what, option, zones));
 }
 
 std::string list_zones(const Names& names, const std::vector<ZoneId>& zones) {
@@ -99,11 +105,12 @@ Result<Explanation> explain_by_objects(const Image& image, const Names& names,
   // The address of a unit is more often meant in the shared space than in the other end's.
   const auto shared_first = !from_zones(kSharedSpace).empty() ? std::nullopt
                                                               : space_of(question.to_zone);
-  const auto from = locate(image, names, "--from-zone", question.from, question.from_zone,
-                           shared_first, from_zones);
+  const auto from = locate(image, names, "--from-zone", question.from,
+                           net::to_string(question.from), question.from_zone, shared_first,
+                           from_zones);
   if (!from) return std::unexpected{from.error()};
-  const auto to = locate(image, names, "--to-zone", question.to.address, question.to_zone,
-                         std::optional{from->space}, to_zones);
+  const auto to = locate(image, names, "--to-zone", question.to.address, to_string(question.to),
+                         question.to_zone, std::optional{from->space}, to_zones);
   if (!to) return std::unexpected{to.error()};
 
   const ZoneId in_zone = from->zones.empty() ? *question.from_zone : from->zones.front();

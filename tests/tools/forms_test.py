@@ -217,6 +217,14 @@ class Words(Case):
                 self.assertIn("--help`", result.stderr)
         self.assertIn("是否想写", run("--lang", "zh", "polcy").stderr)
 
+    def test_names_that_there_are_not(self) -> None:
+        policy = self.file("policy.toml", HEAD + FINANCE + WITHOUT_ASSERTION)
+        self.refused(run("policy", "show", policy, "--effective", "--unit", "czi"), "`czj`?")
+        self.refused(run("policy", "show", policy, "--effective", "--service", "budgets"), "`budget`?")
+        # The service stands at another port of that address.
+        self.refused(run("explain", "--policy", policy, "--from", "10.64.37.5", "--to", "59.205.16.10:22/tcp"),
+                     "59.205.16.10:22/tcp", "--to-zone (extranet, vpn-hrss)")
+
     def test_usage_errors_in_chinese(self) -> None:
         for words, says in ((("polcy",), "多余或不认识的参数：polcy"), (("prove",), "缺少必需的参数：--policy"),
                             (("policy",), "缺少命令"), (("reason", "--limit", "x"), "的值无法识别"),

@@ -50,8 +50,12 @@ std::optional<std::vector<ReplaySource>> find_sources(const Context& context,
     const auto name = text.substr(0, equals);
     const auto port = names.find_port(name);
     if (!port) {
-      complain(context, {fmt::format("--in: the gateway has no port `{}`", name),
-                         fmt::format("--in：网关没有端口 `{}`", name)});
+      std::string known;
+      for (const auto& one : bundle.compiled.catalog.ports) {
+        known += (known.empty() ? "" : ", ") + one.name;
+      }
+      complain(context, {fmt::format("--in: the gateway has no port `{}`; it has: {}", name, known),
+                         fmt::format("--in：网关没有端口 `{}`；有：{}", name, known)});
       return std::nullopt;
     }
     const auto parent = bundle.image.ports()[port->index()].parent;

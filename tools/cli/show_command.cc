@@ -8,6 +8,7 @@
 #include "controlplane/analysis/effective.h"
 #include "controlplane/analysis/names.h"
 #include "controlplane/policy/instant_text.h"
+#include "controlplane/policy/suggest.h"
 #include "dataplane/image/moment.h"
 #include "tools/cli/load.h"
 #include "tools/cli/out.h"
@@ -224,6 +225,14 @@ int run(const Context& context, const Options& options) {
     const std::string& id = is_unit ? options.unit : options.service;
     complain(context, {fmt::format("the policy has no {} `{}`", is_unit ? "unit" : "service", id),
                        fmt::format("策略中没有{} `{}`", is_unit ? "单位" : "服务", id)});
+    policy::Nearest nearest{id};
+    for (const auto& one : catalog.units) {
+      if (is_unit && one.in_use) nearest.offer(one.id);
+    }
+    for (const auto& one : catalog.services) {
+      if (!is_unit && one.in_use) nearest.offer(one.id);
+    }
+    if (const Text near = nearest.hint(); !near.english.empty()) note(context, near);
     return kBadInput;
   }
   const auto all = analysis::effective_access(bundle->image, focus, *at);
