@@ -129,9 +129,8 @@ json::object Service::answer(const json::object& request) {
   const auto now = in_force();
   if (command == "status") {
     return status_answer({now.policy, now.gateway, now.bundle.get(), now.since,
-                          *lifecycle::decide_from_now().from, link_.status(),
-                          collector_.readings(), collector_.attacks(),
-                          std::chrono::system_clock::now()});
+                          *lifecycle::decide_from_now().from, link_.status(), collector_.readings(),
+                          collector_.attacks(), std::chrono::system_clock::now()});
   }
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});
   const auto& catalog = now.bundle->compiled.catalog;

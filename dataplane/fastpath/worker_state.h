@@ -20,8 +20,8 @@
 #include "dataplane/fastpath/packet_info.h"
 #include "dataplane/fastpath/pipeline.h"
 #include "dataplane/fastpath/port_table.h"
-#include "dataplane/fastpath/tcp_state.h"
 #include "dataplane/fastpath/syn_cookie.h"
+#include "dataplane/fastpath/tcp_state.h"
 #include "dataplane/net/link.h"
 
 namespace meiguan::fastpath {

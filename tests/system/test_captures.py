@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,16 +65,43 @@ def replayed(bench: Bench, file: Path) -> dict[tuple[str, int], dict[str, str | 
     return {(line["file"], line["index"]): line for line in map(json.loads, done.stdout.splitlines())}
 
 
-def fate(dataplane: DataPlane, sent: Sent) -> Event:
+def is_fragment(frame: bytes) -> bool:
+    """Whether its fate may hang on other frames."""
+    at = 16 if frame[12:14] == b"\x81\x00" else 12
+    packet = frame[at + 2:]
+    if frame[at:at + 2] == b"\x08\x00" and len(packet) >= 20:
+        return int.from_bytes(packet[6:8], "big") & 0x3fff != 0
+    return frame[at:at + 2] == b"\x86\xdd" and len(packet) >= 40 and packet[6] == county_story.p.FRAGMENT
+
+
+def fates(dataplane: DataPlane, sent: list[Sent]) -> list[Event]:
+    """The fates of what was sent, in the order in which they became known."""
     deadline = time.monotonic() + 3
     seen: list[Event] = []
     while time.monotonic() < deadline:
         seen += [e for e in dataplane.events() if e.kind == PACKET]
-        if seen:
-            same(len(seen), 1, f"fates of {sent.file} {sent.index}")
-            return seen[0]
+        if len(seen) >= len(sent):
+            same(len(seen), len(sent), f"fates of {sent[0].file} {sent[0].index}")
+            return seen
         time.sleep(0.001)
-    raise Failed(f"no fate of {sent.file} {sent.index} within 3 s")
+    raise Failed(f"{len(seen)} of {len(sent)} fates from {sent[0].file} {sent[0].index} on within 3 s")
+
+
+def together(packets: list[Sent]) -> Iterator[list[Sent]]:
+    """Each packet by itself, but fragments that follow one another: one ends with the others."""
+    run: list[Sent] = []
+    for sent in packets:
+        if len(sent.frame) < SHORTEST:
+            continue
+        if run and not is_fragment(sent.frame):
+            yield run
+            run = []
+        run.append(sent)
+        if not is_fragment(sent.frame):
+            yield run
+            run = []
+    if run:
+        yield run
 
 
 def trace(dataplane: DataPlane, wire: socket.socket) -> None:
@@ -106,20 +134,25 @@ def captures_live_and_replayed_agree(bench: Bench) -> None:
     with DataPlane(bench.gateway.run_dir) as dataplane:
         ports = list(dataplane.status().ports)
         trace(dataplane, wires["lan"])
-        for sent in packets:
-            if len(sent.frame) < SHORTEST:
-                continue
-            wires[sent.port].send(sent.frame)
-            seen = fate(dataplane, sent)
-            said = want[sent.file, sent.index]
-            live = {"verdict": seen.verdict, "reason": seen.reason,
-                    "rule": None if seen.rule is None else rules[seen.rule]}
-            if seen.verdict == "forward":
-                live["out"] = ports[seen.out_port]
-            wanted = {key: said[key] for key in live}
-            compared += 1
-            if live != wanted:
-                differences.append(f"{sent.file} {sent.index}: live {live}, replayed {wanted}")
+        for group in together(packets):
+            for sent in group:
+                wires[sent.port].send(sent.frame)
+            live = []
+            for seen in fates(dataplane, group):
+                said = {"verdict": seen.verdict, "reason": seen.reason,
+                        "rule": None if seen.rule is None else rules[seen.rule],
+                        "out": ports[seen.out_port] if seen.verdict == "forward" else None}
+                live.append(json.dumps(said))
+            wanted = []
+            for sent in group:
+                line = want[sent.file, sent.index]
+                out = line["out"] if line["verdict"] == "forward" else None
+                wanted.append(json.dumps({"verdict": line["verdict"], "reason": line["reason"], "rule": line["rule"],
+                                          "out": out}))
+            compared += len(group)
+            # Two workers tell of the frames of one run in any order.
+            if sorted(live) != sorted(wanted):
+                differences.append(f"{group[0].file} {group[0].index}: live {live}, replayed {wanted}")
         dataplane.trace(False)
         totals = dataplane.counters().totals
     for wire in wires.values():

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -100,11 +101,11 @@ def memory_of(pid: int) -> int:
     return 0
 
 
-def made_up(count: int, seed: int, build: object) -> list[bytes]:
+def made_up(count: int, seed: int, build: Callable[[str, int, random.Random], bytes]) -> list[bytes]:
     """Frames from addresses and ports of a unit that nobody has."""
     dice = random.Random(seed)
     hosts = [f"10.65.64.{n}" for n in range(71, 94)]
-    return [frame("lan", FLOOD_MAC, build(dice.choice(hosts), dice.randrange(1024, 65536), dice))  # type: ignore[operator]
+    return [frame("lan", FLOOD_MAC, build(dice.choice(hosts), dice.randrange(1024, 65536), dice))
             for _ in range(count)]
 
 

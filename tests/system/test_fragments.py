@@ -22,7 +22,7 @@ def ping_of_60_kilobytes(bench: Bench) -> None:
             same((seen.sent, seen.received), (5, 5), f"ping -s 60000 {to}: {seen.output}")
 
         counted = bench.measure(act)
-        same(counted.drops(), {}, "drops")
+        same(counted.drops(late=2), {}, "drops")
         true(counted.reasons["allowed"] >= 5 * 2 * 41, "every fragment was allowed")
         same(counted.rules["360121/ping-probe"]["packets"], counted.reasons["allowed"], "packets of the rule")
         same(counted.rules["360121/ping-probe"]["hits"], 1, "datagrams that the rule decided")
@@ -36,7 +36,7 @@ def iperf3_udp_in_fragments(bench: Bench) -> None:
         with iperf_server(bench, "cloud", address, 5201):
             counted = bench.measure(lambda: ended.append(
                 iperf(bench["hrss"], address, 5201, "-u", "-b", "20M", "-l", "8000", *family)))
-        same(counted.drops(late=2), {}, "drops")
+        same(counted.drops(late=4), {}, "drops")
         same(ended[0]["sum"]["lost_packets"], 0, "datagrams lost")
         true(ended[0]["sum"]["packets"] > 100, "datagrams")
         true(counted.rules["360121/measure-for-hrss"]["packets"] >= 6 * ended[0]["sum"]["packets"],
@@ -58,5 +58,5 @@ def a_flood_of_fragments_takes_nothing_from_others(bench: Bench) -> None:
     true(ended["fragment-limit"] > 3000, f"the flood is over its share: {dict(ended)}")
     same(ended["fragment-store-full"], 0, "the store is never full")
     # What is held ends when its time is out, and the counters agree again.
-    wait_until(lambda: (bench.counters().reasons - before)["fragment-incomplete"] > 0, "fragments whose time is out", 40)
+    wait_until(lambda: (bench.counters().reasons - before)["fragment-incomplete"] > 0, "fragments out of time", 40)
     bench.settled()
