@@ -330,7 +330,7 @@ void resolve_translates(Checking& checking) {
     }
     check_translate(checking, draft, translate);
     if (draft.has_inside && draft.has_outside) {
-      checking.policy.translates.push_back(std::move(translate));
+      checking.policy.translates.push_back(translate);
     }
   }
 }

@@ -13,7 +13,6 @@ namespace {
 
 using image::Image;
 using image::NatKind;
-using image::RouteKind;
 
 bool is_icmp(std::uint8_t protocol) noexcept {
   return protocol == net::protocol::kIcmp || protocol == net::protocol::kIcmp6;
