@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_become_one_is_dropped_whole) {
        "fragment-invalid",
        ""},
       {"RFC 3128: a TCP fragment at offset 8",
-       {piece4(kTcp, segment, 8, 72, false)},
+       {piece4(kTcp, segment, 8, 60, false)},
        "fragment-invalid",
        ""},
       {"RFC 7112: options of TCP in the second",
