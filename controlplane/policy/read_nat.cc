@@ -1,16 +1,18 @@
 // Readers of [[publish]], [[egress]] and [[translate]].
 
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/read_policy.h"
+#include "dataplane/fastpath/port_blocks.h"
 
 namespace meiguan::policy {
 namespace {
 
-constexpr std::int64_t kLeastBlock = 2;
-constexpr std::int64_t kMostBlock = 32'768;
+constexpr std::int64_t kLeastBlock = fastpath::kLeastBlockPorts;
+constexpr std::int64_t kMostBlock = fastpath::kMostBlockPorts;
 
 // The prefix at `key`; nothing, reported, where it is missing or none.
 std::optional<net::Prefix> read_prefix(TableView& table, std::string_view key, Place& place,
@@ -47,12 +49,11 @@ void read_port_range(TableView& table, Egress& egress, Reporter& reporter) {
 void read_blocks(TableView& table, Egress& egress, Reporter& reporter) {
   const auto size = read_number(table, "block_ports", kLeastBlock, kMostBlock, reporter);
   if (size) egress.block_ports = static_cast<std::uint16_t>(*size);
-  if (size && *size % 2 != 0) {
+  if (size && !std::has_single_bit(static_cast<std::uint64_t>(*size))) {
     reporter.error(table.find("block_ports")->place,
-                   say("`block_ports` is {}, an even number expected",
-                       "`block_ports` 为 {}，应为偶数", *size),
-                   say("RTP takes pairs of an even and an odd port (RFC 4787 REQ-4)",
-                       "RTP 使用偶、奇成对的端口（RFC 4787 REQ-4）"));
+                   say("`block_ports` is {}, a power of two expected",
+                       "`block_ports` 为 {}，应为 2 的幂", *size),
+                   say("64, 128, 256 or 512", "64、128、256 或 512"));
   }
   const auto blocks = read_number(table, "blocks_per_address", 1, 65'535, reporter);
   if (blocks) egress.blocks_per_address = static_cast<std::uint16_t>(*blocks);
