@@ -49,7 +49,6 @@ zone = "dmz"
 endpoints = ["172.16.0.1:443/tcp", "172.16.0.2:443/tcp"]
 publish = true
 timeouts = { udp = "3m" }
-helper = "sip"
 [[service]]
 id = "plain"
 zone = "dmz"
@@ -192,7 +191,7 @@ BOOST_AUTO_TEST_CASE(limits_and_time_outs_are_stored_once) {
   const image::ServiceRecord& web = image.services()[0];
   BOOST_TEST(image.timeouts()[web.timeouts].udp == 180U);
   BOOST_TEST(image.timeouts()[web.timeouts].tcp_established == 7440U);
-  BOOST_TEST((web.helper == image::Helper::kSip));
+  BOOST_TEST((web.helper == image::Helper::kOff));
   BOOST_TEST(image.services()[1].timeouts == 0);
 }
 

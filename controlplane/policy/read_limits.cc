@@ -118,7 +118,10 @@ Timeouts read_timeouts(TableView& table, Reporter& reporter) {
 Helper read_helper(TableView& table, Reporter& reporter) {
   constexpr std::array<std::pair<std::string_view, Helper>, 2> kHelpers{
       {{"ftp", Helper::kFtp}, {"sip", Helper::kSip}}};
-  return choose(table.word("helper"), "helper", kHelpers, reporter).value_or(Helper::kOff);
+  const auto word = table.word("helper");
+  const Helper helper = choose(word, "helper", kHelpers, reporter).value_or(Helper::kOff);
+  if (helper != Helper::kOff) reporter.error(word->place, not_supported_yet("`helper`"));
+  return Helper::kOff;
 }
 
 void read_gateway_limits(TableView& table, GatewayDraft& draft, Reporter& reporter) {
