@@ -1,9 +1,12 @@
 #include "controlplane/api/server.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio.hpp>
 #include <boost/json.hpp>
 #include <utility>
@@ -25,6 +28,23 @@ json::value parse(std::string_view line, error_code& error) {
   return json::parse(line, error, {}, options);
 }
 
+std::string name_of_user(std::uint32_t uid) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> room{};
+  if (::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr) {
+    return found->pw_name;
+  }
+  return fmt::format("uid {}", uid);
+}
+
+Peer peer_of(int descriptor) {
+  ucred credentials{};
+  socklen_t bytes = sizeof credentials;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) return {};
+  return {credentials.uid, credentials.gid, credentials.pid, name_of_user(credentials.uid)};
+}
+
 }  // namespace
 
 // One client: a request, its answer, the next request. Lives as long as an operation is pending.
@@ -33,6 +53,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
   Session(Stream::socket socket, std::shared_ptr<Handler> handler,
           std::shared_ptr<std::size_t> clients)
       : socket_{std::move(socket)},
+        peer_{peer_of(socket_.native_handle())},
         timer_{socket_.get_executor()},
         buffer_{kMaxRequestBytes},
         handler_{std::move(handler)},
@@ -73,10 +94,13 @@ class Server::Session : public std::enable_shared_from_this<Session> {
       return;
     }
     // The answer comes from another thread and is written on this one.
-    (*handler_)(std::move(value.get_object()), [self = shared_from_this()](json::object object) {
-      asio::post(self->socket_.get_executor(),
-                 [self, object = std::move(object)]() mutable { self->answer(std::move(object)); });
-    });
+    (*handler_)(std::move(value.get_object()), peer_,
+                [self = shared_from_this()](json::object object) {
+                  asio::post(self->socket_.get_executor(),
+                             [self, object = std::move(object)]() mutable {
+                               self->answer(std::move(object));
+                             });
+                });
   }
 
   void answer(json::object object) {
@@ -97,6 +121,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
   }
 
   Stream::socket socket_;
+  const Peer peer_;
   asio::steady_timer timer_;
   asio::streambuf buffer_;
   std::string out_;

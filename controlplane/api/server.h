@@ -4,13 +4,25 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "dataplane/base/result.h"
 
 namespace meiguan::api {
+
+// Who is at the other end of the local socket, as the kernel says (SO_PEERCRED): the process that
+// connected, at that time.
+struct Peer {
+  static constexpr std::uint32_t kUnknown = 0xffffffff;
+  std::uint32_t uid{kUnknown};
+  std::uint32_t gid{kUnknown};
+  std::int32_t pid{0};
+  std::string user;  // the name of `uid`; where it has none, "uid 1000"
+};
 
 // The local socket's serving end, for one thread's io_context. A client that sends a line that is
 // too long or not JSON, that is one too many, or that is silent too long, is let go.
@@ -19,7 +31,7 @@ class Server {
   // May be called from any thread, once.
   using Reply = std::function<void(boost::json::object)>;
   // Is called on the io_context's thread and must not block it.
-  using Handler = std::function<void(boost::json::object request, Reply reply)>;
+  using Handler = std::function<void(boost::json::object request, const Peer& peer, Reply reply)>;
 
   Server(boost::asio::io_context& io, Handler handler);
   ~Server();

@@ -24,8 +24,12 @@ class Echo {
   Echo()
       : path{std::filesystem::temp_directory_path() /
              fmt::format("meiguan-api-{}.sock", ::getpid())},
-        server{io, [](json::object request, Server::Reply reply) {
-                 reply({{"ok", true}, {"request", std::move(request)}});
+        server{io, [](json::object request, const Peer& peer, const Server::Reply& reply) {
+                 reply({{"ok", true},
+                        {"request", std::move(request)},
+                        {"uid", peer.uid},
+                        {"pid", peer.pid},
+                        {"user", peer.user}});
                }} {
     BOOST_REQUIRE(server.listen(path).has_value());
     thread = std::thread{[this] { io.run(); }};
@@ -67,6 +71,15 @@ BOOST_AUTO_TEST_CASE(asks_and_answers) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(knows_who_asks) {
+  Echo echo;
+  const auto answer = ask(echo.path, {{"command", "x"}}, std::chrono::seconds{5});
+  BOOST_REQUIRE(answer.has_value());
+  BOOST_TEST(answer->at("uid").to_number<std::uint32_t>() == ::getuid());
+  BOOST_TEST(answer->at("pid").to_number<std::int32_t>() == ::getpid());
+  BOOST_TEST(!answer->at("user").as_string().empty());
+}
+
 BOOST_AUTO_TEST_CASE(hostile_lines) {
   Echo echo;
   const std::pair<const char*, std::string> kRefused[] = {
@@ -105,7 +118,7 @@ BOOST_AUTO_TEST_CASE(one_client_too_many_is_let_go) {
 BOOST_AUTO_TEST_CASE(a_second_daemon_is_refused) {
   Echo echo;
   asio::io_context io;
-  Server second{io, [](json::object, Server::Reply) {}};
+  Server second{io, [](json::object, const Peer&, const Server::Reply&) {}};
   BOOST_TEST(!second.listen(echo.path).has_value());
   BOOST_TEST(ask(echo.path, {{"command", "x"}}, std::chrono::seconds{5}).has_value());
 }

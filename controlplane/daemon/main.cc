@@ -64,10 +64,12 @@ int run(int argc, const char* const* argv) {
   asio::io_context io;
   asio::thread_pool workers{kWorkers};
   Service service{settings, log};
-  api::Server server{io, [&](boost::json::object request, api::Server::Reply reply) {
-                       asio::post(workers,
-                                  [&service, request = std::move(request),
-                                   reply = std::move(reply)] { reply(service.answer(request)); });
+  api::Server server{io, [&](boost::json::object request, const api::Peer& peer,
+                             api::Server::Reply reply) {
+                       asio::post(workers, [&service, request = std::move(request), peer,
+                                            reply = std::move(reply)] {
+                         reply(service.answer(request, peer));
+                       });
                      }};
   if (auto listening = server.listen(settings.run_dir / api::kSocketName); !listening) {
     say(language, listening.error().message);

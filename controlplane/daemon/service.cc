@@ -123,7 +123,8 @@ json::object Service::apply(const json::object& request) {
           {"image", fmt::format("{:016x}", in_force().bundle->image.checksum())}};
 }
 
-json::object Service::answer(const json::object& request) {
+json::object Service::answer(const json::object& request, const api::Peer& peer) {
+  static_cast<void>(peer);
   const auto command = api::string_at(request, "command");
   if (command == "reload" || command == "apply") return apply(request);
   const auto now = in_force();

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 
+#include "controlplane/api/server.h"
 #include "controlplane/daemon/link.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
@@ -34,7 +35,8 @@ class Service {
   [[nodiscard]] std::expected<bool, policy::Diagnostics> reload();
 
   // Answers one request of the local socket; safe from several threads.
-  [[nodiscard]] boost::json::object answer(const boost::json::object& request);
+  [[nodiscard]] boost::json::object answer(const boost::json::object& request,
+                                           const api::Peer& peer);
 
  private:
   struct InForce {
