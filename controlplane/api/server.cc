@@ -1,12 +1,9 @@
 #include "controlplane/api/server.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/asio.hpp>
 #include <boost/json.hpp>
 #include <utility>
@@ -28,32 +25,15 @@ json::value parse(std::string_view line, error_code& error) {
   return json::parse(line, error, {}, options);
 }
 
-std::string name_of_user(std::uint32_t uid) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> room{};
-  if (::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr) {
-    return found->pw_name;
-  }
-  return fmt::format("uid {}", uid);
-}
-
-Peer peer_of(int descriptor) {
-  ucred credentials{};
-  socklen_t bytes = sizeof credentials;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) return {};
-  return {credentials.uid, credentials.gid, credentials.pid, name_of_user(credentials.uid)};
-}
-
 }  // namespace
 
 // One client: a request, its answer, the next request. Lives as long as an operation is pending.
 class Server::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Stream::socket socket, std::shared_ptr<Handler> handler,
+  Session(Stream::socket socket, Peer peer, std::shared_ptr<Handler> handler,
           std::shared_ptr<std::size_t> clients)
       : socket_{std::move(socket)},
-        peer_{peer_of(socket_.native_handle())},
+        peer_{std::move(peer)},
         timer_{socket_.get_executor()},
         buffer_{kMaxRequestBytes},
         handler_{std::move(handler)},
@@ -174,7 +154,10 @@ void Server::accept() {
   acceptor_.async_accept([this](error_code error, Stream::socket socket) {
     if (error == asio::error::operation_aborted) return;
     if (!error && *clients_ < kMaxClients) {
-      std::make_shared<Session>(std::move(socket), handler_, clients_)->read();
+      // Nobody is served whom the kernel does not name.
+      if (auto peer = access::peer_of(socket.native_handle())) {
+        std::make_shared<Session>(std::move(socket), std::move(*peer), handler_, clients_)->read();
+      }
     }
     if (!error) {
       accept();

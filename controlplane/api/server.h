@@ -4,25 +4,16 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json/object.hpp>
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <string>
 
+#include "controlplane/access/peer.h"
 #include "dataplane/base/result.h"
 
 namespace meiguan::api {
 
-// Who is at the other end of the local socket, as the kernel says (SO_PEERCRED): the process that
-// connected, at that time.
-struct Peer {
-  static constexpr std::uint32_t kUnknown = 0xffffffff;
-  std::uint32_t uid{kUnknown};
-  std::uint32_t gid{kUnknown};
-  std::int32_t pid{0};
-  std::string user;  // the name of `uid`; where it has none, "uid 1000"
-};
+using Peer = access::Peer;
 
 // The local socket's serving end, for one thread's io_context. A client that sends a line that is
 // too long or not JSON, that is one too many, or that is silent too long, is let go.

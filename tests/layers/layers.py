@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Iterator
 
 CORE = ("dataplane/base", "dataplane/net", "dataplane/image", "dataplane/fastpath")
+CRYPTO = ("dataplane/base", "controlplane/crypto")
 CHANNEL = (*CORE, "dataplane/channel")
 POLICY = (*CORE, "controlplane/policy")
 ANALYSIS = (*POLICY, "controlplane/analysis")
-LIFECYCLE = (*ANALYSIS, "dataplane/channel", "controlplane/lifecycle")
+AUDIT = (*CRYPTO, "controlplane/audit")
+LIFECYCLE = (*ANALYSIS, *CRYPTO, "dataplane/channel", "controlplane/lifecycle")
 REPORT = (*ANALYSIS, "dataplane/channel", "controlplane/report")
 SERVED = (*ANALYSIS, "dataplane/channel", "controlplane/lifecycle", "controlplane/report",
-          "controlplane/access")
+          "controlplane/access", *AUDIT)
 
 # What each library may include of ours, itself among it: the arrows, inside out.
 MAY_INCLUDE: dict[str, tuple[str, ...]] = {
@@ -35,7 +37,9 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "controlplane/analysis": ANALYSIS,
     "controlplane/lifecycle": LIFECYCLE,
     "controlplane/report": REPORT,
-    "controlplane/access": (*POLICY, "dataplane/channel", "controlplane/access"),
+    "controlplane/crypto": CRYPTO,
+    "controlplane/audit": AUDIT,
+    "controlplane/access": (*LIFECYCLE, *AUDIT, "controlplane/access"),
     "controlplane/host": (*POLICY, "controlplane/host"),
     "controlplane/api": (*SERVED, "controlplane/api"),
     "controlplane/daemon": (*SERVED, "controlplane/host", "controlplane/api", "controlplane/daemon"),
@@ -48,8 +52,10 @@ FOREIGN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (r"rte_", "DPDK", ("dataplane/runtime/",)),
     (r"toml\+\+/", "toml++", ("controlplane/policy/toml_reader.cc",)),
     (r"(sqlite3|libpq-fe|libpq/)", "SQL", ("controlplane/report/store",)),
-    (r"(openssl/|boost/asio/ssl|boost/beast)", "TLS and HTTP",
-     ("controlplane/api/", "controlplane/access/", "controlplane/report/uplink")),
+    (r"openssl/(?!ssl)", "OpenSSL's cryptography",
+     ("controlplane/crypto/", "controlplane/api/", "controlplane/access/", "controlplane/report/uplink")),
+    (r"(openssl/ssl|boost/asio/ssl|boost/beast)", "TLS and HTTP",
+     ("controlplane/audit/syslog", "controlplane/api/", "controlplane/access/", "controlplane/report/uplink")),
     (r"(libmnl/|libnftnl/)", "netlink", ("controlplane/host/",)),
     (r"CLI/", "CLI11", ("tools/cli/", "controlplane/daemon/", "dataplane/runtime/")),
     (r"boost/test/", "Boost.Test", ("tests/",)),
