@@ -37,6 +37,8 @@ class Setup:
     name: str = "one worker"
     workers: int = 1
     live: bool = True  # programs run and peers serve before the test begins
+    policy: tuple[Path, ...] = ()  # files beside the county's own
+    beside: Callable[["Bench"], str] | None = None  # makes further peers; its text goes behind the gateway file
 
 
 ONE_WORKER = Setup()
@@ -105,7 +107,8 @@ class Bench:
     def _prepare(self) -> None:
         self.policy = self.lab.directory / "policy"
         shutil.copytree(county.POLICY, self.policy)
-        shutil.copy(EXTRA_POLICY, self.policy)
+        for more in (EXTRA_POLICY, *self.setup.policy):
+            shutil.copy(more, self.policy)
         if not self.setup.live:
             return
         self.county = county.County.build(self.lab)
@@ -114,6 +117,8 @@ class Bench:
         file = county.gateway_file(
             self.lab, self.driver, workers=self.setup.workers, mtu={"internet": 1400},
             without=("59.205.5.57", "2001:db8:107:ffff::1", "198.51.100.1", "2001:db8:ffff:1::1"))
+        if self.setup.beside:
+            file.write_text(file.read_text(encoding="utf-8") + self.setup.beside(self), encoding="utf-8")
         self.gateway = self.new_gateway(self.policy, file)
         self.gateway.start()
         self.count_unheard()

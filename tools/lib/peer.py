@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The servers that a peer of the gateway runs: web pages and names.
+"""The servers that a peer of the gateway runs: web pages, names, and who asks.
 
-`peer.py --name TEXT [--http PORT]... [--dns ADDRESS]...` serves until it is ended; one line, `ready`,
-says that every socket is open. The page at `/bytes/N` is N bytes long, any other is one line of text.
+`peer.py --name TEXT [--http PORT]... [--dns ADDRESS]... [--who PORT]...` serves until it is ended; one line,
+`ready`, says that every socket is open. The page at `/bytes/N` is N bytes long, that at `/ends` says which
+addresses the connection has here, any other is one line of text; what is put is counted. A datagram to a `--who`
+port is answered with its sender's address and port.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ class Pages(BaseHTTPRequestHandler):
         if self.path.startswith("/bytes/"):
             left = int(self.path.removeprefix("/bytes/"))
         else:
-            body = f"{self.name}\n".encode()
+            body = f"{self.ends() if self.path == '/ends' else self.name}\n".encode()
             left = 0
         self.send_response(200)
         self.send_header("Content-Length", str(left or len(body)))
@@ -35,6 +37,21 @@ class Pages(BaseHTTPRequestHandler):
             piece = bytes(min(left, 1 << 16))
             self.wfile.write(piece)
             left -= len(piece)
+
+    def do_PUT(self) -> None:
+        left = total = int(self.headers["Content-Length"])
+        while left and (piece := self.rfile.read(min(left, 1 << 16))):
+            left -= len(piece)
+        body = f"{total - left}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def ends(self) -> str:
+        """The client's address and port, the server's address and port."""
+        names = (self.client_address, self.connection.getsockname())
+        return " ".join(f"{name[0].removeprefix('::ffff:')} {name[1]}" for name in names)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -66,6 +83,14 @@ def serve_datagrams(s: socket.socket) -> None:
             s.sendto(dns_answer(query), client)
 
 
+def serve_who(s: socket.socket) -> None:
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    while True:
+        _, asked, _, client = s.recvmsg(65536, 64)
+        # From the address that was asked, of the several that there are.
+        s.sendmsg([f"{client[0].removeprefix('::ffff:')} {client[1]}".encode()], asked, 0, client)
+
+
 def serve_streams(s: socket.socket) -> None:
     while True:
         connection, _ = s.accept()
@@ -85,6 +110,7 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--http", type=int, action="append", default=[])
     parser.add_argument("--dns", action="append", default=[])
+    parser.add_argument("--who", type=int, action="append", default=[])
     arguments = parser.parse_args()
     Pages.name = arguments.name
     loops: list[threading.Thread] = []
@@ -97,6 +123,10 @@ def main() -> None:
         streams = socket.create_server((address, 53), family=family)
         loops.append(threading.Thread(target=serve_datagrams, args=(datagrams,)))
         loops.append(threading.Thread(target=serve_streams, args=(streams,)))
+    for port in arguments.who:
+        datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        datagrams.bind(("::", port))
+        loops.append(threading.Thread(target=serve_who, args=(datagrams,)))
     for loop in loops:
         loop.daemon = True
         loop.start()
