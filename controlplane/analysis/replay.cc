@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/fastpath/limit_values.h"
+
 namespace meiguan::analysis {
 namespace {
 
@@ -41,7 +43,9 @@ Judge::Judge(const image::Image& image, std::uint32_t flow_capacity)
       counter_memory_{fastpath::CounterBlock::block_bytes(capacity_for(image))},
       neighbours_{
           static_cast<std::uint32_t>(std::max<std::size_t>(16, 2 * image.neighbours().size()))},
-      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity, .assume_resolved = true},
+      pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity,
+                                          .assume_resolved = true,
+                                          .fragments = fastpath::fragment_room(image)},
                 fastpath::CounterBlock{counter_memory_.span().data(), capacity_for(image)}, nullptr,
                 &neighbours_},
       arena_{kArenaBytes} {

@@ -63,6 +63,24 @@ void read_inline(TableView& table, std::string_view key, Reporter& reporter, Rea
   view.finish();
 }
 
+// From how many on an attack is told of; 0: never. A scan's targets are told apart by few bits,
+// which bounds what can be asked for.
+void read_attack_thresholds(TableView& table, image::GatewayLimits& limits, Reporter& reporter) {
+  struct Threshold {
+    std::string_view key;
+    std::int64_t most;
+    std::uint32_t& into;
+  };
+  for (const Threshold& t : {Threshold{"syn_flood", kMostCount, limits.syn_flood},
+                             Threshold{"udp_flood", kMostCount, limits.udp_flood},
+                             Threshold{"icmp_flood", kMostCount, limits.icmp_flood},
+                             Threshold{"vertical_scan", image::kMostScan, limits.vertical_scan},
+                             Threshold{"horizontal_scan", image::kMostScan, limits.horizontal_scan},
+                             Threshold{"fan_out", image::kMostFanOut, limits.fan_out}}) {
+    t.into = read_number(table, t.key, 0, t.most, reporter).value_or(t.into);
+  }
+}
+
 }  // namespace
 
 std::optional<std::uint32_t> read_number(TableView& table, std::string_view key, std::int64_t least,
@@ -140,13 +158,15 @@ void read_gateway_limits(TableView& table, GatewayDraft& draft, Reporter& report
   count("new_per_second", 0, limits.new_per_second);
   count("half_open_per_destination", 0, limits.half_open_per_destination);
   limits.syn_cookies = table.boolean("syn_cookies").value_or(limits.syn_cookies != 0) ? 1 : 0;
-  limits.fragment_datagrams = read_number(table, "fragment_datagrams", 64, 65'536, reporter)
+  limits.fragment_datagrams = read_number(table, "fragment_datagrams", 64,
+                                          image::kMostFragmentDatagrams, reporter)
                                   .value_or(limits.fragment_datagrams);
   percent("fragment_source_percent", limits.fragment_source_percent);
   seconds("fragment_time_ipv4", limits.fragment_seconds_v4);
   seconds("fragment_time_ipv6", limits.fragment_seconds_v6);
   percent("share_from_percent", limits.share_from_percent);
   percent("share_percent", limits.share_percent);
+  read_attack_thresholds(table, limits, reporter);
 }
 
 }  // namespace meiguan::policy

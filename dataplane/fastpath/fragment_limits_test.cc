@@ -84,6 +84,50 @@ BOOST_AUTO_TEST_CASE(a_full_store_refuses_and_takes_nothing_from_others) {
   }
 }
 
+// What the image in force says holds, up to what memory was taken for.
+BOOST_AUTO_TEST_CASE(an_image_sets_shares_and_times) {
+  FragmentGate g;
+  image::GatewayLimits own;
+  own.fragment_datagrams = 64;
+  own.fragment_source_percent = 10;  // 6 datagrams of one network, 1 of one address
+  own.fragment_seconds_v4 = 5;
+  own.fragment_seconds_v6 = 7;
+  const World tight{{.gateway_limits = own}};
+  ++g.gate.generation;
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    g.send(p4(0, 16, true, {.identification = id}), kLan, tight);
+  }
+  BOOST_TEST(g.reasons() == "2 fragment-limit, held");
+  for (int i = 1; i <= 7; ++i) {
+    g.send(p6(0, 16, true, {.source = "2001:db8:1::" + std::to_string(i + 1)}), kLan, tight);
+  }
+  BOOST_TEST(g.reasons(3) == "6 held, fragment-limit");
+  g.gate.now += 4'999;
+  g.expire();
+  BOOST_TEST(g.reasons(2) == "7 held, fragment-limit");
+  g.gate.now += 1;
+  g.expire();
+  BOOST_TEST(g.reasons(2) == "fragment-incomplete, 6 held, fragment-limit");
+  g.gate.now += 2'000;
+  g.expire();
+  BOOST_TEST(g.reasons(2) == "7 fragment-incomplete, fragment-limit");
+
+  own.fragment_datagrams = 4096;  // more than there is room for
+  own.fragment_source_percent = 100;
+  const World wide{{.gateway_limits = own}};
+  PipelineOptions options = small_store(FragmentOptions::room(4096, 2));
+  FragmentGate small{options};
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    small.send(p4(0, 16, true, {.identification = id}), kLan, wide);
+  }
+  BOOST_TEST(small.reasons() == "fragment-limit, 2 held");
+  FragmentGate many;
+  for (std::uint16_t id = 1; id <= 300; ++id) {
+    many.send(p4(0, 16, true, {.identification = id}), kLan, wide);
+  }
+  BOOST_TEST(many.reasons() == "300 held");
+}
+
 BOOST_AUTO_TEST_CASE(another_policy_judges_what_it_finds_held) {
   const World deny{{.allow = false}};
   const World no_route{{.core_routes = false}};

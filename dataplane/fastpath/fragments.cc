@@ -45,7 +45,8 @@ bool same_bytes(const HeldFragment& a, const HeldFragment& b) noexcept {
 }  // namespace
 
 FragmentStore::FragmentStore(const FragmentOptions& options, const HashSeed& seed)
-    : options_{options},
+    : most_{options},
+      options_{options},
       seed_{seed},
       parts_(std::size_t{options.fragments} + kMaxBurst),
       datagrams_(options.datagrams),
@@ -57,6 +58,20 @@ FragmentStore::FragmentStore(const FragmentOptions& options, const HashSeed& see
   free_part_ = chain_free(parts_, &HeldFragment::next);
   free_datagram_ = chain_free(datagrams_, &Datagram::chained);
   free_source_ = chain_free(sources_, &Source::chained);
+}
+
+void FragmentStore::begin(const FragmentOptions& wanted) noexcept {
+  const auto take = [&](auto FragmentOptions::*field) {
+    options_.*field = std::min(most_.*field, wanted.*field);
+  };
+  for (const auto field :
+       {&FragmentOptions::fragments, &FragmentOptions::datagrams, &FragmentOptions::per_datagram,
+        &FragmentOptions::source_fragments, &FragmentOptions::source_datagrams,
+        &FragmentOptions::network_fragments, &FragmentOptions::network_datagrams}) {
+    take(field);
+  }
+  take(&FragmentOptions::ipv4_ms);
+  take(&FragmentOptions::ipv6_ms);
 }
 
 std::uint32_t& FragmentStore::bucket_of(const DatagramKey& key) noexcept {
@@ -198,7 +213,8 @@ Reason FragmentStore::make_room(std::uint32_t source, std::uint32_t network,
     const bool over_share =
         over(sources_[source], options_.source_fragments, options_.source_datagrams) ||
         over(sources_[network], options_.network_fragments, options_.network_datagrams);
-    const bool full = held_ >= options_.fragments || (keep == nullptr && free_datagram_ == kNone);
+    const bool full = held_ >= options_.fragments ||
+                      (keep == nullptr && (live_ >= options_.datagrams || free_datagram_ == kNone));
     if (!over_share && !full) return Reason::kAllowed;
     if (!give_up_oldest(source, keep)) {
       return over_share ? Reason::kFragmentLimit : Reason::kFragmentStoreFull;

@@ -93,6 +93,10 @@ class FragmentStore {
 
   FragmentStore(const FragmentOptions& options, const HashSeed& seed);
 
+  // From now on no more than this, of what it was made with, is held and for no longer. What is
+  // held already stays until its time is out or its source gives it up.
+  void begin(const FragmentOptions& wanted) noexcept;
+
   // Takes a fragment in. kAllowed: it is held, and `whole` is its datagram if that is whole now;
   // the caller finishes it before the next call. Else it is not held, for that reason. Either way
   // others may be given up for it.
@@ -162,7 +166,8 @@ class FragmentStore {
   void release(std::uint32_t part) noexcept;
   void link(Datagram& d) noexcept;
 
-  FragmentOptions options_;
+  FragmentOptions most_;     // what it was made with
+  FragmentOptions options_;  // of the image in force
   HashSeed seed_;
   std::vector<HeldFragment> parts_;
   std::vector<Datagram> datagrams_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/fastpath/limit_values.h"
 #include "dataplane/fastpath/parse.h"
 #include "dataplane/fastpath/rewrite.h"
 #include "dataplane/fastpath/translate.h"
@@ -40,6 +41,7 @@ std::uint64_t fingerprint(const image::Image& image) noexcept {
 
 void Pipeline::Impl::renew_fragments(const BurstContext& context) noexcept {
   fragment_generation = context.generation;
+  fragments.begin(fragment_options(context.image));
   const std::uint64_t ports_now = fingerprint(context.image);
   const bool same = std::exchange(fragment_ports, ports_now) == ports_now;
   if (!same && fragments.datagrams() != 0) fragments.give_up_all(false);

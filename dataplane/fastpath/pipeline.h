@@ -69,7 +69,9 @@ struct Fate {
 };
 
 // The store of fragments, of one worker. A share is what one source may have in it: an address, and
-// the network (IPv4 /27, IPv6 /64) of all that are near it.
+// the network (IPv4 /27, IPv6 /64) of all that are near it. As part of PipelineOptions the most
+// there can be, and what memory is taken for: an image in force asks for less
+// (fragment_options, limit_values.h).
 struct FragmentOptions {
   std::uint32_t fragments{4096};
   std::uint32_t datagrams{1024};    // refused ones (tombstones) included
@@ -80,6 +82,19 @@ struct FragmentOptions {
   std::uint32_t network_datagrams{256};
   Tick ipv4_ms{30'000};  // RFC 791 section 3.2, as Linux does
   Tick ipv6_ms{60'000};  // RFC 8200 section 4.5
+
+  // Room for so many, and nothing that bounds an image's shares and time-outs within it.
+  [[nodiscard]] static constexpr FragmentOptions room(std::uint32_t fragments,
+                                                      std::uint32_t datagrams) noexcept {
+    return {.fragments = fragments,
+            .datagrams = datagrams,
+            .source_fragments = fragments,
+            .source_datagrams = datagrams,
+            .network_fragments = fragments,
+            .network_datagrams = datagrams,
+            .ipv4_ms = ~Tick{0},
+            .ipv6_ms = ~Tick{0}};
+  }
 };
 
 struct PipelineOptions {
@@ -93,7 +108,7 @@ struct PipelineOptions {
   std::uint32_t periodic_report_ms{300'000};
   // More denials than this in a second are told of by number only.
   std::uint32_t denial_events_per_second{1000};
-  FragmentOptions fragments{};
+  FragmentOptions fragments{FragmentOptions::room(4096, 1024)};
   // Limits hold for a gateway with so many pipelines: each takes an equal share.
   std::uint32_t workers{1};
   // Which of them this is: it judges the datagrams in fragments that owner_hash gives it, and of

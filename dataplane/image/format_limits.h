@@ -37,11 +37,13 @@ struct GatewayLimits {
   // Half-open TCP connections towards one destination address; beyond it the gateway answers with
   // cookies, or drops where it must not.
   std::uint32_t half_open_per_destination{1'024};
-  std::uint32_t fragment_datagrams{4'096};   // held at the same time by a worker; never 0
-  std::uint16_t fragment_seconds_v4{30};     // never 0
-  std::uint16_t fragment_seconds_v6{60};     // never 0; RFC 8200 section 4.5
-  std::uint8_t fragment_source_percent{25};  // of the fragment store, for one source; 1 to 100
-  std::uint8_t syn_cookies{1};               // 0 or 1
+  std::uint32_t fragment_datagrams{1'024};  // held at the same time by a worker; never 0
+  std::uint16_t fragment_seconds_v4{30};    // never 0
+  std::uint16_t fragment_seconds_v6{60};    // never 0; RFC 8200 section 4.5
+  // Of the fragment store, for one network of sources (IPv4 /27, IPv6 /64), and a quarter of that
+  // for one address; 1 to 100.
+  std::uint8_t fragment_source_percent{25};
+  std::uint8_t syn_cookies{1};  // 0 or 1
   // While the flow table is fuller than `share_from_percent`, a unit (or what comes in by one port
   // from sources of no unit) may have no more than `share_percent` of it, or than an equal part
   // where that is more. 1 to 100; from 100: never asked.
@@ -56,5 +58,9 @@ struct GatewayLimits {
   std::uint32_t fan_out{32};  // targets whose tcp/445 or tcp/3389 one source turns to in a minute
 };
 static_assert(sizeof(GatewayLimits) == 52);
+// Thresholds beyond these are none: more than a detector can tell apart.
+inline constexpr std::uint32_t kMostScan = 1000;
+inline constexpr std::uint32_t kMostFanOut = 200;
+inline constexpr std::uint32_t kMostFragmentDatagrams = 65'536;
 
 }  // namespace meiguan::image

@@ -23,7 +23,9 @@ const char* ImageCheck::limits() const {
   }
   const GatewayLimits& own = image_.gateway_limits();
   if (own.syn_cookies > 1 || own.fragment_datagrams == 0 || own.fragment_seconds_v4 == 0 ||
-      own.fragment_seconds_v6 == 0 || !is_percent(own.fragment_source_percent) ||
+      own.fragment_datagrams > kMostFragmentDatagrams || own.fragment_seconds_v6 == 0 ||
+      own.vertical_scan > kMostScan || own.horizontal_scan > kMostScan ||
+      own.fan_out > kMostFanOut || !is_percent(own.fragment_source_percent) ||
       !is_percent(own.share_from_percent) || !is_percent(own.share_percent)) {
     return "the gateway's limits";
   }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/fastpath/limit_values.h"
 #include "dataplane/runtime/clock.h"
 #include "dataplane/runtime/log.h"
 #include "dataplane/runtime/packet.h"
@@ -23,8 +24,7 @@ constexpr unsigned kHandoverRing = 4096;
 constexpr unsigned kExceptionRing = 2048;
 constexpr unsigned kOwnFramesRing = 2048;
 constexpr unsigned kPoolCache = 256;
-constexpr std::uint32_t kHeldFragments = fastpath::FragmentOptions{}.fragments +
-                                         fastpath::kMaxBurst;
+constexpr std::uint32_t kBurst = fastpath::kMaxBurst;
 constexpr std::uint32_t kLeastBuffers = 1U << 14;
 constexpr fastpath::Tick kLinkInterval = 500;
 constexpr fastpath::Tick kTickInterval = 50;
@@ -151,7 +151,8 @@ Outcome<void> Dataplane::take(std::unique_ptr<LoadedImage> loaded, bool keep) {
   const unsigned workers = (*next)->image().meta().workers;
   put_in_force(std::move(*next));
   if (first) {
-    if (auto started = start_workers(workers); !started) return started;
+    const auto fragments = fastpath::fragment_room(in_force_->image());
+    if (auto started = start_workers(workers, fragments); !started) return started;
     exceptions_->announce(monotonic_ms());
   }
   log_info(fmt::format("image {:016x} is in force as generation {}: {} ports, {} units, {} rules",
@@ -178,7 +179,8 @@ Outcome<void> Dataplane::open_ports(const image::Image& image) {
   }
   const auto wanted = wanted_devices(image);
   std::uint32_t buffers = kExceptionRing + kOwnFramesRing + Neighbours::kHeldInAll +
-                          workers * (kHandoverRing + 4 * kPoolCache + kHeldFragments);
+                          workers * (kHandoverRing + 4 * kPoolCache + kBurst +
+                                     fastpath::fragment_room(image).fragments);
   std::uint16_t mtu = 1500;
   for (const Device::Wanted& device : wanted) {
     buffers += buffers_of(device);
@@ -290,10 +292,12 @@ void Dataplane::pass_time(std::int64_t wall_seconds) {
            fmt::format("时间表或日期已到：第 {} 代生效", generation));
 }
 
-Outcome<void> Dataplane::start_workers(unsigned workers) {
+Outcome<void> Dataplane::start_workers(unsigned workers,
+                                       const fastpath::FragmentOptions& fragments) {
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, workers, shared_, segments_.block(i),
-                                                &segments_.ring(i), neighbours_, options_.flows));
+                                                &segments_.ring(i), neighbours_, options_.flows,
+                                                fragments));
   }
   for (unsigned i = 0; i < workers; ++i) {
     if (::rte_eal_remote_launch(run_worker, workers_[i].get(), i + 1) != 0) {

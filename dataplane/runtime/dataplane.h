@@ -40,7 +40,8 @@ class Dataplane {
   [[nodiscard]] Outcome<void> take(std::unique_ptr<LoadedImage> loaded, bool keep);
   [[nodiscard]] Outcome<void> open_ports(const image::Image& image);
   [[nodiscard]] Outcome<void> make_rings(unsigned workers);
-  [[nodiscard]] Outcome<void> start_workers(unsigned workers);
+  [[nodiscard]] Outcome<void> start_workers(unsigned workers,
+                                            const fastpath::FragmentOptions& fragments);
   [[nodiscard]] Outcome<std::unique_ptr<InForce>> place(std::unique_ptr<LoadedImage> loaded) const;
   void put_in_force(std::unique_ptr<InForce> next);
   // Where schedules or dates of the image have begun or ended: the same image, a new generation.

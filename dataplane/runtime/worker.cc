@@ -39,12 +39,13 @@ bool is_for_us(const rte_mbuf* packet, const net::MacAddress& mac) noexcept {
 
 Worker::Worker(unsigned number, unsigned workers, Shared& shared, fastpath::CounterBlock counters,
                fastpath::EventRing* events, const fastpath::NeighbourTable& neighbours,
-               std::uint32_t flow_capacity)
+               std::uint32_t flow_capacity, const fastpath::FragmentOptions& fragments)
     : number_{number},
       workers_{workers},
       shared_{shared},
       counters_{counters},
       pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity,
+                                          .fragments = fragments,
                                           .workers = workers,
                                           .worker = number},
                 counters, events, &neighbours} {

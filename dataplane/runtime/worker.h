@@ -46,7 +46,7 @@ class Worker {
  public:
   Worker(unsigned number, unsigned workers, Shared& shared, fastpath::CounterBlock counters,
          fastpath::EventRing* events, const fastpath::NeighbourTable& neighbours,
-         std::uint32_t flow_capacity);
+         std::uint32_t flow_capacity, const fastpath::FragmentOptions& fragments);
 
   // Runs until Shared::stop; then ends all flows. On the worker's own thread.
   void run();

@@ -210,10 +210,11 @@ std::string dump(const CheckedGateway& gateway, const CheckedPolicy& policy) {
   if (std::memcmp(&l, &kDefaultLimits, sizeof l) != 0) {
     text += fmt::format(
         "limits source {} flows {} new, {} new in all, half-open {}, cookies {}, fragments {} of "
-        "which {}% {} s {} s, shares from {}% {}%\n",
+        "which {}% {} s {} s, shares from {}% {}%, attacks from {} {} {} {} {} {}\n",
         l.source_flows, l.source_new_per_second, l.new_per_second, l.half_open_per_destination,
         l.syn_cookies, l.fragment_datagrams, l.fragment_source_percent, l.fragment_seconds_v4,
-        l.fragment_seconds_v6, l.share_from_percent, l.share_percent);
+        l.fragment_seconds_v6, l.share_from_percent, l.share_percent, l.syn_flood, l.udp_flood,
+        l.icmp_flood, l.vertical_scan, l.horizontal_scan, l.fan_out);
   }
   return text;
 }
