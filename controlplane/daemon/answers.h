@@ -41,6 +41,10 @@ struct StatusInput {
 [[nodiscard]] boost::json::object attacks_answer(const policy::Catalog& catalog,
                                                  const report::Collector& collector,
                                                  report::WallTime now);
+// `about`: an inside address, or a pool address with or without a port; empty: all. Nothing where
+// it is neither.
+[[nodiscard]] std::optional<boost::json::object> port_blocks_answer(
+    const lifecycle::Bundle& bundle, const report::Collector& collector, std::string_view about);
 // What an operator should look at: attacks that go on, limits that packets run into, a flow table
 // that is nearly full.
 [[nodiscard]] boost::json::array alarms_of(const StatusInput& input);

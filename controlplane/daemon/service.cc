@@ -153,6 +153,14 @@ json::object Service::answer(const json::object& request, const api::Peer& peer)
     return flows_answer(catalog, *flows);
   }
   if (command == "drops") return drops_answer(*now.bundle, collector_);
+  if (command == "port-blocks") {
+    auto rows = port_blocks_answer(*now.bundle, collector_, api::string_at(request, "about"));
+    if (rows) return std::move(*rows);
+    return api::refusal(
+        {"port-blocks of what? an address, or a pool address with a port: "
+         "203.0.113.40:4711",
+         "port-blocks 之后应为地址，或带端口的地址池地址，如 203.0.113.40:4711"});
+  }
   if (command == "attacks") {
     return attacks_answer(catalog, collector_, std::chrono::system_clock::now());
   }

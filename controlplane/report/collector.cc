@@ -56,6 +56,7 @@ void Collector::attach(Segment segment) {
   denials_.clear();
   flow_ends_.clear();
   attacks_.clear();
+  port_blocks_.end_all(std::chrono::system_clock::now());
   forgotten_ = 0;
 }
 
@@ -90,6 +91,11 @@ void Collector::take(const fastpath::Event& event, WallTime at) {
   }
   if (event.kind == fastpath::EventKind::kAttack) {
     attacks_.take(event, at);
+    return;
+  }
+  if (event.kind == fastpath::EventKind::kBlockTaken ||
+      event.kind == fastpath::EventKind::kBlockReturned) {
+    port_blocks_.take(event, at);
     return;
   }
   if (event.kind != fastpath::EventKind::kDenial) return;
@@ -166,6 +172,16 @@ std::vector<Attack> Collector::attacks() const {
 std::uint64_t Collector::forgotten_attacks() const {
   const std::lock_guard lock{mutex_};
   return attacks_.forgotten();
+}
+
+std::vector<PortBlockHeld> Collector::port_blocks() const {
+  const std::lock_guard lock{mutex_};
+  return port_blocks_.list();
+}
+
+std::uint64_t Collector::forgotten_port_blocks() const {
+  const std::lock_guard lock{mutex_};
+  return port_blocks_.forgotten();
 }
 
 std::uint64_t Collector::forgotten_groups() const {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "controlplane/report/attack_book.h"
+#include "controlplane/report/port_block_book.h"
 #include "controlplane/report/segment.h"
 #include "controlplane/report/sums.h"
 
@@ -68,6 +69,8 @@ class Collector {
   [[nodiscard]] std::vector<SeenEvent> recent_flow_ends() const;
   [[nodiscard]] std::vector<Attack> attacks() const;  // the latest first
   [[nodiscard]] std::uint64_t forgotten_attacks() const;
+  [[nodiscard]] std::vector<PortBlockHeld> port_blocks() const;  // as PortBlockBook::list
+  [[nodiscard]] std::uint64_t forgotten_port_blocks() const;
   // Groups that were pushed out by newer ones, for want of room.
   [[nodiscard]] std::uint64_t forgotten_groups() const;
 
@@ -93,6 +96,7 @@ class Collector {
   std::map<GroupKey, DenialGroup> groups_;
   std::uint64_t forgotten_{0};
   AttackBook attacks_;
+  PortBlockBook port_blocks_;
   std::deque<SeenEvent> denials_;
   std::deque<SeenEvent> flow_ends_;
   std::thread thread_;

@@ -84,5 +84,5 @@ def download(where: Namespace, address: str, port: int, size: int) -> int:
     return int(done.stdout) if done.returncode == 0 and done.stdout.isdigit() else -1
 
 
-__all__ = ["FAR", "HOTLINE", "INSIDE", "MEASURE", "MIRROR", "NARROW", "NAT", "NAT_TWO", "PAGES", "POOL", "ROUTER", "WHO",
-           "download", "ends", "forget_paths", "path_mtu", "put"]
+__all__ = ["FAR", "HOTLINE", "INSIDE", "MEASURE", "MIRROR", "NARROW", "NAT", "NAT_TWO", "PAGES", "POOL", "ROUTER",
+           "WHO", "download", "ends", "forget_paths", "path_mtu", "put"]

@@ -52,16 +52,17 @@ def large_upload_finds_the_path_mtu(bench: Bench) -> None:
 @test(NAT, NAT_TWO)
 def names_of_a_real_server(bench: Bench) -> None:
     """dnsmasq by UDP, by TCP, and by TCP after an answer that was cut."""
-    long = [f"text-record=long.example,{'x' * 200}{n}" for n in range(10)]
-    server = bench["far"].start("dnsmasq", "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
-                                "--user=root", "--bind-interfaces", f"--listen-address={FAR[0]}",
-                                f"--listen-address={FAR[1]}", "--host-record=far.example,192.0.2.99,2001:db8:ffff:9::99",
-                                *(f"--{'txt-record'}={line.split('=', 1)[1]}" for line in long))
+    records = ["--host-record=far.example,192.0.2.99,2001:db8:ffff:9::99",
+               *(f"--txt-record=long.example,{'x' * 200}{n}" for n in range(10))]
+    server = bench["far"].start("dnsmasq", "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv",
+                                "--no-hosts", "--user=root", "--bind-interfaces",
+                                *(f"--listen-address={far}" for far in FAR), *records)
     try:
         wait_until(lambda: server.listens(53), "dnsmasq listens")
 
         def ask(far: str, name: str, kind: str, *more: str) -> str:
-            return bench["hrss"].run("dig", "+short", "+tries=1", "+timeout=3", *more, f"@{far}", name, kind).stdout.strip()
+            done = bench["hrss"].run("dig", "+short", "+tries=1", "+timeout=3", *more, f"@{far}", name, kind)
+            return done.stdout.strip()
 
         def act() -> None:
             for far in FAR:
@@ -178,3 +179,24 @@ def datagrams_in_fragments_through_the_egress(bench: Bench) -> None:
             if not way:
                 true(sum(p.fragment is not None for p in wire.packets) > 300, "fragments on the wire")
             same(list(wire.parts), [], "datagrams that did not leave whole")
+
+
+@test(NAT, NAT_TWO)
+def who_had_a_public_address_and_port(bench: Bench) -> None:
+    """`meiguan port-blocks` names the inside address of what a server saw, and nobody for what is nobody's."""
+    with bench["civil"].socket(sockets.AF_INET, sockets.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.sendto(b"who", (FAR[0], WHO))
+        address, port = s.recvfrom(100)[0].decode().split()
+
+    def rows(about: str) -> list[dict[str, Any]]:
+        return bench.gateway.json("port-blocks", about)["rows"]
+
+    found = wait_until(lambda: rows(f"{address}:{port}"), "the block is told of")
+    same([(row["inside"], row["state"]) for row in found], [("10.65.64.100", "held")], f"who holds {address}:{port}")
+    true(found[0]["first_port"] <= int(port) <= found[0]["last_port"] and found[0]["taken"], f"its ports: {found}")
+    true(found[0] in rows("10.65.64.100"), "by the inside address")
+    same(rows(f"{address}:1"), [], "whose port 1 is")
+    for form in ("table", "json", "jsonl", "csv"):
+        same(bench.gateway.ask("port-blocks", "-o", form).returncode, 0, f"port-blocks as {form}")
+    true(bench.gateway.ask("port-blocks", "nobody").returncode == 3, "what is no address is refused")

@@ -121,6 +121,13 @@ const std::vector<Field>& fields_of(std::string_view what) {
       {"in", {"IN", "入端口"}, false},         {"packets", {"PACKETS", "报文"}},
       {"distinct", {"DISTINCT", "不同对象"}},  {"first", {"FIRST", "首次"}, false},
       {"last", {"LAST", "最近"}, false}};
+  static const std::vector<Field> kPortBlocks{{"state", {"STATE", "状态"}, false},
+                                              {"inside", {"INSIDE", "内部地址"}, false},
+                                              {"outside", {"OUTSIDE", "公网地址"}, false},
+                                              {"first_port", {"FIRST", "首端口"}},
+                                              {"last_port", {"LAST", "末端口"}},
+                                              {"taken", {"TAKEN", "占用"}, false},
+                                              {"returned", {"RETURNED", "归还"}, false}};
   static const std::vector<Field> kGroups{{"last", {"LAST", "最近"}, false},
                                           {"reason", {"REASON", "原因"}, false},
                                           {"unit", {"UNIT", "单位"}, false},
@@ -139,6 +146,7 @@ const std::vector<Field>& fields_of(std::string_view what) {
   if (what == "reasons") return kReasons;
   if (what == "flows") return kFlows;
   if (what == "attacks") return kAttacks;
+  if (what == "port-blocks") return kPortBlocks;
   return kGroups;
 }
 
@@ -376,6 +384,19 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
       ->callback([&context, &chosen] {
         chosen = [&context] { return show_rows(context, {{"command", "attacks"}}, "attacks"); };
       });
+  auto* const blocks =
+      app.add_subcommand("port-blocks",
+                         context.tr("which ports of a pool address are whose, or were",
+                                    "地址池端口块由谁占用、何时占用"));
+  auto about = std::make_shared<std::string>();
+  blocks->add_option("ADDRESS", *about,
+                     context.tr("an inside address, or a pool address with or without a port",
+                                "内部地址，或地址池地址（可带端口）"));
+  blocks->callback([&context, &chosen, about] {
+    chosen = [&context, about] {
+      return show_rows(context, {{"command", "port-blocks"}, {"about", *about}}, "port-blocks");
+    };
+  });
   app.add_subcommand("ports", context.tr("the ports", "端口"))->callback([&context, &chosen] {
     chosen = [&context] { return show_rows(context, {{"command", "ports"}}, "ports"); };
   });
