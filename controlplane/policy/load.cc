@@ -38,6 +38,39 @@ std::expected<CheckedPolicy, Diagnostics> load_policy(const std::filesystem::pat
   return load(source, reporter);
 }
 
+std::expected<PolicyTree, Diagnostics> read_tree(const std::filesystem::path& path) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source(path, source, reporter);
+  // All that is wrong is told of in one run, not only what kept a file from being read.
+  if (reporter.has_errors()) {
+    auto whole = load(source, reporter);
+    return std::unexpected(std::move(whole.error()));
+  }
+  PolicyTree tree;
+  tree.single_file = source.single_file;
+  tree.read_from = path;
+  tree.files.reserve(source.files.size());
+  for (auto& file : source.files) {
+    tree.files.push_back({std::move(file.path), std::move(file.text)});
+  }
+  return tree;
+}
+
+std::expected<CheckedPolicy, Diagnostics> load_tree(const PolicyTree& tree) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source_tree(tree, source, reporter);
+  return load(source, reporter);
+}
+
+std::expected<CheckedPolicy, Diagnostics> PolicyLoader::load(const PolicyTree& tree) {
+  PolicySource source;
+  Reporter reporter(source.files);
+  read_source_tree(tree, source, reporter);
+  return policy::load(source, reporter, cache_.get());
+}
+
 PolicyLoader::PolicyLoader() : cache_{std::make_unique<ReadCache>()} {}
 PolicyLoader::~PolicyLoader() = default;
 PolicyLoader::PolicyLoader(PolicyLoader&&) noexcept = default;
@@ -98,6 +131,14 @@ std::expected<CheckedGateway, Diagnostics> load_gateway(const std::filesystem::p
   // The gateway file is the operator's own argument: it may be reached by a link.
   read_single_file(path, true, files, reporter);
   return load(files, policy, reporter);
+}
+
+std::expected<TreeFile, Diagnostics> read_gateway_file(const std::filesystem::path& path) {
+  std::vector<SourceFile> files;
+  Reporter reporter(files);
+  read_single_file(path, true, files, reporter);
+  if (reporter.has_errors()) return std::unexpected(reporter.take());
+  return TreeFile{std::move(files[0].path), std::move(files[0].text)};
 }
 
 std::expected<CheckedGateway, Diagnostics> load_gateway_text(std::string_view name,

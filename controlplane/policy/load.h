@@ -10,6 +10,7 @@
 
 #include "controlplane/policy/diagnostic.h"
 #include "controlplane/policy/model.h"
+#include "controlplane/policy/source.h"
 
 namespace meiguan::policy {
 
@@ -17,6 +18,13 @@ namespace meiguan::policy {
 // Errors: all of them in one run, ordered by file (byte order), line, column. Never throws.
 [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_policy(
     const std::filesystem::path& path);
+
+// The files of the policy at `path`, each read once, so that what is loaded, kept and signed is the
+// same. Errors: as load_policy would say them, where a file cannot be read or is not text.
+[[nodiscard]] std::expected<PolicyTree, Diagnostics> read_tree(const std::filesystem::path& path);
+
+// As load_policy, of files in memory.
+[[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load_tree(const PolicyTree& tree);
 
 class ReadCache;
 
@@ -31,6 +39,7 @@ class PolicyLoader {
 
   // As load_policy.
   [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load(const std::filesystem::path& path);
+  [[nodiscard]] std::expected<CheckedPolicy, Diagnostics> load(const PolicyTree& tree);
 
  private:
   std::unique_ptr<ReadCache> cache_;
@@ -60,6 +69,10 @@ struct AskedPolicy {
 // routes, neighbours, connected subnets. Errors as above. Never throws.
 [[nodiscard]] std::expected<CheckedGateway, Diagnostics> load_gateway(
     const std::filesystem::path& path, const CheckedPolicy& policy);
+
+// The gateway file at `path` as it lies there, by its base name.
+[[nodiscard]] std::expected<TreeFile, Diagnostics> read_gateway_file(
+    const std::filesystem::path& path);
 
 // The same for the text of a gateway file.
 [[nodiscard]] std::expected<CheckedGateway, Diagnostics> load_gateway_text(

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
@@ -174,6 +175,76 @@ BOOST_AUTO_TEST_CASE(text_that_the_parser_cannot_stand) {
     BOOST_REQUIRE(!result.has_value());
     BOOST_TEST(!result.error().empty(), text);
   }
+}
+
+// A tree in memory is the tree on disk, node by node and file by file.
+BOOST_AUTO_TEST_CASE(a_tree_in_memory_is_the_same) {
+  const Scratch scratch;
+  const std::string_view kFiles[] = {"node.toml",          "a.toml",         "b/z.toml",
+                                     "b/node.toml",        "b/a/x.toml",     "b/a/node.toml",
+                                     "b-c/deep/node.toml", "b.d/rules.toml", "z.toml"};
+  std::string code = "36";
+  for (const auto name : kFiles) {
+    scratch.write(std::string{name}, name.ends_with("node.toml")
+                                         ? "[node]\ncode = \"" + (code += "0") + "\"\n"
+                                         : "# " + std::string{name} + "\n");
+  }
+  PolicySource walked;
+  Reporter walked_says(walked.files);
+  read_source(scratch.path(), walked, walked_says);
+  PolicyTree tree;
+  for (const auto& file : walked.files) tree.files.push_back({file.path, file.text});
+  // The order in which files were put down is not theirs.
+  std::ranges::reverse(tree.files);
+  tree.read_from = scratch.path();
+  PolicySource built;
+  Reporter built_says(built.files);
+  read_source_tree(tree, built, built_says);
+  BOOST_TEST(!walked_says.has_errors());
+  BOOST_TEST(!built_says.has_errors());
+  BOOST_REQUIRE_EQUAL(built.files.size(), walked.files.size());
+  for (std::size_t i = 0; i < walked.files.size(); ++i) {
+    BOOST_TEST(built.files[i].path == walked.files[i].path);
+    BOOST_TEST(built.files[i].text == walked.files[i].text);
+    BOOST_TEST(built.files[i].opened == walked.files[i].opened);
+  }
+  BOOST_REQUIRE_EQUAL(built.nodes.size(), walked.nodes.size());
+  for (std::size_t i = 0; i < walked.nodes.size(); ++i) {
+    BOOST_TEST((built.nodes[i].parent == walked.nodes[i].parent));
+    BOOST_TEST(built.nodes[i].depth == walked.nodes[i].depth);
+    BOOST_TEST(built.nodes[i].node_file == walked.nodes[i].node_file);
+    BOOST_TEST(built.nodes[i].files == walked.nodes[i].files, boost::test_tools::per_element());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(paths_that_no_directory_holds) {
+  const std::pair<const char*, std::vector<std::string>> kRefused[] = {
+      {"absolute", {"/node.toml"}},
+      {"upwards", {"a/../node.toml"}},
+      {"a dot", {"./node.toml"}},
+      {"hidden", {".git/x.toml"}},
+      {"empty part", {"a//x.toml"}},
+      {"another ending", {"a.txt"}},
+      {"empty", {""}},
+      {"control character", {"a\n.toml"}},
+      {"twice", {"a.toml", "a.toml"}},
+      {"below a file", {"a.toml", "a.toml/b.toml"}},
+      {"no root", {"a/node.toml"}},
+  };
+  for (const auto& [name, paths] : kRefused) {
+    PolicyTree tree;
+    if (std::string_view{name} != "no root")
+      tree.files.push_back({"node.toml", std::string{kHead}});
+    for (const auto& path : paths) tree.files.push_back({path, ""});
+    PolicySource source;
+    Reporter reporter(source.files);
+    read_source_tree(tree, source, reporter);
+    BOOST_TEST(reporter.has_errors(), name);
+    BOOST_TEST(!load_tree(tree).has_value(), name);
+  }
+  PolicyTree good;
+  good.files = {{"node.toml", std::string{kHead}}};
+  BOOST_TEST(load_tree(good).has_value());
 }
 
 }  // namespace

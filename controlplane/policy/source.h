@@ -46,6 +46,24 @@ struct PolicySource {
 // is there all the same, so that its errors are found in the same run.
 void read_source(const std::filesystem::path& path, PolicySource& source, Reporter& reporter);
 
+// A file of a tree in memory: its path relative to the policy's directory, its bytes.
+struct TreeFile {
+  std::string path;
+  std::string text;
+  bool operator==(const TreeFile&) const = default;
+};
+
+// A policy as it was read, to be loaded without its directory: what is kept of it, or sent.
+struct PolicyTree {
+  bool single_file{false};
+  std::vector<TreeFile> files;  // in the order in which a directory is walked; of one file: one
+  std::filesystem::path read_from{};  // for messages; empty where there is no such place
+};
+
+// The same as read_source of a directory that holds these files and no others. Paths that no
+// directory could hold (absolute, `..`, twice the same, a file where a directory is) are errors.
+void read_source_tree(const PolicyTree& tree, PolicySource& source, Reporter& reporter);
+
 // A policy of one file that lies in memory.
 void read_source_text(std::string_view name, std::string_view text, PolicySource& source,
                       Reporter& reporter);

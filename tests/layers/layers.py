@@ -56,6 +56,7 @@ FOREIGN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("controlplane/crypto/", "controlplane/api/", "controlplane/access/", "controlplane/report/uplink")),
     (r"(openssl/ssl|boost/asio/ssl|boost/beast)", "TLS and HTTP",
      ("controlplane/audit/syslog", "controlplane/api/", "controlplane/access/", "controlplane/report/uplink")),
+    (r"zstd", "zstd", ("controlplane/lifecycle/", "controlplane/report/", "controlplane/store/")),
     (r"(libmnl/|libnftnl/)", "netlink", ("controlplane/host/",)),
     (r"CLI/", "CLI11", ("tools/cli/", "controlplane/daemon/", "dataplane/runtime/")),
     (r"boost/test/", "Boost.Test", ("tests/",)),
