@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
+#include <future>
 #include <string>
+#include <system_error>
+#include <thread>
 
 namespace meiguan::analysis {
 namespace {
@@ -21,28 +26,64 @@ std::string line_of(const std::string& path, std::uint32_t number) {
 
 Assertions::Assertions(const policy::CheckedPolicy& policy, const policy::Compiled& compiled,
                        const image::Image& image, std::int64_t from)
-    : policy_{policy}, compiled_{compiled}, image_{image}, reach_{image}, prover_{reach_, from} {}
+    : policy_{policy},
+      compiled_{compiled},
+      image_{image},
+      from_{from},
+      reach_{image},
+      prover_{reach_, from} {}
 
 bool Assertions::each_example(std::size_t number, std::size_t most,
                               const std::function<bool(const Example&)>& visit) {
+  return each_example(prover_, number, most, visit);
+}
+
+bool Assertions::each_example(Prover& prover, std::size_t number, std::size_t most,
+                              const std::function<bool(const Example&)>& visit) const {
   const bool against = !policy_.assertions[number].always;
-  return prover_.find(compiled_.assertions[number], against, [&](const Packets& packets) {
+  return prover.find(compiled_.assertions[number], against, [&](const Packets& packets) {
     return analysis::each_example(reach_, packets, most, visit);
   });
 }
 
-Finding Assertions::decide(std::size_t number) {
+Finding Assertions::decide(std::size_t number) { return decide(prover_, number); }
+
+Finding Assertions::decide(Prover& prover, std::size_t number) const {
   Finding finding;
-  finding.holds = !each_example(number, 1, [&](const Example& example) {
+  finding.holds = !each_example(prover, number, 1, [&](const Example& example) {
     finding.example = example;
     return true;
   });
   if (finding.holds) {
     const bool with = policy_.assertions[number].always;
-    finding.speaks_of_none = !prover_.find(compiled_.assertions[number], with,
-                                           [](const Packets&) { return true; });
+    finding.speaks_of_none = !prover.find(compiled_.assertions[number], with,
+                                          [](const Packets&) { return true; });
   }
   return finding;
+}
+
+std::vector<Finding> Assertions::decide_all() {
+  std::vector<Finding> findings(policy_.assertions.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&](Prover& prover) {
+    for (std::size_t i = next++; i < findings.size(); i = next++) findings[i] = decide(prover, i);
+  };
+  const std::size_t wanted = std::min<std::size_t>(findings.size(),
+                                                   std::thread::hardware_concurrency());
+  std::vector<std::future<void>> others;
+  for (std::size_t i = 1; i < wanted; ++i) {
+    try {
+      others.push_back(std::async(std::launch::async, [&] {
+        Prover prover{reach_, from_};
+        work(prover);
+      }));
+    } catch (const std::system_error&) {
+      break;  // no thread to be had: it takes longer
+    }
+  }
+  work(prover_);
+  for (auto& other : others) other.get();
+  return findings;
 }
 
 policy::Diagnostic Assertions::tell(std::size_t number, const Finding& finding,
@@ -82,9 +123,9 @@ policy::Diagnostics failed_assertions(const policy::CheckedPolicy& policy,
   policy::Diagnostics failed;
   if (policy.assertions.empty()) return failed;
   Assertions assertions{policy, compiled, image, from};
-  for (std::size_t i = 0; i < policy.assertions.size(); ++i) {
-    const Finding finding = assertions.decide(i);
-    if (!finding.holds) failed.push_back(assertions.tell(i, finding, path));
+  const std::vector<Finding> findings = assertions.decide_all();
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    if (!findings[i].holds) failed.push_back(assertions.tell(i, findings[i], path));
   }
   return failed;
 }

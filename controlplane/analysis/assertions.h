@@ -32,6 +32,8 @@ class Assertions {
 
   // `number` indexes CheckedPolicy::assertions.
   [[nodiscard]] Finding decide(std::size_t number);
+  // Of each assertion, on as many threads as the machine has cores.
+  [[nodiscard]] std::vector<Finding> decide_all();
   // Shows packets against an assertion to `visit` until it answers true, of each set of addresses
   // that nothing tells apart `most` at most; answers whether it did.
   bool each_example(std::size_t number, std::size_t most,
@@ -43,9 +45,14 @@ class Assertions {
                                         const std::filesystem::path& path) const;
 
  private:
+  [[nodiscard]] Finding decide(Prover& prover, std::size_t number) const;
+  bool each_example(Prover& prover, std::size_t number, std::size_t most,
+                    const std::function<bool(const Example&)>& visit) const;
+
   const policy::CheckedPolicy& policy_;
   const policy::Compiled& compiled_;
   const image::Image& image_;
+  std::int64_t from_;
   Reach reach_;
   Prover prover_;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <future>
 #include <utility>
 
 #include "controlplane/api/protocol.h"
@@ -64,15 +65,16 @@ std::expected<bool, policy::Diagnostics> Service::load(const std::filesystem::pa
                                        lifecycle::decide_from_now(), &loader_, &compiler_);
   if (!loaded) return std::unexpected{std::move(loaded.error())};
   const std::shared_ptr<const lifecycle::Bundle> bundle = std::move(*loaded);
+  const auto& catalog = bundle->compiled.catalog;
+  // Written beside the image on its way: it takes as long.
+  auto text = std::async(std::launch::async, [&] { return policy::to_json(catalog) + "\n"; });
   const auto published = link_.publish(bundle);
   if (!published) return std::unexpected{one_diagnostic(policy, published.error().message)};
-  const auto& catalog = bundle->compiled.catalog;
   collector_.set_extent({.ports = catalog.ports.size(),
                          .units = catalog.units.size(),
                          .services = catalog.services.size(),
                          .rules = catalog.rules.size()});
-  if (auto kept = lifecycle::write_atomically(settings_.state_dir / "catalog.json",
-                                              policy::to_json(catalog) + "\n");
+  if (auto kept = lifecycle::write_atomically(settings_.state_dir / "catalog.json", text.get());
       !kept) {
     log_(kept.error().message);
   }
