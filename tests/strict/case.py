@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools/captures"))
 import capture_file as c  # noqa: E402
 import packets as p  # noqa: E402
 
-__all__ = ["BOTH", "Case", "Family", "GATEWAY_MAC", "STALE", "STATIONS", "Sent", "V4", "V6", "VLANS", "both", "c",
-           "drop", "dropped", "frame", "fresh", "local", "p", "passed", "passes", "story"]
+__all__ = ["BEHIND", "BOTH", "Case", "Family", "GATEWAY_MAC", "STALE", "STATIONS", "Sent", "V4", "V6", "VLANS",
+           "both", "c", "drop", "dropped", "frame", "fresh", "local", "p", "passed", "passes", "story"]
 
 GATEWAY_MAC = "02:00:00:00:00:01"
-VLANS = {"lan": 0, "wan": 20, "slim": 30, "internet": 40, "dmz": 50}
+VLANS = {"lan": 0, "wan": 20, "slim": 30, "internet": 40, "dmz": 50, "vpn": 60, "exchange": 70}
 # What was in a sender's buffer: a frame's padding is never zeros here, so that what leaks is seen.
 STALE = b"\xa5"
 
@@ -80,7 +80,8 @@ STATIONS = {address: mac for family in BOTH for address, mac in (
     (family.branch, "02:00:00:00:03:10"), (family.stranger, "02:00:00:00:04:10"),
     (family.portal, "02:00:00:00:05:10"))}
 BEHIND = {"lan": "02:00:00:00:01:10", "wan": "02:00:00:00:02:10", "slim": "02:00:00:00:03:10",
-          "internet": "02:00:00:00:04:10", "dmz": "02:00:00:00:05:10"}
+          "internet": "02:00:00:00:04:10", "dmz": "02:00:00:00:05:10", "vpn": "02:00:00:00:06:10",
+          "exchange": "02:00:00:00:07:10"}
 
 _ports = itertools.count(1025)
 
@@ -111,6 +112,7 @@ class Sent:
     out: str | None = None
     port: str = "lan"
     wait: float = 0.0  # seconds that pass before it
+    becomes: bytes = b""  # the packet that it leaves as, where it is translated; its port from a pool is 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .case import Sent
 from .differences import DIFFERENCES, base
-from .table import CASES, SECTIONS, Section
+from .table import BOUNDARY, BOUNDARY_SECTIONS, CASES, SECTIONS, Section
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "STRICT.md"
@@ -27,14 +27,31 @@ that stands for both families is written once.
 """
 
 
+CHECKSUMS = """## Checksums 校验和
+
+The checksum of an IPv4 header is verified, and of a quoted one (RFC 1812 5.2.2). Those of TCP, UDP and ICMP in transit
+are not: they are between the two ends (RFC 9293 3.1, RFC 768), and no forwarder may rely on having them right. A
+translation changes them by the difference alone (RFC 1624), so that a wrong one is as wrong behind it and the receiver
+drops the packet; ours must not make a good one of it. What a packet with a wrong checksum does to a flow's state here
+is what a right one with the same numbers does: a reset or FIN that its receiver never takes ends the flow here, and
+what follows is dropped as `tcp-no-state`, never let by. Linux's connection tracking does verify them, and leaves such
+packets without a state (`nf_conntrack_checksum`).
+
+IPv4 首部及 ICMP 所引首部的校验和必须正确。转发报文的 TCP、UDP、ICMP 校验和属于两端，网关不验证；
+地址转换按增量更新（RFC 1624），错误的校验和转换后仍然错误，由接收方丢弃。校验和错误的 RST、FIN 会使网关的流结束，其后的报文按 `tcp-no-state` 丢弃，不会因此放行。
+"""
+
+
 def text() -> str:
-    parts = [HEAD.format(packets=sum(len(c.sent) for c in CASES), cases=len(CASES))]
-    for section in SECTIONS:
+    every = CASES + BOUNDARY
+    parts = [HEAD.format(packets=sum(len(c.sent) for c in every), cases=len(every))]
+    for section in SECTIONS + BOUNDARY_SECTIONS:
         title = section.english if section.english == section.chinese else f"{section.english} {section.chinese}"
         parts.append(f"## {title}\n")
         parts.append("| Packets 报文 | Norm and clause 标准条款 | Verdict and reason 结论与原因 |\n|---|---|---|")
         parts += rows(section)
         parts.append("")
+    parts.append(CHECKSUMS)
     parts.append(beside_the_kernel())
     parts.append(reasons())
     return "\n".join(parts)
@@ -78,7 +95,7 @@ def beside_the_kernel() -> str:
 
 
 def reasons() -> str:
-    used = {s.reason for c in CASES for s in c.sent if s.verdict == "drop"}
+    used = {s.reason for c in CASES + BOUNDARY for s in c.sent if s.verdict == "drop"}
     listed = re.findall(r'^REASON\(\w+, "([a-z0-9-]+)", k\w+, \d+, "([^"]+)", "([^"]+)"\)',
                         (ROOT / "dataplane/fastpath/reason.def").read_text(encoding="utf-8"), re.M)
     rows = [f"| `{name}` | {english} | {chinese} |" for name, english, chinese in listed if name in used]

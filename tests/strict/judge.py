@@ -11,7 +11,20 @@ from typing import Iterable, Sequence
 from .case import Case, Sent, c
 
 HERE = Path(__file__).parent
-POLICY, GATEWAY = HERE / "world.toml", HERE / "gateway.toml"
+
+
+@dataclass(frozen=True)
+class World:
+    """A policy and a gateway, the names of whose ports are in the order of the file."""
+
+    policy: Path
+    gateway: Path
+    ports: tuple[str, ...]
+
+
+PLAIN = World(HERE / "world.toml", HERE / "gateway.toml", ("lan", "wan", "slim", "internet", "dmz"))
+BOUNDARY = World(HERE / "boundary.toml", HERE / "boundary_gateway.toml",
+                 ("lan", "wan", "internet", "dmz", "vpn", "exchange"))
 START = 1_780_300_800_000_000_000  # ns
 STEP = 1_000_000                   # between packets: a quick sender
 
@@ -44,9 +57,9 @@ def write(path: Path, cases: Iterable[Case], lead: Sequence[bytes] = ()) -> list
     return whose
 
 
-def replay(meiguan: Path, capture: Path, written: Path | None = None) -> list[Said]:
-    words = [str(meiguan), "replay", "--policy", str(POLICY), "--gateway", str(GATEWAY), "--in", f"lan={capture}",
-             "-o", "jsonl"]
+def replay(meiguan: Path, capture: Path, written: Path | None = None, world: World = PLAIN) -> list[Said]:
+    words = [str(meiguan), "replay", "--policy", str(world.policy), "--gateway", str(world.gateway), "--in",
+             f"lan={capture}", "-o", "jsonl"]
     if written:
         words += ["--write", str(written)]
     done = subprocess.run(words, text=True, capture_output=True, timeout=60)

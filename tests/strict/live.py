@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from .case import Case, frame
-from .judge import GATEWAY, POLICY, Said, c, write
+from .judge import PLAIN, Said, World, c, write
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 from channel import DENIAL, PACKET, DataPlane  # noqa: E402
 
 # The trace begins behind the first burst that a worker takes: so much goes before what is looked at.
 LEAD = [frame(bytes(46), ethertype=0x88B5)] * 128
-PORTS = ("lan", "wan", "slim", "internet", "dmz")
 
 
 @dataclass
@@ -40,18 +39,20 @@ class Seen:
     lost: int = 0
 
 
-def run(build: Path, cases: Sequence[Case], directory: Path, workers: int = 1, seconds: float = 30) -> Seen:
+def run(build: Path, cases: Sequence[Case], directory: Path, workers: int = 1, seconds: float = 30,
+        world: World = PLAIN) -> Seen:
     """Judges all packets of the cases, none of which may need time to pass."""
     whose = write(directory / "in.pcap", cases, LEAD)
     image, gateway = directory / "image", directory / "gateway.toml"
-    gateway.write_text(GATEWAY.read_text(encoding="utf-8").replace("workers = 1", f"workers = {workers}"), "utf-8")
-    subprocess.run([str(build / "tools/cli/meiguan"), "policy", "compile", "--policy", str(POLICY), "--gateway",
+    text = world.gateway.read_text(encoding="utf-8")
+    gateway.write_text(text.replace("workers = 1", f"workers = {workers}"), "utf-8")
+    subprocess.run([str(build / "tools/cli/meiguan"), "policy", "compile", "--policy", str(world.policy), "--gateway",
                     str(gateway), "--out", str(image)], check=True, capture_output=True, timeout=60)
     cores = ",".join(str(n % (os.cpu_count() or 1)) for n in range(workers))
     with started(build, directory, cores) as run_dir, DataPlane(run_dir) as dataplane:
         dataplane.trace(True)
         dataplane.publish(image.read_bytes())
-        seen = watch(dataplane, len(whose), workers, seconds)
+        seen = watch(dataplane, len(whose), workers, seconds, world.ports)
     seen.sent = read_pcap(directory / "out.pcap")
     return seen
 
@@ -85,7 +86,7 @@ def started(build: Path, directory: Path, cores: str) -> Iterator[Path]:
         raise AssertionError(f"the data plane ended with {process.returncode}:\n{(directory / 'log').read_text()}")
 
 
-def watch(dataplane: DataPlane, packets: int, workers: int, seconds: float) -> Seen:
+def watch(dataplane: DataPlane, packets: int, workers: int, seconds: float, ports: Sequence[str]) -> Seen:
     fates: dict[int, Said] = {}
     told: Counter[str] = Counter()
     events: Counter[str] = Counter()
@@ -96,7 +97,7 @@ def watch(dataplane: DataPlane, packets: int, workers: int, seconds: float) -> S
         taken = dataplane.events()
         for event in taken:
             if event.kind == PACKET:
-                out = PORTS[event.out_port] if event.verdict == "forward" else None
+                out = ports[event.out_port] if event.verdict == "forward" else None
                 fates[event.sequence - len(LEAD)] = Said(event.verdict, event.reason, out)
             elif event.kind == DENIAL:
                 told[event.reason] += event.packets

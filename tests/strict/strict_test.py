@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from strict import document, judge, leaving  # noqa: E402
 from strict.case import Case, dropped, frame, passed  # noqa: E402
-from strict.table import CASES  # noqa: E402
+from strict.table import BOUNDARY, CASES  # noqa: E402
 
 MEIGUAN = Path(sys.argv[1] if len(sys.argv) > 1 else "build/tools/cli/meiguan").resolve()
 
@@ -29,6 +29,12 @@ class Strict(unittest.TestCase):
         whose = judge.write(self.directory / "in.pcap", CASES)
         found = judge.differences(whose, judge.replay(MEIGUAN, self.directory / "in.pcap"), "replay")
         self.assertEqual(found, [])
+
+    def test_replay_translates_and_limits(self) -> None:
+        for name, cases in (("forwards", BOUNDARY), ("backwards", BOUNDARY[::-1])):
+            whose = judge.write(self.directory / "in.pcap", cases)
+            said = judge.replay(MEIGUAN, self.directory / "in.pcap", world=judge.BOUNDARY)
+            self.assertEqual(judge.differences(whose, said, name), [])
 
     def test_each_case_alone_ends_as_among_others(self) -> None:
         """No case leans on another: in the opposite order all is the same."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import addresses, evasion, fragments, icmp, ip, link, state, transport, windows
+from . import addresses, boundary, evasion, fragments, icmp, ip, limits, link, state, transport, windows
 from .case import Case
 
 
@@ -26,6 +26,10 @@ SECTIONS = tuple(Section(english, chinese, tuple(cases())) for english, chinese,
     ("TCP by its numbers", "TCP 序号与窗口", windows.cases),
     ("Evasions", "规避", evasion.cases),
 ))
+# Those of a world of its own, where addresses are translated and flows limited.
+BOUNDARY_SECTIONS = (Section("Translation", "地址转换", tuple(boundary.cases())),
+                     Section("Limits", "限制", tuple(limits.cases())))
 CASES = tuple(case for section in SECTIONS for case in section.cases)
-NAMES = {case.name for case in CASES}
-assert len(NAMES) == len(CASES), "two cases have one name"
+BOUNDARY = tuple(case for section in BOUNDARY_SECTIONS for case in section.cases)
+NAMES = {case.name for case in CASES + BOUNDARY}
+assert len(NAMES) == len(CASES) + len(BOUNDARY), "two cases have one name"

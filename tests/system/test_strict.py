@@ -12,12 +12,13 @@ from lab import BARE, ROOT, Bench, programs, same, test, true
 
 sys.path.insert(0, str(ROOT / "tests"))
 from strict import judge, kernel, live, mutated  # noqa: E402
-from strict.case import STALE  # noqa: E402
+from strict.case import STALE, Sent  # noqa: E402
 from strict.differences import DIFFERENCES, base  # noqa: E402
-from strict.leaving import is_own, leaving  # noqa: E402
-from strict.table import CASES  # noqa: E402
+from strict.leaving import is_own, leaving, without_port  # noqa: E402
+from strict.table import BOUNDARY, CASES  # noqa: E402
 
 AT_ONCE = [case for case in CASES if not case.timed]
+LIMITS = {"flow-limit", "rate-limit", "half-open", "bandwidth-limit", "source-flows"}  # shared out among workers
 SENT = [(case, sent) for case in AT_ONCE for sent in case.sent]
 
 
@@ -37,6 +38,35 @@ def strict_matrix_live_and_replayed_agree(bench: Bench) -> None:
     replayed = judge.replay(programs(bench.build)["meiguan"], capture)
     found = judge.differences(SENT, said, "live") + judge.differences(SENT, replayed, "replay")
     true(not found, "\n".join([f"{len(found)} differ", *found[:20]]))
+
+
+@test(BARE)
+def strict_boundary_live_and_replayed_agree(bench: Bench) -> None:
+    """Translations and limits: said live as in replay, and byte for byte what leaves."""
+    with tempfile.TemporaryDirectory() as directory:
+        found = live.run(bench.build, BOUNDARY, Path(directory), world=judge.BOUNDARY)
+    every = [(case, sent) for case in BOUNDARY for sent in case.sent]
+    capture = bench.lab.directory / "boundary.pcap"
+    judge.write(capture, BOUNDARY)
+    replayed = judge.replay(programs(bench.build)["meiguan"], capture, world=judge.BOUNDARY)
+    differ = judge.differences(every, found.said, "live") + judge.differences(every, replayed, "replay")
+    true(not differ, "\n".join([f"{len(differ)} differ", *differ[:20]]))
+    unlike(found.sent, [sent for _, sent in every], "frames that left otherwise")
+
+
+@test(BARE)
+def strict_translation_with_two_workers(bench: Bench) -> None:
+    """Whatever a translation does to addresses and ports, both directions of a flow have one owner."""
+    cases = [case for case in BOUNDARY if all(sent.reason not in LIMITS for sent in case.sent)]
+    with tempfile.TemporaryDirectory() as directory:
+        found = live.run(bench.build, cases, Path(directory), workers=2, world=judge.BOUNDARY)
+    unlike(found.sent, [sent for case in cases for sent in case.sent], "frames that left otherwise")
+
+
+def unlike(out: list[bytes], sent: list[Sent], what: str) -> None:
+    wanted = Counter(leaving(s) for s in sent if s.verdict == "forward")
+    left = Counter(without_port(f) for f in out if not is_own(f))
+    same([f"too few: {f.hex()}" for f in wanted - left] + [f"too many: {f.hex()}" for f in left - wanted], [], what)
 
 
 @test(BARE)
