@@ -113,13 +113,8 @@ void read_egress(TableView& table, TableContext& context) {
       {{"address-and-port-dependent", Filtering::kAddressAndPortDependent},
        {"address-dependent", Filtering::kAddressDependent},
        {"endpoint-independent", Filtering::kEndpointIndependent}}};
-  const auto filtering = table.word("filtering");
-  egress.filtering = choose(filtering, "filtering", kFilterings, reporter)
+  egress.filtering = choose(table.word("filtering"), "filtering", kFilterings, reporter)
                          .value_or(Filtering::kAddressAndPortDependent);
-  if (egress.filtering != Filtering::kAddressAndPortDependent) {
-    reporter.error(filtering->place,
-                   not_supported_yet("`filtering = \"" + filtering->text + "\"`"));
-  }
   read_port_range(table, egress, reporter);
   read_blocks(table, egress, reporter);
   if (!id) return;

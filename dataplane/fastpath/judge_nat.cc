@@ -21,11 +21,16 @@ Reason Pipeline::Impl::go_inward(const BurstContext& context, const FlowKey* kep
   }
   const image::PortRecord& in = image.ports()[opening.in.index()];
   const bool from_internet = image.zones()[in.zone].kind == image::ZoneKind::kInternet;
-  if (from_internet && (plan.kind == NatKind::kPool || plan.kind == NatKind::kNpt)) {
-    return Reason::kNatUnsolicited;
+  const bool by_mapping = from_internet && plan.kind == NatKind::kPool;
+  if (from_internet && plan.kind == NatKind::kNpt) return Reason::kNatUnsolicited;
+  if (by_mapping) {
+    plan.mapping = nat.admits(image, image.nat_prefixes()[to_public.nat], plan.key,
+                              flows.translations());
+    if (plan.mapping == Mapping::kNone) return Reason::kNatUnsolicited;
   }
   opening.destination = plan.reply.source;
-  opening.translated = true;
+  // Who has a [[publish]] is reached from the internet by that alone, not by a mapping.
+  opening.translated = !by_mapping;
   switch (plan.key.protocol) {
     case net::protocol::kTcp:
     case net::protocol::kUdp:

@@ -27,6 +27,7 @@ namespace meiguan::fastpath {
 struct NatPlan {
   FlowKey key;
   FlowKey reply;  // begins as `key` turned round
+  // That the source gets, or by which the packet came from outside.
   std::uint32_t mapping{Translation::kNone};
   // The destination is a public address, of this kind.
   bool to_public{false};
@@ -71,7 +72,7 @@ class Nat {
                                    NatPlan& plan) noexcept;
 
   // The mapping that a packet from outside to a pool address may use although no flow knows it
-  // (RFC 4787 section 5), or Mapping::kNone. `translations` are those of the flows.
+  // (RFC 4787 section 5; UDP alone), or Mapping::kNone. `translations` are those of the flows.
   [[nodiscard]] std::uint32_t admits(const image::Image& image, const image::NatPrefix& prefix,
                                      const FlowKey& packet,
                                      const TranslationTable& translations) const noexcept;

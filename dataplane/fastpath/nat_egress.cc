@@ -67,6 +67,12 @@ bool Nat::in_force(const Image& image, const image::EgressRecord& egress,
 
 bool Nat::still_outward(const Image& image, std::uint16_t egress, PortId in, PortId out,
                         const Translation* translation, NatPlan& plan) noexcept {
+  if (plan.mapping != Translation::kNone) {
+    // From outside by a mapping, which is the destination's: the source stays.
+    plan.reply.space = image.ports()[out.index()].space;
+    return translation != nullptr && translation->mapping == plan.mapping &&
+           plan.reply.space == plan.key.space;
+  }
   if (translation == nullptr || translation->mapping == Translation::kNone) {
     // Nothing but a mapping is ever taken, so that asking for one is to be avoided.
     PortKind kind;
@@ -220,7 +226,11 @@ std::uint32_t Nat::admits(const Image& image, const image::NatPrefix& prefix, co
     case image::Filtering::kAddressDependent: {
       std::uint32_t at = mapping.newest;
       for (unsigned i = 0; i < kMostRemotes && at != Translation::kNone; ++i) {
-        if (translations[at].reply.source == packet.source) return number;
+        // The remote end is the destination of a flow that came from outside by this mapping.
+        const FlowKey& reply = translations[at].reply;
+        const bool from_outside = reply.source == mapping.inside &&
+                                  reply.source_port == mapping.inside_port;
+        if ((from_outside ? reply.destination : reply.source) == packet.source) return number;
         at = translations[at].next;
       }
       return Mapping::kNone;

@@ -206,6 +206,110 @@ BOOST_AUTO_TEST_CASE(what_nobody_asked_for_does_not_come_in) {
   }
 }
 
+// RFC 4787 section 5. Filtering only lifts `nat-unsolicited`: isolation and rules are asked of the
+// packet from outside as of any other.
+BOOST_AUTO_TEST_CASE(filtering_says_who_outside_may_use_a_mapping) {
+  using image::Filtering;
+  constexpr auto kNobody = Filtering::kAddressAndPortDependent;
+  constexpr auto kPeers = Filtering::kAddressDependent;
+  constexpr auto kAll = Filtering::kEndpointIndependent;
+  const auto world_of = [](Filtering filtering, bool by_publish, bool allow = true) {
+    WorldOptions options{.allow = allow, .nat = true, .dmz_by_publish = by_publish};
+    options.egress.filtering = filtering;
+    return World{options};
+  };
+  struct Case {
+    const char* name;
+    Filtering filtering;
+    const char* inside;
+    bool by_publish;
+    const char* remote;  // the inside end has sent to 198.51.100.7:53
+    std::uint16_t remote_port;
+    const char* want;
+  };
+  const Case cases[] = {
+      {"a flow's own end", kNobody, "59.205.17.11", false, kOutside, 53, "allowed"},
+      {"the default: no other port", kNobody, "59.205.17.11", false, kOutside, 54,
+       "nat-unsolicited"},
+      {"by address: another port", kPeers, "59.205.17.11", false, kOutside, 54, "allowed"},
+      {"by address: another address", kPeers, "59.205.17.11", false, "198.51.100.8", 53,
+       "nat-unsolicited"},
+      {"independent: another address", kAll, "59.205.17.11", false, "198.51.100.8", 54, "allowed"},
+      {"isolation is not lifted", kAll, kInside, false, "198.51.100.8", 54, "internet-isolated"},
+      {"nor by address", kPeers, kInside, false, kOutside, 54, "internet-isolated"},
+      {"who has a [[publish]] is reached by that", kAll, "59.205.17.11", true, "198.51.100.8", 54,
+       "internet-isolated"},
+  };
+  for (const Case& c : cases) {
+    BOOST_TEST_CONTEXT(c.name) {
+      const World by = world_of(c.filtering, c.by_publish);
+      NatGate gate;
+      const PortId port = c.inside == std::string_view{kInside} ? kLan : kDmz;
+      const FlowKey out = key_of(gate.through(port, udp4(c.inside, 53, kOutside, 53), kWan, by));
+      const std::string pool = net::to_string(out.source);
+      const Bytes in = udp4(c.remote, c.remote_port, pool, out.source_port);
+      const Gate::Out sent = gate.send(kWan, in, by);
+      BOOST_TEST(sent.reason() == c.want);
+      if (c.want != std::string_view{"allowed"}) continue;
+      const std::string remote = std::string{c.remote} + ":" + std::to_string(c.remote_port);
+      BOOST_TEST(ends_of(sent.frame) == remote + " > " + c.inside + ":53");
+      BOOST_TEST(checksums_of(sent.frame) == "");
+      // What answers is of the same flow, and leaves by the mapping.
+      const Bytes back = gate.through(port, udp4(c.inside, 53, c.remote, c.remote_port), kWan, by);
+      BOOST_TEST(ends_of(back) == pool + ":" + std::to_string(out.source_port) + " > " + remote);
+    }
+  }
+  // TCP asks nobody in (RFC 5382 REQ-4), and without a live mapping nobody comes in.
+  const World all = world_of(kAll, false);
+  NatGate gate;
+  const FlowKey tcp = key_of(
+      gate.through(kDmz, tcp4("59.205.17.11", 443, kOutside, 443, "S"), kWan, all));
+  BOOST_TEST(gate.fate_of(kWan,
+                          tcp4("198.51.100.8", 1, net::to_string(tcp.source), tcp.source_port, "S"),
+                          all) == "nat-unsolicited");
+  BOOST_TEST(gate.fate_of(kWan, udp4("198.51.100.8", 1, "203.0.113.33", 2000), all) ==
+             "nat-unsolicited");
+}
+
+// A flow from outside is judged again as one, and holds its mapping.
+BOOST_AUTO_TEST_CASE(a_flow_by_a_mapping_ends_with_what_lets_it_in) {
+  WorldOptions options{.nat = true, .dmz_by_publish = false};
+  options.egress.filtering = image::Filtering::kAddressDependent;
+  const World open{options};
+  options.egress.filtering = image::Filtering::kAddressAndPortDependent;
+  const World narrow{options};
+  options.allow = false;
+  const World denies{options};
+  struct Case {
+    const char* name;
+    const World& next;
+    const char* want;
+  };
+  const Case cases[] = {{"the same again", open, "allowed"},
+                        {"no such filtering any more", narrow, "revoked"},
+                        {"no rule any more", denies, "revoked"}};
+  for (const Case& c : cases) {
+    BOOST_TEST_CONTEXT(c.name) {
+      NatGate gate;
+      const FlowKey out = key_of(
+          gate.through(kDmz, udp4("59.205.17.11", 53, kOutside, 53), kWan, open));
+      const Bytes in = udp4(kOutside, 54, net::to_string(out.source), out.source_port);
+      const auto keep_talking = [&](std::uint64_t seconds) {
+        for (std::uint64_t s = 0; s < seconds; s += 60) {
+          gate.now += 60'000;
+          for (int i = 0; i < 300; ++i) gate.pipeline->expire(gate.now);
+          (void)gate.through(kWan, in, kDmz, open);
+        }
+      };
+      (void)gate.through(kWan, in, kDmz, open);
+      keep_talking(600);  // the flow from inside is over, and so is the rest of its mapping
+      BOOST_TEST(gate.pipeline->live_flows() == 1U);
+      ++gate.generation;
+      BOOST_TEST(gate.fate_of(kWan, in, c.next) == c.want);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_published_service_is_reached_by_its_public_address) {
   NatGate gate;
   const Bytes in = gate.through(kWan, tcp4(kOutside, 1000, "203.0.113.10", 443, "S"), kDmz);

@@ -32,6 +32,7 @@ struct Build {
   std::vector<PrefixValue> paths[2][2];
   std::vector<PortRecord> ports;
   std::vector<PortAddress> port_addresses;
+  std::size_t last_dmz{0};  // the atom of 59.205.17.11
 };
 
 constexpr std::uint16_t kZones = 5;  // extranet, internet, dmz, private, exchange
@@ -149,8 +150,9 @@ void put_nat(Writer& writer, Build& b, const WorldOptions& options) {
   for (std::size_t i = 0; i < b.atoms.size(); ++i) {
     // The atom of 10.1.1.0/24 is the only one of unit 3.
     if (b.atoms[i].unit == 3) b.atoms[i].translated = 1;
-    // Those of unit 4 with the service are published.
-    if (b.atoms[i].unit == 4 && b.targets[b.atoms[i].first_target + 1].service == 0) {
+    // Those of unit 4 with the service are published; the last one may be left out.
+    if (b.atoms[i].unit == 4 && (options.dmz_by_publish || i != b.last_dmz) &&
+        b.targets[b.atoms[i].first_target + 1].service == 0) {
       b.targets[b.atoms[i].first_target + 1].by_publish = 1;
     }
   }
@@ -223,6 +225,7 @@ AlignedBytes build(const WorldOptions& options) {
   route(b, 1, "10.9.0.0/16", RouteKind::kOnLink, kCore);
 
   if (options.nat) {
+    b.last_dmz = b.atoms.size();
     object(b, 0, "59.205.17.11/32", 4, 2, 0);
     object(b, 0, "10.70.0.10/32", kNoUnit, 4, 0);
     port(b, 4, 0, AntiSpoof::kStrict, {"10.70.0.1/24"});

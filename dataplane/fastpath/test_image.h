@@ -41,6 +41,7 @@ struct WorldOptions {
   image::EgressRecord egress{0, 1, 0, 1, 1024, 65535, 512, 4, {}, {}};
   std::string_view pool{"203.0.113.32/28"};
   bool second_endpoint{true};
+  bool dmz_by_publish{true};  // false: 59.205.17.11 is reached by its own address
   // Rule 0 is there, and rule 2 audits, only while this holds; its schedule is kNone.
   std::optional<image::ConditionRecord> when{};
   net::MacAddress bound_mac{2, 0, 0, 0, 0, 0x55};

@@ -22,7 +22,7 @@ struct alignas(64) Translation {
   static constexpr std::uint32_t kNone = 0xffff'ffff;
 
   FlowKey reply;                 // as the responder's packets have it when they come in
-  std::uint32_t mapping{kNone};  // of the initiator's end, in the table of mappings
+  std::uint32_t mapping{kNone};  // of the inside end, in the table of mappings
   // The flows of one mapping are a list, the newest first.
   std::uint32_t next{kNone};
   std::uint32_t previous{kNone};
