@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "controlplane/api/protocol.h"
-#include "tools/cli/load.h"
+#include "tools/cli/ask.h"
 #include "tools/cli/table.h"
 #include "tools/cli/width.h"
 
@@ -14,28 +14,6 @@ namespace meiguan::cli {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::chrono::seconds kAskSeconds{15};
-constexpr std::chrono::seconds kLoadSeconds{600};
-
-// The answer, or the exit code where there is none to show.
-std::expected<json::object, int> ask(const Context& context, const json::object& request,
-                                     std::chrono::seconds timeout = kAskSeconds) {
-  auto answer = api::ask(context.run_dir / api::kSocketName, request, timeout);
-  if (!answer) {
-    complain(context, answer.error().message);
-    return std::unexpected{kCouldNotAsk};
-  }
-  const auto* const ok = answer->if_contains("ok");
-  if (ok != nullptr && ok->is_bool() && ok->get_bool()) {
-    answer->stable_erase("ok");
-    return std::move(*answer);
-  }
-  const auto diagnostics = api::diagnostics_of(*answer);
-  if (!diagnostics.empty()) report(context, diagnostics);
-  complain(context, api::refusal_text(*answer));
-  return std::unexpected{diagnostics.empty() ? kCouldNotAsk : kBadInput};
-}
 
 std::string count_text(double n, std::string_view unit) {
   constexpr std::array<std::string_view, 5> kScales{"", "k", "M", "G", "T"};
