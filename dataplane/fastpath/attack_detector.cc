@@ -10,6 +10,8 @@ namespace {
 
 constexpr unsigned kBits = 256;
 constexpr unsigned kWormBits = 64;
+constexpr std::uint32_t kSampled = 16;  // one in so many targets is kept in `turned`
+constexpr std::uint32_t kBusy = 4;      // who turned to so many times as many as it failed at
 
 std::size_t cells_for(std::uint32_t flow_capacity, unsigned flows_per_cell, std::size_t least,
                       std::size_t most) {
@@ -117,20 +119,48 @@ Sighting AttackDetector::flood(AttackType type, const FlowKey& key, std::uint64_
   return {};
 }
 
+std::array<AttackDetector::ScanCell*, 2> AttackDetector::cells_of(std::uint64_t hash) noexcept {
+  const std::size_t mask = scans_.size() - 1;
+  return {&scans_[hash & mask], &scans_[(hash >> 16 & mask) ^ 1]};
+}
+
+// An epoch, 262 s, is as long as a flow takes to end that nobody answers.
+void AttackDetector::pass_epoch(ScanCell& cell, std::uint64_t now) noexcept {
+  const auto epoch = static_cast<std::uint16_t>(now >> 18);
+  const auto passed = static_cast<std::uint16_t>(epoch - cell.epoch);
+  if (passed == 0) [[likely]]
+    return;
+  cell.turned = {0, passed == 1 ? cell.turned[0] : 0};
+  cell.epoch = epoch;
+}
+
+void AttackDetector::turned(const FlowKey& key, std::uint64_t now) noexcept {
+  const std::uint64_t target = mixed(key.destination, key.space);
+  if ((target >> 60) != 0) return;
+  const std::uint64_t hash = mixed(key.source, std::uint64_t{key.space} + 1);
+  for (ScanCell* cell : cells_of(hash)) {
+    if (cell->tag != static_cast<std::uint32_t>(hash >> 32) || cell->evidence == 0) continue;
+    pass_epoch(*cell, now);
+    cell->turned[0] |= std::uint64_t{1} << (target & 63);
+    return;
+  }
+}
+
 AttackDetector::ScanCell* AttackDetector::cell_of(const FlowKey& key, std::uint64_t now) noexcept {
   const std::uint64_t hash = mixed(key.source, std::uint64_t{key.space} + 1);
-  const std::size_t mask = scans_.size() - 1;
   const auto tag = static_cast<std::uint32_t>(hash >> 32);
-  ScanCell* const cells[] = {&scans_[hash & mask], &scans_[(hash >> 16 & mask) ^ 1]};
+  const auto cells = cells_of(hash);
   for (ScanCell* cell : cells) {
     const bool over = now - cell->begun >= kScanWindow;
     if (cell->tag != tag || cell->evidence == 0) continue;
     if (over) {
       // The same source in another minute: that it was told of does not expire with it.
-      const auto told_at = cell->told_at;
-      *cell = {};
-      cell->told_at = told_at;
-      cell->tag = tag;
+      ScanCell next;
+      next.told_at = cell->told_at;
+      next.turned = cell->turned;
+      next.epoch = cell->epoch;
+      next.tag = tag;
+      *cell = next;
       cell->begun = now;
     }
     return cell;
@@ -149,7 +179,7 @@ AttackDetector::ScanCell* AttackDetector::cell_of(const FlowKey& key, std::uint6
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;
-    const unsigned hardness = std::min(weakest->evidence / 8, 32U);
+    const unsigned hardness = std::min(weakest->evidence / 8U, 32U);
     if ((random_ & ((std::uint64_t{1} << hardness) - 1)) != 0 || --weakest->evidence != 0) {
       return nullptr;
     }
@@ -182,8 +212,13 @@ Sighting AttackDetector::failed(const FlowKey& key, std::uint64_t now) noexcept 
       set_bit(cell->ports, fold_multiply(key.destination_port ^ seed_.keys[4], seed_.keys[2]))) {
     ++cell->evidence;
   }
-  const Sighting horizontal = seen(*cell, AttackType::kHorizontalScan, count_bits(cell->targets),
-                                   kBits, target_bits_);
+  pass_epoch(*cell, now);
+  const unsigned targets = count_bits(cell->targets);
+  const auto turned_to = static_cast<unsigned>(std::popcount(cell->turned[0] | cell->turned[1]));
+  const bool busy = things_that_set(turned_to, 64) * kSampled >=
+                    kBusy * things_that_set(targets, kBits);
+  const Sighting horizontal = seen(*cell, AttackType::kHorizontalScan, targets, kBits,
+                                   busy ? 0 : target_bits_);
   if (horizontal.type != AttackType::kNone || !ports) return horizontal;
   return seen(*cell, AttackType::kVerticalScan, count_bits(cell->ports), kBits, port_bits_);
 }

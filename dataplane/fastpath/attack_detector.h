@@ -9,6 +9,8 @@
 //            ended without an answer. Ports and targets are told apart by a bit each out of 256
 //            (linear counting: Whang et al., 1990), so that trying again adds nothing, and two
 //            scans at the same time do not hide each other.
+//            A resolver or a proxy of many fails here and there, too: who turned to four times as
+//            many targets, in these minutes, as it failed at is busy and no scanner.
 //   fan-out  targets whose file sharing or remote desktop a source turned to, answered or not.
 //
 // All memory is fixed. Floods are counted in shared cells (two_rows.h). Of sources only those that
@@ -56,6 +58,8 @@ class AttackDetector {
   [[nodiscard]] Sighting flood(AttackType type, const FlowKey& key, std::uint64_t now) noexcept;
   // The key's source has tried its destination and port in vain.
   [[nodiscard]] Sighting failed(const FlowKey& key, std::uint64_t now) noexcept;
+  // The key's source, which has very many flows, has opened one more; it may yet fail.
+  void turned(const FlowKey& key, std::uint64_t now) noexcept;
   // The key's source has turned to a port that worms use, whatever came of it.
   [[nodiscard]] Sighting spread(const FlowKey& key, std::uint64_t now) noexcept;
   [[nodiscard]] static constexpr bool is_worm_port(std::uint16_t port) noexcept {
@@ -79,12 +83,17 @@ class AttackDetector {
     std::uint64_t worm_targets{0};
     std::uint64_t begun{0};
     std::uint32_t tag{0};
-    std::uint32_t evidence{0};               // bits set
+    std::uint16_t evidence{0};               // bits set
+    std::uint16_t epoch{0};                  // in which `turned` was begun
     std::array<std::uint32_t, 3> untold{};   // attempts, by kind of scan
     std::array<std::uint32_t, 3> told_at{};  // the second in which it was last told of
+    // One in sixteen of the targets that it opened flows to, in this epoch and in the one before.
+    std::array<std::uint64_t, 2> turned{};
   };
   static_assert(sizeof(ScanCell) == 128);
 
+  [[nodiscard]] std::array<ScanCell*, 2> cells_of(std::uint64_t hash) noexcept;
+  static void pass_epoch(ScanCell& cell, std::uint64_t now) noexcept;
   [[nodiscard]] ScanCell* cell_of(const FlowKey& key, std::uint64_t now) noexcept;
   [[nodiscard]] Sighting seen(ScanCell& cell, AttackType type, unsigned bits, unsigned of,
                               std::uint32_t threshold_bits) const noexcept;

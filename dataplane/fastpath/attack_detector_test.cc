@@ -98,6 +98,35 @@ const std::vector<Case> kCases{
        }
      },
      {AttackType::kHorizontalScan}},
+    {"a resolver that fails at one in ten",
+     [](Watch& w) {
+       for (std::uint32_t i = 0; i < 60'000; ++i) {
+         const FlowKey key = key_of(9, i * 7919 % 30'000, 53, 17);
+         w.detector.turned(key, 1'000 + i * 10);
+         if (i % 10 == 0) w.note(w.detector.failed(key, 1'000 + i * 10));
+       }
+       // What it asked at last fails when nothing new is asked.
+       for (std::uint32_t i = 0; i < 1'000; ++i) {
+         w.note(w.detector.failed(key_of(9, i * 7919 % 30'000, 53, 17), 601'000 + i * 200));
+       }
+     },
+     {}},
+    {"a scanner that turns to one server as well",
+     [](Watch& w) {
+       for (std::uint32_t i = 0; i < 10'000; ++i) {
+         w.detector.turned(key_of(9, 1, 53, 17), 1'000 + i * 10);
+         if (i % 10 == 0) w.note(w.detector.failed(key_of(9, 100 + i, 22), 1'000 + i * 10));
+       }
+     },
+     {AttackType::kHorizontalScan}},
+    {"a scanner that fails at every other target that it may ask",
+     [](Watch& w) {
+       for (std::uint32_t i = 0; i < 10'000; ++i) {
+         w.detector.turned(key_of(9, 100 + i, 53, 17), 1'000 + i * 10);
+         if (i % 2 == 0) w.note(w.detector.failed(key_of(9, 100 + i, 53, 17), 1'000 + i * 10));
+       }
+     },
+     {AttackType::kHorizontalScan}},
     {"a sweep by echo requests",
      [](Watch& w) {
        for (std::uint32_t i = 0; i < 1000; ++i) {

@@ -199,8 +199,7 @@ bool Limits::police(const image::Image& image, const Owners& owners, std::uint32
 }
 
 std::uint32_t Limits::flows_from(const FlowKey& key) const noexcept {
-  const Places places = sources_.places(key.source, key.space);
-  return std::min(sources_[places[0]].flows, sources_[places[1]].flows);
+  return flows_from(Claim{sources_.places(key.source, key.space), {}});
 }
 
 }  // namespace meiguan::fastpath

@@ -91,6 +91,9 @@ class Limits {
   [[nodiscard]] const Allowance& of(ServiceId id) const noexcept { return services_[id.index()]; }
   [[nodiscard]] const Allowance& of(RuleId id) const noexcept { return rules_[id.index()]; }
   [[nodiscard]] std::uint32_t flows_from(const FlowKey& key) const noexcept;
+  [[nodiscard]] std::uint32_t flows_from(const Claim& claim) const noexcept {
+    return std::min(sources_[claim.source[0]].flows, sources_[claim.source[1]].flows);
+  }
   [[nodiscard]] std::uint32_t half_open_towards(const FlowKey& key) const noexcept {
     return half_open_towards(Claim{{}, destinations_.places(key.destination, key.space)});
   }

@@ -8,6 +8,8 @@ namespace {
 
 // A destination that has so many connections half open does not complete them.
 constexpr std::uint32_t kManyHalfOpen = 256;
+// Who has so many flows works for many: what it turns to is compared with where it fails.
+constexpr std::uint32_t kBusySource = 256;
 
 Event about(const FlowKey& key, const Sighting& sighting) noexcept {
   Event event;
@@ -69,7 +71,11 @@ void Pipeline::Impl::watch_first_packet(const BurstContext& context, const Packe
       break;
     default: break;
   }
-  if (refused) tell(attacks.failed(info.key, context.now));
+  if (refused) {
+    tell(attacks.failed(info.key, context.now));
+  } else if (limits.flows_from(claim) >= kBusySource) [[unlikely]] {
+    attacks.turned(info.key, context.now);
+  }
 }
 
 void Pipeline::Impl::watch_icmp(const BurstContext& context, const FlowRecord& flow,
