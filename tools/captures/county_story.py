@@ -50,6 +50,7 @@ citizen6 = citizen.at("2001:db8:ffff:5::9")
 website = citizen.at("198.51.100.80")
 portal = Host("dmz", "203.0.113.20", "52:54:00:21:d0:20")
 portal6 = portal.at("2001:db8:2107:1::20")
+hotline = Host("dmz", "203.0.113.21", "52:54:00:21:d0:21")
 front_end = Host("exchange", "59.205.209.114", "52:54:00:21:e0:14")
 manager = Host("mgmt", "172.31.21.10", "52:54:00:21:f0:10")
 
@@ -62,7 +63,7 @@ forest = Host("wan", "192.168.1.10", "02:36:01:00:01:66", 102)
 def build() -> Story:
     story = Story("360121", PORTS)
     for chapter in (neighbours, business, control, refusals, isolation, senders, addresses,
-                    private_networks, broken):
+                    private_networks, broken, boundary):
         chapter(story)
     return story
 
@@ -330,3 +331,40 @@ def broken(s: Story) -> None:
                 "drop", UNFIXED, "-")
     s.put_frame("lan", p.ethernet(s.ports["lan"].mac, hall.mac, p.ETHERTYPE_IPV4, b"\x45\0\0\x28" + bytes(6),
                                   pad=False), "drop", UNFIXED, "-")
+
+
+def boundary(s: Story) -> None:
+    public = citizen.at("203.0.113.34")
+    s.group("The hotline by its public address", "`[[publish]]` leads 203.0.113.34:443 to 203.0.113.21:8443. The public"
+            " asks the one and the server answers from the other; the rule sees the inside address. Neither another "
+            "port nor the inside address is published, and a public address sends nothing itself.")
+
+    def asked(flags: int, seq: int, ack: int, data: bytes = b"") -> bytes:
+        return s.ip(citizen, public, p.TCP, p.tcp(citizen.address, public.address, 50400, 443, seq, ack, flags, data))
+
+    def answered(flags: int, seq: int, ack: int, data: bytes = b"") -> bytes:
+        segment = p.tcp(hotline.address, citizen.address, 8443, 50400, seq, ack, flags, data)
+        return s.ip(hotline, citizen, p.TCP, segment)
+
+    for host, packet in ((citizen, asked(p.SYN, 100, 0)), (hotline, answered(p.SYN | p.ACK, 900, 101)),
+                         (citizen, asked(p.ACK | p.PSH, 101, 901, HELLO)),
+                         (hotline, answered(p.ACK | p.PSH, 901, 101 + len(HELLO), ANSWER))):
+        s.forward(host, packet, "hotline-for-public")
+    router = citizen.at("198.51.100.1")
+    quoted = p.ipv4(public.address, citizen.address, p.TCP, p.tcp(
+        public.address, citizen.address, 443, 50400, 901, 101 + len(HELLO), p.ACK))
+    s.forward(router, s.ip(router, public, p.ICMP, p.icmp_error(3, 1, quoted)), "hotline-for-public")
+    s.drop(citizen, s.syn(citizen, public, 50401, 8443), "nat-unsolicited")
+    s.drop(citizen, s.echo(citizen, public, 70), "nat-unsolicited")
+    s.drop(citizen, s.syn(citizen, hotline, 50402, 8443), "internet-isolated")
+    s.drop(public, s.syn(public, portal, 50403, 443), "spoofed")
+    s.group("The way out", "The information centre leaves by the unified exit, which covers it alone, for 443/tcp "
+            "alone. What comes to its pool unasked belongs to nobody.")
+    s.forward(operator, s.syn(operator, website, 50410, 443), "updates")
+    s.drop(operator, s.syn(operator, website, 50411, 80), "default-deny")
+    s.drop(hall, s.syn(hall, website, 50412, 443), "internet-isolated")
+    pool = citizen.at("203.0.113.41")
+    s.drop(citizen, s.syn(citizen, pool, 50413, 443), "nat-unsolicited")
+    s.drop(citizen, s.udp(citizen, pool, 50414, 3, b"x"), "nat-unsolicited")
+    s.drop(citizen, s.echo(citizen, pool, 71), "nat-unsolicited")
+    s.drop(pool, s.syn(pool, portal, 50415, 443), "spoofed")
