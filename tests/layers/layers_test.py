@@ -20,7 +20,7 @@ SOUND = {
     "controlplane/policy/model.h": '#pragma once\n#include "dataplane/base/result.h"\n',
     "controlplane/policy/toml_reader.cc": "#include <toml++/toml.h>\n",
     "controlplane/analysis/explain.h": '#pragma once\n#include "controlplane/policy/model.h"\n',
-    "controlplane/report/store_sqlite.cc": "#include <sqlite3.h>\n",
+    "controlplane/store/sqlite.cc": "#include <sqlite3.h>\n",
     "controlplane/daemon/main.cc": '#include <CLI/CLI.hpp>\n#include "dataplane/channel/channel.h"\n',
     "tools/cli/main.cc": '#include "controlplane/analysis/explain.h"\n',
     "tools/long": "#!/bin/sh\n" + "true\n" * 400,

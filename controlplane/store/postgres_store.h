@@ -1,0 +1,51 @@
+#pragma once
+
+// Statistics in PostgreSQL: a table for each resolution, parted by time, so that old data go by
+// dropping a part. A batch is one transaction with its watermark.
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "controlplane/store/postgres.h"
+#include "controlplane/store/store.h"
+
+namespace meiguan::store {
+
+class PostgresStore : public Store {
+ public:
+  PostgresStore(std::string connection, Options options);
+
+  // Connects and makes what is missing.
+  [[nodiscard]] Result<void> open();
+  [[nodiscard]] Result<Applied> append(const Batch& batch) override;
+  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& node) override;
+  using Store::query;
+  [[nodiscard]] Result<Answer> query(const Query& query, std::span<const Batch> fresh) override;
+  [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node) override;
+  Result<std::size_t> drop_old(std::int64_t now) override;
+  [[nodiscard]] std::vector<Text> take_alarms() override { return {}; }
+
+ private:
+  // All with the lock held.
+  [[nodiscard]] bool connect();
+  [[nodiscard]] std::unexpected<Error> failed();
+  [[nodiscard]] bool run(const std::string& sql, const std::vector<std::string>& parameters = {});
+  [[nodiscard]] bool load_groups();
+  [[nodiscard]] bool group_id(const Key& key, std::int64_t& id);
+  [[nodiscard]] bool make_part(std::size_t resolution, std::int64_t time);
+  [[nodiscard]] bool put_rows(const Batch& batch);
+  [[nodiscard]] bool put_marks(const Batch& batch);
+  [[nodiscard]] bool put_hits(const Batch& batch);
+
+  std::string connect_;
+  Options options_;
+  std::mutex mutex_;
+  std::optional<PgConnection> connection_;
+  Error error_;
+  std::map<Key, std::int64_t> groups_;
+  std::set<std::string> parts_;
+};
+
+}  // namespace meiguan::store

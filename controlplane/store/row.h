@@ -1,0 +1,122 @@
+#pragma once
+
+// What statistics are made of: rows of sums under names. Names are whole and last over reloads
+// ("360000/budget-for-finance"); an empty one says that there is none.
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dataplane/fastpath/reason.h"
+
+namespace meiguan::store {
+
+// What a row can be told apart by, in the order of Key::names.
+enum class Dimension : std::uint8_t {
+  kNode,
+  kUnit,  // the initiator's
+  kPeer,  // the responder's unit
+  kService,
+  kFromZone,
+  kToZone,
+  kReason,
+  kRule,
+  // The two that are no names of the policy's:
+  kFamily,     // "ipv4", "ipv6"
+  kDirection,  // "request", "reply"
+  // And one that follows from the reason: "forward", "drop", "local".
+  kVerdict,
+};
+inline constexpr std::size_t kDimensions = 11;
+inline constexpr std::size_t kKeyNames = 10;  // all but the verdict
+inline constexpr std::array<std::string_view, kDimensions> kDimensionNames{
+    "node",   "unit", "peer",   "service",   "from_zone", "to_zone",
+    "reason", "rule", "family", "direction", "verdict"};
+
+// Stands for everything that went beyond a limit of keys.
+inline constexpr std::string_view kOther = "(other)";
+// What counters know and no event told: lost events, packets that have none.
+inline constexpr std::string_view kUntold = "(untold)";
+
+struct Key {
+  std::array<std::string, kKeyNames> names;
+
+  [[nodiscard]] std::string& operator[](Dimension d) { return names[static_cast<std::size_t>(d)]; }
+  [[nodiscard]] std::string_view operator[](Dimension d) const {
+    if (d == Dimension::kVerdict) return verdict();
+    return names[static_cast<std::size_t>(d)];
+  }
+  // Of the reason; a reason without a name here reads as a drop.
+  [[nodiscard]] std::string_view verdict() const {
+    const auto* const info = fastpath::find_reason(
+        names[static_cast<std::size_t>(Dimension::kReason)]);
+    return fastpath::name_of(info != nullptr ? info->verdict : fastpath::Verdict::kDrop);
+  }
+  auto operator<=>(const Key&) const = default;
+};
+
+// Bytes are those of IP packets. Signed: what was told and turned out otherwise is taken back.
+struct Sums {
+  std::int64_t packets{0};
+  std::int64_t bytes{0};
+  std::int64_t started{0};  // flows
+  std::int64_t ended{0};
+  // Highest of any ten seconds within, per second.
+  std::int64_t peak_packets{0};
+  std::int64_t peak_bytes{0};
+
+  void add(const Sums& other) noexcept {
+    packets += other.packets;
+    bytes += other.bytes;
+    started += other.started;
+    ended += other.ended;
+    peak_packets = peak_packets > other.peak_packets ? peak_packets : other.peak_packets;
+    peak_bytes = peak_bytes > other.peak_bytes ? peak_bytes : other.peak_bytes;
+  }
+  bool operator==(const Sums&) const = default;
+};
+
+struct Row {
+  Key key;
+  Sums sums;
+};
+
+// How well a span of a node's time was watched.
+struct Watch {
+  std::int64_t watched_ms{0};   // of its time; less than all: incomplete
+  std::int64_t events_lost{0};  // told of by counters alone
+  std::int64_t folded{0};       // additions that went to the row of all others
+
+  void add(const Watch& other) noexcept {
+    watched_ms += other.watched_ms;
+    events_lost += other.events_lost;
+    folded += other.folded;
+  }
+  bool operator==(const Watch&) const = default;
+};
+
+// New since the rule's last report; `first` and `last` are seconds since 1970.
+struct RuleHits {
+  std::string rule;
+  std::int64_t hits{0};     // first packets that it decided
+  std::int64_t audited{0};  // first packets that came past it
+};
+
+// What one node says of one minute, or a part of it: rows of the same minute add up. The same
+// (node, epoch, sequence) is the same batch and counts once, however often it comes; within an
+// epoch sequences begin at 1 and have no gaps.
+struct Batch {
+  std::string node;
+  std::uint64_t epoch{0};
+  std::uint64_t sequence{0};
+  std::int64_t minute{0};  // seconds since 1970, a multiple of 60
+  Watch watch;
+  std::vector<Row> rows;       // each key at most once
+  std::vector<RuleHits> hits;  // of every rule in force, those without hits too
+};
+
+}  // namespace meiguan::store

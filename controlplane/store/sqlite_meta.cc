@@ -1,0 +1,127 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "controlplane/store/sqlite_store.h"
+
+namespace meiguan::store {
+namespace {
+
+constexpr std::int64_t kVersion = 1;
+constexpr const char* kSchema = R"sql(
+BEGIN;
+CREATE TABLE watermarks (
+  node TEXT PRIMARY KEY, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE hits (
+  node TEXT NOT NULL, rule TEXT NOT NULL, hits INTEGER NOT NULL, audited INTEGER NOT NULL,
+  first INTEGER, last INTEGER, watched_since INTEGER NOT NULL, watched_until INTEGER NOT NULL,
+  watched_ms INTEGER NOT NULL, PRIMARY KEY (node, rule)) WITHOUT ROWID;
+PRAGMA user_version=1;
+COMMIT)sql";
+
+}  // namespace
+
+Result<SqliteMeta> SqliteMeta::open(const std::filesystem::path& path, bool& damaged) {
+  damaged = false;
+  auto connection = Connection::open(path, Connection::Mode::kWrite);
+  if (!connection) return std::unexpected{connection.error()};
+  SqliteMeta meta{std::move(*connection)};
+  auto& c = meta.connection_;
+  const auto failed = [&]() -> Result<SqliteMeta> {
+    damaged = c.damaged();
+    return std::unexpected{c.error()};
+  };
+  if (!c.execute("PRAGMA journal_mode=WAL") || !c.execute("PRAGMA synchronous=FULL")) {
+    return failed();
+  }
+  auto version = c.prepare("PRAGMA user_version");
+  if (!version.step()) return failed();
+  const auto found = version.integer(0);
+  version.reset();
+  if (found == 0 && !c.execute(kSchema)) return failed();
+  if (found != 0 && found != kVersion) {
+    damaged = true;
+    return fail(fmt::format("statistics store: {} is no file of this version", path.string()),
+                fmt::format("统计库：{} 不是本版本的文件", path.string()));
+  }
+  return meta;
+}
+
+Result<std::optional<Watermark>> SqliteMeta::watermark(const std::string& node, bool& damaged) {
+  auto statement = connection_.prepare("SELECT epoch, sequence FROM watermarks WHERE node = ?");
+  statement.bind(0, node);
+  if (statement.step()) {
+    return Watermark{static_cast<std::uint64_t>(statement.integer(0)),
+                     static_cast<std::uint64_t>(statement.integer(1))};
+  }
+  if (!statement.failed()) return std::nullopt;
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
+}
+
+bool SqliteMeta::put(const Batch& batch) {
+  auto mark = connection_.prepare(
+      "INSERT INTO watermarks VALUES (?,?,?) ON CONFLICT DO UPDATE SET "
+      "epoch = excluded.epoch, sequence = excluded.sequence");
+  mark.bind(0, batch.node);
+  mark.bind(1, static_cast<std::int64_t>(batch.epoch));
+  mark.bind(2, static_cast<std::int64_t>(batch.sequence));
+  if (!mark.run()) return false;
+  auto hit = connection_.prepare(
+      "INSERT INTO hits VALUES (?1,?2,?3,?4,iif(?3+?4 > 0,?5,NULL),iif(?3+?4 > 0,?5,NULL),?5,?5,?6)"
+      " ON CONFLICT DO UPDATE SET hits = hits + excluded.hits, "
+      "audited = audited + excluded.audited, "
+      "first = min(coalesce(first, excluded.first), coalesce(excluded.first, first)), "
+      "last = max(coalesce(last, excluded.last), coalesce(excluded.last, last)), "
+      "watched_since = min(watched_since, excluded.watched_since), "
+      "watched_until = max(watched_until, excluded.watched_until), "
+      "watched_ms = watched_ms + excluded.watched_ms");
+  for (const auto& row : batch.hits) {
+    hit.bind(0, batch.node);
+    hit.bind(1, row.rule);
+    hit.bind(2, row.hits);
+    hit.bind(3, row.audited);
+    hit.bind(4, batch.minute);
+    hit.bind(5, batch.watch.watched_ms);
+    if (!hit.run()) return false;
+  }
+  return true;
+}
+
+Result<void> SqliteMeta::finish(const Batch& batch, bool& damaged) {
+  if (connection_.execute("BEGIN IMMEDIATE") && put(batch) && connection_.execute("COMMIT")) {
+    return {};
+  }
+  damaged = connection_.damaged();
+  const auto error = connection_.error();
+  static_cast<void>(connection_.execute("ROLLBACK"));
+  return std::unexpected{error};
+}
+
+Result<std::vector<HitsRow>> SqliteMeta::hits(const std::string& node, bool& damaged) {
+  auto statement = connection_.prepare(
+      "SELECT node, rule, hits, audited, first, last, watched_since, watched_until, watched_ms "
+      "FROM hits WHERE ?1 = '' OR node = ?1 ORDER BY node, rule");
+  statement.bind(0, node);
+  std::vector<HitsRow> rows;
+  while (statement.step()) {
+    HitsRow row;
+    row.node = statement.text(0);
+    row.rule = statement.text(1);
+    row.hits = statement.integer(2);
+    row.audited = statement.integer(3);
+    if (row.hits + row.audited > 0) {
+      row.first = statement.integer(4);
+      row.last = statement.integer(5);
+    }
+    row.watched_since = statement.integer(6);
+    row.watched_until = statement.integer(7);
+    row.watched_ms = statement.integer(8);
+    rows.push_back(std::move(row));
+  }
+  if (!statement.failed()) return rows;
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
+}
+
+}  // namespace meiguan::store

@@ -1,0 +1,217 @@
+#include "controlplane/store/sqlite_store.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+#include <utility>
+
+namespace meiguan::store {
+namespace {
+
+constexpr std::size_t kOpenFiles = 16;  // a late batch opens an old one
+constexpr std::string_view kEnding = ".db";
+
+// "20261122-0600": for people who look into the directory; by UTC.
+std::string period_text(std::int64_t begin) {
+  return fmt::format("{:%Y%m%d-%H%M}", fmt::gmtime(static_cast<std::time_t>(begin)));
+}
+
+// The other way; nothing where it is no such text.
+std::optional<std::int64_t> period_begin(std::string_view text) {
+  std::tm when{};
+  const std::string copy{text};
+  const char* const end = ::strptime(copy.c_str(), "%Y%m%d-%H%M", &when);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return ::timegm(&when);
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(std::filesystem::path directory, Options options)
+    : directory_{std::move(directory)}, options_{std::move(options)} {}
+
+std::filesystem::path SqliteStore::path_of(const FileKey& key) const {
+  return directory_ /
+         fmt::format("{}-{}{}", kResolution[key.first].name, period_text(key.second), kEnding);
+}
+
+std::map<SqliteStore::FileKey, std::filesystem::path> SqliteStore::files() const {
+  std::map<FileKey, std::filesystem::path> result;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at{directory_, error}, end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (!name.ends_with(kEnding)) continue;
+    for (std::size_t i = 0; i < kResolutions; ++i) {
+      const std::string head = std::string{kResolution[i].name} + "-";
+      if (!name.starts_with(head)) continue;
+      const auto begin = period_begin(
+          std::string_view{name}.substr(head.size(), name.size() - head.size() - kEnding.size()));
+      if (begin) result.emplace(FileKey{i, *begin}, at->path());
+    }
+  }
+  return result;
+}
+
+void SqliteStore::put_aside(const std::filesystem::path& path) {
+  const auto aside = set_aside(path);
+  const std::lock_guard lock{alarming_};
+  alarms_.push_back(
+      {fmt::format("statistics store: {} is damaged and was set aside as {}", path.string(),
+                   aside.filename().string()),
+       fmt::format("统计库：{} 已损坏，另存为 {}", path.string(), aside.filename().string())});
+}
+
+Result<void> SqliteStore::open_meta() {
+  const auto path = directory_ / "meta.db";
+  bool damaged = false;
+  auto meta = SqliteMeta::open(path, damaged);
+  if (!meta && damaged) {
+    put_aside(path);
+    meta = SqliteMeta::open(path, damaged);
+  }
+  if (!meta) return std::unexpected{meta.error()};
+  meta_.emplace(std::move(*meta));
+  return {};
+}
+
+Result<void> SqliteStore::open() {
+  std::error_code error;
+  std::filesystem::create_directories(directory_, error);
+  if (error) {
+    return fail(fmt::format("statistics store: {}: {}", directory_.string(), error.message()),
+                fmt::format("统计库：{}：{}", directory_.string(), error.message()));
+  }
+  const std::lock_guard lock{writing_};
+  return open_meta();
+}
+
+Result<SqliteFile*> SqliteStore::file(const FileKey& key) {
+  if (const auto found = open_.find(key); found != open_.end()) return &found->second;
+  if (open_.size() >= kOpenFiles) open_.erase(open_.begin());
+  const auto path = path_of(key);
+  bool damaged = false;
+  auto opened = SqliteFile::open(path, damaged);
+  if (!opened && damaged) {
+    put_aside(path);
+    opened = SqliteFile::open(path, damaged);
+  }
+  if (!opened) return std::unexpected{opened.error()};
+  return &open_.emplace(key, std::move(*opened)).first->second;
+}
+
+Result<void> SqliteStore::apply(const Batch& batch, std::size_t resolution) {
+  const auto& r = kResolution[resolution];
+  const auto time = bucket_of(batch.minute, r.step, options_.offset);
+  const FileKey key{resolution, period_of(time, r.period)};
+  const auto target = file(key);
+  if (!target) return std::unexpected{target.error()};
+  bool damaged = false;
+  auto done = (*target)->apply(batch, time, damaged);
+  if (done || !damaged) return done;
+  open_.erase(key);
+  put_aside(path_of(key));
+  const auto fresh = file(key);
+  if (!fresh) return std::unexpected{fresh.error()};
+  return (*fresh)->apply(batch, time, damaged);
+}
+
+template <typename Ask>
+auto SqliteStore::of_meta(const Ask& ask)
+    -> decltype(ask(std::declval<SqliteMeta&>(), std::declval<bool&>())) {
+  bool damaged = false;
+  for (int round = 0;; ++round) {
+    if (!meta_) {
+      if (auto opened = open_meta(); !opened) return std::unexpected{opened.error()};
+    }
+    auto said = ask(*meta_, damaged);
+    if (said) return said;
+    meta_.reset();
+    if (!damaged || round > 0) return said;
+    put_aside(directory_ / "meta.db");
+  }
+}
+
+Result<Applied> SqliteStore::append(const Batch& batch) {
+  const std::lock_guard lock{writing_};
+  const auto mark = of_meta(
+      [&](SqliteMeta& meta, bool& damaged) { return meta.watermark(batch.node, damaged); });
+  if (!mark) return std::unexpected{mark.error()};
+  // Of a node that was never heard of any sequence may be the first: its past is another store's.
+  if (*mark) {
+    const auto& known = **mark;
+    if (batch.epoch < known.epoch) return Applied::kBefore;
+    const std::uint64_t last = batch.epoch == known.epoch ? known.sequence : 0;
+    if (batch.sequence <= last) return Applied::kBefore;
+    if (batch.sequence != last + 1) return Applied::kGap;
+  }
+  for (std::size_t i = 0; i < kResolutions; ++i) {
+    if (auto done = apply(batch, i); !done) return std::unexpected{done.error()};
+  }
+  const auto done = of_meta(
+      [&](SqliteMeta& meta, bool& damaged) { return meta.finish(batch, damaged); });
+  if (!done) return std::unexpected{done.error()};
+  return Applied::kNow;
+}
+
+Result<std::optional<Watermark>> SqliteStore::watermark(const std::string& node) {
+  const std::lock_guard lock{writing_};
+  return of_meta([&](SqliteMeta& meta, bool& damaged) { return meta.watermark(node, damaged); });
+}
+
+Result<std::vector<HitsRow>> SqliteStore::hits(const std::string& node) {
+  const std::lock_guard lock{writing_};
+  return of_meta([&](SqliteMeta& meta, bool& damaged) { return meta.hits(node, damaged); });
+}
+
+Result<Answer> SqliteStore::query(const Query& query, std::span<const Batch> fresh) {
+  const auto plan = plan_of(query, options_);
+  Gather gather{query, plan, options_.offset};
+  for (const auto& [key, path] : files()) {
+    const auto& r = kResolution[key.first];
+    if (key.first != plan.resolution || key.second >= plan.until ||
+        key.second + r.period <= plan.since) {
+      continue;
+    }
+    bool damaged = false;
+    auto done = SqliteFile::read(path, plan, gather, damaged);
+    if (done) continue;
+    // What was read of it is in the answer already: asked again, the answer is without it.
+    if (!damaged) return std::unexpected{done.error()};
+    const std::lock_guard lock{writing_};
+    open_.erase(key);
+    put_aside(path);
+    return std::unexpected{done.error()};
+  }
+  for (const auto& batch : fresh) gather.add(batch);
+  return gather.take();
+}
+
+Result<std::size_t> SqliteStore::drop_old(std::int64_t now) {
+  const std::lock_guard lock{writing_};
+  std::size_t dropped = 0;
+  for (const auto& [key, path] : files()) {
+    if (key.second + kResolution[key.first].period > now - options_.retention[key.first]) continue;
+    open_.erase(key);
+    remove_database(path);
+    ++dropped;
+  }
+  return dropped;
+}
+
+std::vector<Text> SqliteStore::take_alarms() {
+  const std::lock_guard lock{alarming_};
+  return std::exchange(alarms_, {});
+}
+
+Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& directory,
+                                           Options options) {
+  auto store = std::make_unique<SqliteStore>(directory, std::move(options));
+  if (auto opened = store->open(); !opened) return std::unexpected{opened.error()};
+  return std::unique_ptr<Store>{std::move(store)};
+}
+
+}  // namespace meiguan::store

@@ -1,0 +1,70 @@
+#pragma once
+
+// Statistics in files, one for each resolution and period, `1m-20261122-0600.db`, and `meta.db`
+// with what belongs to no time: watermarks and what is known of rules.
+//
+// Each file remembers which batches it has. So a batch that was applied to some files when the
+// machine stopped is applied to the others when it is sent again, and to none twice; the watermark
+// in meta.db moves last.
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "controlplane/store/sqlite_file.h"
+#include "controlplane/store/store.h"
+
+namespace meiguan::store {
+
+class SqliteMeta {
+ public:
+  [[nodiscard]] static Result<SqliteMeta> open(const std::filesystem::path& path, bool& damaged);
+
+  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& node, bool& damaged);
+  // Moves the watermark and counts the hits.
+  [[nodiscard]] Result<void> finish(const Batch& batch, bool& damaged);
+  [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node, bool& damaged);
+
+ private:
+  explicit SqliteMeta(Connection connection) : connection_{std::move(connection)} {}
+  [[nodiscard]] bool put(const Batch& batch);
+  Connection connection_;
+};
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(std::filesystem::path directory, Options options);
+
+  [[nodiscard]] Result<void> open();
+  [[nodiscard]] Result<Applied> append(const Batch& batch) override;
+  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& node) override;
+  using Store::query;
+  [[nodiscard]] Result<Answer> query(const Query& query, std::span<const Batch> fresh) override;
+  [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node) override;
+  Result<std::size_t> drop_old(std::int64_t now) override;
+  [[nodiscard]] std::vector<Text> take_alarms() override;
+
+ private:
+  using FileKey = std::pair<std::size_t, std::int64_t>;  // resolution, begin of the period
+
+  [[nodiscard]] std::filesystem::path path_of(const FileKey& key) const;
+  [[nodiscard]] std::map<FileKey, std::filesystem::path> files() const;
+  [[nodiscard]] Result<void> open_meta();
+  // What `ask` says of meta.db; where that is damaged, of an empty one in its place.
+  template <typename Ask>
+  [[nodiscard]] auto of_meta(const Ask& ask)
+      -> decltype(ask(std::declval<SqliteMeta&>(), std::declval<bool&>()));
+  [[nodiscard]] Result<void> apply(const Batch& batch, std::size_t resolution);
+  [[nodiscard]] Result<SqliteFile*> file(const FileKey& key);
+  void put_aside(const std::filesystem::path& path);
+
+  std::filesystem::path directory_;
+  Options options_;
+  std::mutex writing_;  // of what follows, but for the alarms
+  std::optional<SqliteMeta> meta_;
+  std::map<FileKey, SqliteFile> open_;
+  std::mutex alarming_;
+  std::vector<Text> alarms_;
+};
+
+}  // namespace meiguan::store

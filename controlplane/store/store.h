@@ -1,0 +1,151 @@
+#pragma once
+
+// Where statistics lie: the interface that every kind of database has, held by one conformance
+// test (store_fixture.h).
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controlplane/store/resolution.h"
+#include "controlplane/store/row.h"
+#include "dataplane/base/result.h"
+
+namespace meiguan::store {
+
+struct Options {
+  Retention retention{kDefaultRetention};
+  OffsetAt offset;  // of the policy's time zone; none: UTC
+};
+
+// A row passes where for every dimension named its value is one of those given.
+using Filter = std::map<Dimension, std::vector<std::string>>;
+
+struct Query {
+  std::int64_t since{0};  // seconds since 1970, rounded down to a step
+  std::int64_t until{0};  // not in it
+  std::int64_t step{0};   // seconds; 0: the whole time as one
+  std::int64_t now{0};    // by which it is known what was dropped already
+  std::vector<Dimension> by;
+  Filter filter;
+};
+
+struct AnswerRow {
+  std::int64_t time{0};            // the step's begin; `since` where there is one step only
+  std::vector<std::string> names;  // in the order of Query::by
+  Sums sums;
+  std::int64_t denied{0};  // of sums.packets: those that were dropped
+
+  bool operator==(const AnswerRow&) const = default;
+};
+
+struct Answer {
+  std::int64_t resolution{kMinute};  // of the rows that it was made of, seconds
+  std::vector<AnswerRow> rows;       // by time, then by names
+  // Of every node that passes the filter, step by step: (time, node).
+  std::map<std::pair<std::int64_t, std::string>, Watch> watched;
+};
+
+struct HitsRow {
+  std::string node;
+  std::string rule;
+  std::int64_t hits{0};
+  std::int64_t audited{0};
+  std::optional<std::int64_t> first;  // minutes, seconds since 1970; none: never hit
+  std::optional<std::int64_t> last;
+  std::int64_t watched_since{0};  // first and last minute that it was in force and watched
+  std::int64_t watched_until{0};
+  std::int64_t watched_ms{0};  // of the time between
+
+  bool operator==(const HitsRow&) const = default;
+};
+
+enum class Applied : std::uint8_t {
+  kNow,
+  kBefore,  // the same batch had come before
+  kGap,     // one before it is missing: nothing was done
+};
+
+struct Watermark {
+  std::uint64_t epoch{0};
+  std::uint64_t sequence{0};
+  bool operator==(const Watermark&) const = default;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Adds a batch to all resolutions, once; lasts when it returns. Errors: the database cannot take
+  // it; then it may be tried again, and what was applied of it already is not applied twice.
+  [[nodiscard]] virtual Result<Applied> append(const Batch& batch) = 0;
+  // The last batch of the node's latest epoch that was applied whole.
+  [[nodiscard]] virtual Result<std::optional<Watermark>> watermark(const std::string& node) = 0;
+  // From the finest resolution that is kept for all of the time asked for and not finer than the
+  // step needs; a step that none divides is rounded up to that resolution.
+  // `fresh` are batches that were not appended yet and count as if they were.
+  [[nodiscard]] virtual Result<Answer> query(const Query& query, std::span<const Batch> fresh) = 0;
+  [[nodiscard]] Result<Answer> query(const Query& asked) { return query(asked, {}); }
+  // What is known of every rule, or of one node's (empty: all).
+  [[nodiscard]] virtual Result<std::vector<HitsRow>> hits(const std::string& node) = 0;
+  // Forgets what is older than it is to be kept, whole periods at a time; how many.
+  virtual Result<std::size_t> drop_old(std::int64_t now) = 0;
+  // What went wrong since the last call and an operator should know: files set aside.
+  [[nodiscard]] virtual std::vector<Text> take_alarms() = 0;
+};
+
+// Files in a directory of their own, which is made where it is missing.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& directory,
+                                                         Options options);
+// By a libpq connection string; tables are made where they are missing.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_postgres(const std::string& connection,
+                                                           Options options);
+
+// Which resolution answers that query, and with which step (0: one).
+struct Plan {
+  std::size_t resolution{0};
+  std::int64_t since{0};
+  std::int64_t until{0};
+  std::int64_t step{0};
+};
+[[nodiscard]] Plan plan_of(const Query& query, const Options& options);
+
+// Rows of a database on their way to an answer.
+class Gather {
+ public:
+  Gather(const Query& query, const Plan& plan, const OffsetAt& offset);
+
+  // A group that the filter lets by gets a number; others none.
+  [[nodiscard]] std::optional<std::size_t> group_of(const Key& key);
+  void add(std::int64_t time, std::size_t group, const Sums& sums, bool dropped);
+  void watch(std::int64_t time, const std::string& node, const Watch& watch);
+  // Where the batch lies in the time asked for.
+  void add(const Batch& batch);
+  [[nodiscard]] Answer take();
+
+ private:
+  struct Cell {
+    Sums sums;
+    std::int64_t denied{0};
+  };
+  [[nodiscard]] std::int64_t step_of(std::int64_t time);
+
+  const Query& query_;
+  Plan plan_;
+  const OffsetAt& offset_;
+  std::map<std::vector<std::string>, std::size_t> groups_;
+  std::vector<const std::vector<std::string>*> names_;
+  std::map<std::int64_t, std::vector<Cell>> steps_;
+  std::int64_t last_time_{0};
+  std::int64_t last_step_{0};
+  std::vector<Cell>* last_cells_{nullptr};
+  std::map<std::pair<std::int64_t, std::string>, Watch> watched_;
+};
+
+}  // namespace meiguan::store

@@ -1,0 +1,34 @@
+#pragma once
+
+// What every store must do, asked of any: each check is given a store with nothing in it.
+
+#include <functional>
+#include <string>
+
+#include "controlplane/store/store.h"
+
+namespace meiguan::store {
+
+struct StoreCheck {
+  const char* name;
+  void (*run)(Store& store);
+};
+
+// Of a time zone eight hours ahead of UTC.
+inline constexpr std::int64_t kTestOffset = 8 * kHour;
+[[nodiscard]] Options test_options();
+// 2026-11-22T00:00 in that zone.
+inline constexpr std::int64_t kTestDay = 1795276800;
+
+[[nodiscard]] Row test_row(const std::string& unit, const std::string& reason,
+                           std::int64_t packets);
+[[nodiscard]] Batch test_batch(const std::string& node, std::uint64_t sequence, std::int64_t minute,
+                               std::vector<Row> rows);
+// Packets of the whole time, by that dimension, as "name=packets name=packets".
+[[nodiscard]] std::string test_sums(Store& store, Dimension by, Filter filter = {},
+                                    std::int64_t since = kTestDay,
+                                    std::int64_t until = kTestDay + kDay, std::int64_t step = 0);
+
+[[nodiscard]] const std::vector<StoreCheck>& store_checks();
+
+}  // namespace meiguan::store
