@@ -22,7 +22,7 @@ void keep(std::deque<SeenEvent>& events, const fastpath::Event& event, WallTime 
 
 }  // namespace
 
-Collector::Collector() : thread_{[this] { run(); }} {}
+Collector::Collector(CollectorSink* sink) : sink_{sink}, thread_{[this] { run(); }} {}
 
 Collector::~Collector() {
   {
@@ -31,6 +31,8 @@ Collector::~Collector() {
   }
   wake_.notify_all();
   thread_.join();
+  const std::lock_guard lock{mutex_};
+  sample_locked();
 }
 
 void Collector::run() {
@@ -50,6 +52,7 @@ void Collector::run() {
 
 void Collector::attach(Segment segment) {
   const std::lock_guard lock{mutex_};
+  end_reading();
   segment_.emplace(std::move(segment));
   history_.clear();
   groups_.clear();
@@ -58,10 +61,12 @@ void Collector::attach(Segment segment) {
   attacks_.clear();
   port_blocks_.end_all(std::chrono::system_clock::now());
   forgotten_ = 0;
+  if (sink_ != nullptr) sink_->attached(add_up(*segment_, extent_));
 }
 
 void Collector::detach() {
   const std::lock_guard lock{mutex_};
+  end_reading();
   segment_.reset();
 }
 
@@ -72,15 +77,32 @@ void Collector::set_extent(const Extent& extent) {
 
 void Collector::drain() {
   const std::lock_guard lock{mutex_};
+  drain_locked();
+}
+
+// What a data plane left behind when it ended is in its memory as long as we have it.
+void Collector::end_reading() {
+  if (!segment_) return;
+  drain_locked();
+  sample_locked();
+  if (sink_ != nullptr) sink_->detached();
+}
+
+void Collector::drain_locked() {
   if (!segment_) return;
   const auto now = std::chrono::system_clock::now();
   std::array<fastpath::Event, kEventsAtOnce> events;
+  std::size_t number = 0;
   for (auto& ring : segment_->rings()) {
     for (std::size_t round = 0; round < kRoundsAtOnce; ++round) {
       const std::size_t n = ring.pop(events);
-      for (std::size_t i = 0; i < n; ++i) take(events[i], now);
+      for (std::size_t i = 0; i < n; ++i) {
+        take(events[i], now);
+        if (sink_ != nullptr) sink_->heard(events[i], number, now);
+      }
       if (n < events.size()) break;
     }
+    ++number;
   }
 }
 
@@ -131,8 +153,20 @@ void Collector::take(const fastpath::Event& event, WallTime at) {
 
 void Collector::sample() {
   const std::lock_guard lock{mutex_};
+  sample_locked();
+}
+
+void Collector::sample_locked() {
   if (!segment_) return;
-  history_.push_back({add_up(*segment_, extent_), std::chrono::steady_clock::now()});
+  // First the events, then the counters: what was told of is counted by then.
+  drain_locked();
+  const auto now = std::chrono::steady_clock::now();
+  const auto last = history_.empty() ? now : history_.back().at;
+  history_.push_back({add_up(*segment_, extent_), now});
+  if (sink_ != nullptr) {
+    sink_->counted(history_.back().sums, std::chrono::system_clock::now(),
+                   std::chrono::round<std::chrono::milliseconds>(now - last));
+  }
   while (history_.size() > kReadingsKept) history_.pop_front();
 }
 

@@ -49,9 +49,23 @@ struct Readings {
   double seconds{0};
 };
 
+// Hears all that a collector reads, in its thread.
+class CollectorSink {
+ public:
+  virtual ~CollectorSink() = default;
+  // A data plane is read from now on; the counters as it has them.
+  virtual void attached(const Sums& counters) = 0;
+  // It is gone; all that it had told was heard.
+  virtual void detached() = 0;
+  virtual void heard(const fastpath::Event& event, std::size_t ring, WallTime at) = 0;
+  // Behind all events that were there; `elapsed` since the last time.
+  virtual void counted(const Sums& counters, WallTime at, std::chrono::milliseconds elapsed) = 0;
+};
+
 class Collector {
  public:
-  Collector();
+  // `sink` may be null and must outlive the collector.
+  explicit Collector(CollectorSink* sink = nullptr);
   ~Collector();
   Collector(const Collector&) = delete;
   Collector& operator=(const Collector&) = delete;
@@ -81,12 +95,16 @@ class Collector {
  private:
   using GroupKey = std::tuple<std::uint32_t, net::Address, fastpath::Reason, std::uint32_t>;
   void run();
+  void drain_locked();
+  void end_reading();
+  void sample_locked();
   void take(const fastpath::Event& event, WallTime at);
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_{false};
   std::optional<Segment> segment_;
+  CollectorSink* sink_;
   Extent extent_;
   struct Reading {
     Sums sums;

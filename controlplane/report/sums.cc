@@ -8,7 +8,12 @@ using fastpath::CounterBlock;
 using fastpath::kReasonCodes;
 
 Sums add_up(const Segment& segment, const Extent& extent) {
-  const auto& capacity = segment.capacity();
+  return add_up(segment.blocks(), extent);
+}
+
+Sums add_up(std::span<const CounterBlock> blocks, const Extent& extent) {
+  fastpath::CounterCapacity capacity{0, 0, 0, 0};
+  if (!blocks.empty()) capacity = blocks.front().capacity();
   Sums sums;
   sums.reasons.resize(kReasonCodes);
   sums.ports.resize(std::min<std::size_t>(extent.ports, capacity.ports));
@@ -16,7 +21,7 @@ Sums add_up(const Segment& segment, const Extent& extent) {
   sums.services.resize(std::min<std::size_t>(extent.services, capacity.services));
   sums.rules.resize(std::min<std::size_t>(extent.rules, capacity.rules));
   const auto add = [](std::uint64_t& to, const fastpath::Counter& from) { to += from.value(); };
-  for (const CounterBlock& block : segment.blocks()) {
+  for (const CounterBlock& block : blocks) {
     for (std::size_t i = 0; i < kReasonCodes; ++i) {
       const auto& from = block.reason(static_cast<fastpath::Reason>(i)).traffic;
       add(sums.reasons[i][0], from.packets);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "controlplane/report/segment.h"
@@ -40,5 +41,6 @@ struct Extent {
 };
 
 [[nodiscard]] Sums add_up(const Segment& segment, const Extent& extent);
+[[nodiscard]] Sums add_up(std::span<const fastpath::CounterBlock> blocks, const Extent& extent);
 
 }  // namespace meiguan::report

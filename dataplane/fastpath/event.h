@@ -53,7 +53,8 @@ struct Event {
   UnitId unit;
   UnitId to_unit;
   ServiceId service;
-  std::uint64_t packets{0};  // from the initiator; of a denial, an attack: how many it stands for
+  // From the initiator; of a denial, an attack: of all packets that it stands for.
+  std::uint64_t packets{0};
   std::uint64_t bytes{0};
   std::uint64_t reply_packets{0};  // of a scan: about how many ports or targets it tried
   std::uint64_t reply_bytes{0};

@@ -144,13 +144,18 @@ void EventLog::denial(const PacketInfo& info, const Fate& fate, SpaceId space, T
     if (suppressed.packets++ == 0) {
       suppressed.first = event_of_packet(EventKind::kDenial, info, fate, space, now);
       any_suppressed_ = true;
+    } else {
+      suppressed.first.bytes += fate.ip_bytes;
     }
     return;
   }
   ++told_;
   Event event = event_of_packet(EventKind::kDenial, info, fate, space, now);
-  event.packets += suppressed.packets;
-  suppressed.packets = 0;
+  if (suppressed.packets > 0) {
+    event.packets += suppressed.packets;
+    event.bytes += suppressed.first.bytes;
+    suppressed.packets = 0;
+  }
   push(event);
 }
 

@@ -105,7 +105,7 @@ struct PipelineOptions {
   // Makes the flow table's hash unpredictable; 0: taken from the system's random numbers.
   std::uint64_t hash_seed{0};
   // A kFlowPeriodic event for every live flow after each span of this length; 0: none.
-  std::uint32_t periodic_report_ms{300'000};
+  std::uint32_t periodic_report_ms{60'000};
   // More denials than this in a second are told of by number only.
   std::uint32_t denial_events_per_second{1000};
   FragmentOptions fragments{FragmentOptions::room(4096, 1024)};

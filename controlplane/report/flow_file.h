@@ -1,0 +1,54 @@
+#pragma once
+
+// Files of flow records: lines of text in compressed blocks, each with the times that it holds and
+// a checksum, so that a reader passes over what it does not want without unpacking it.
+//
+//   "MGFLOWS1" | block | block | ...
+//   block: FlowBlockHeader | zstd frame of `raw_bytes` bytes of lines
+//
+// What is read is hostile: every length is compared with what is left and with what a writer makes.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace meiguan::report {
+
+inline constexpr std::string_view kFlowFileMagic = "MGFLOWS1";
+inline constexpr std::uint32_t kMaxFlowBlockBytes = 1U << 20;  // of lines, and packed
+
+struct FlowBlockHeader {
+  static constexpr std::uint32_t kMagic = 0x4b4c4246;  // "FBLK"
+  std::uint32_t magic{kMagic};
+  std::uint32_t packed_bytes{0};
+  std::uint32_t raw_bytes{0};
+  std::uint32_t lines{0};
+  std::int64_t first_ms{0};  // smallest and largest time of its lines
+  std::int64_t last_ms{0};
+  std::uint64_t checksum{0};  // XXH3 of the packed bytes, seeded with that of what stands before
+};
+static_assert(sizeof(FlowBlockHeader) == 40);
+
+// Header and packed lines; empty where they could not be packed.
+[[nodiscard]] std::string pack_flow_block(std::string_view lines, std::uint32_t count,
+                                          std::int64_t first_ms, std::int64_t last_ms);
+
+// False: enough, no more lines.
+using FlowLineSink = std::function<bool(std::string_view line)>;
+
+struct FlowFileRead {
+  std::uint64_t blocks{0};   // unpacked
+  std::uint64_t damaged{0};  // torn, or changed since they were written
+  bool enough{false};        // the sink said so
+};
+
+// Hands the lines of all blocks that hold some of [since, until] to the sink; those blocks may hold
+// others too.
+[[nodiscard]] FlowFileRead read_flow_file(std::span<const std::byte> file, std::int64_t since_ms,
+                                          std::int64_t until_ms, const FlowLineSink& sink);
+
+}  // namespace meiguan::report

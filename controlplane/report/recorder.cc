@@ -1,0 +1,238 @@
+#include "controlplane/report/recorder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "controlplane/report/flow_lines.h"
+
+namespace meiguan::report {
+namespace {
+
+constexpr std::chrono::milliseconds kWorkEvery{1000};
+constexpr std::size_t kMostWaiting = 24 * 60;
+constexpr std::chrono::hours kDropEvery{1};
+
+WallMs ms_of(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+Recorder::Recorder(OpenStore open, std::unique_ptr<FlowRing> flows, Clock clock, Log log)
+    : open_{std::move(open)},
+      flows_{std::move(flows)},
+      clock_{std::move(clock)},
+      log_{std::move(log)},
+      rollup_{RollupOptions{}},
+      thread_{[this] { run(); }} {}
+
+Recorder::~Recorder() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  {
+    const std::lock_guard lock{mutex_};
+    // What live flows did not tell yet, the next recorder counts from its own start on.
+    rollup_.detach(ms_of(clock_()));
+    put_in_line(rollup_.take_all());
+  }
+  if (flows_) flows_->flush();
+  store_line();
+}
+
+void Recorder::run() {
+  std::unique_lock lock{mutex_};
+  while (!stopping_) {
+    lock.unlock();
+    work();
+    lock.lock();
+    wake_.wait_for(lock, kWorkEvery, [this] { return stopping_; });
+  }
+}
+
+void Recorder::set_policy(const policy::Catalog& catalog, const std::string& node,
+                          const std::string& revision) {
+  const std::lock_guard lock{mutex_};
+  // Rows of before belong to the node of before.
+  if (!node_.empty() && node != node_) put_in_line(rollup_.take_all());
+  node_ = node;
+  revision_ = revision;
+  catalog_ = catalog;
+  rollup_.set_node(node);
+  rollup_.set_catalog(catalog);
+}
+
+std::string Recorder::node() const {
+  const std::lock_guard lock{mutex_};
+  return node_;
+}
+
+void Recorder::attached(const Sums& counters) {
+  const std::lock_guard lock{mutex_};
+  rollup_.attach(counters);
+}
+
+void Recorder::detached() {
+  const std::lock_guard lock{mutex_};
+  rollup_.detach(ms_of(clock_()));
+}
+
+void Recorder::heard(const fastpath::Event& event, std::size_t ring, WallTime at) {
+  std::string line;
+  {
+    const std::lock_guard lock{mutex_};
+    rollup_.take(event, ring, ms_of(at));
+    if (flows_ && event.kind == fastpath::EventKind::kFlowEnd) {
+      line = flow_line(event, catalog_, revision_, ms_of(at));
+    }
+  }
+  if (!line.empty()) flows_->append(ms_of(at), line);
+}
+
+void Recorder::counted(const Sums& counters, WallTime at, std::chrono::milliseconds elapsed) {
+  const std::lock_guard lock{mutex_};
+  rollup_.count(counters, ms_of(at), elapsed.count());
+}
+
+void Recorder::put_in_line(std::vector<store::Batch> batches) {
+  for (auto& batch : batches) {
+    if (batch.node.empty() || (batch.rows.empty() && batch.watch == store::Watch{})) continue;
+    line_.push_back(std::move(batch));
+  }
+  // The first may have been applied in part under its number, and must be finished.
+  while (line_.size() > kMostWaiting) {
+    line_.erase(line_.begin() + 1);
+    ++status_.dropped;
+  }
+}
+
+void Recorder::complain(const Text& text) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (status_.trouble_en == text.english) return;
+    status_.trouble_en = text.english;
+    status_.trouble_zh = text.chinese;
+  }
+  log_(text);
+}
+
+void Recorder::work() {
+  const WallTime now = clock_();
+  {
+    const std::lock_guard lock{mutex_};
+    put_in_line(rollup_.take_over(ms_of(now)));
+  }
+  if (flows_) flows_->flush();
+  store_line();
+  const std::lock_guard lock{storing_};
+  if (!store_) return;
+  // By a clock that was just put ahead, everything would be old.
+  const auto steady = std::chrono::steady_clock::now();
+  if (steady - dropped_at_steady_ < kDropEvery) return;
+  const auto ran = steady - dropped_at_steady_;
+  const bool jumped = now - dropped_at_ > ran + kDropEvery;
+  const bool first = dropped_at_ == WallTime{};
+  dropped_at_ = now;
+  dropped_at_steady_ = steady;
+  if (jumped && !first) return;
+  if (auto dropped = store_->drop_old(ms_of(now) / 1000); !dropped) {
+    complain(dropped.error().message);
+  }
+}
+
+void Recorder::store_line() {
+  const std::lock_guard storing{storing_};
+  for (;;) {
+    store::Batch batch;
+    {
+      const std::lock_guard lock{mutex_};
+      status_.waiting = line_.size();
+      if (line_.empty() && store_) return;
+      if (!line_.empty()) batch = line_.front();
+    }
+    if (!store_) {
+      auto opened = open_();
+      if (!opened) return complain(opened.error().message);
+      store_ = std::move(*opened);
+      const std::lock_guard lock{mutex_};
+      status_.open = true;
+      if (line_.empty()) return;
+    }
+    if (epoch_ == 0) {
+      const auto mark = store_->watermark(batch.node);
+      if (!mark) return complain(mark.error().message);
+      // Later than any before, also where the clock went back meanwhile.
+      epoch_ = static_cast<std::uint64_t>(std::max<WallMs>(ms_of(clock_()), 1));
+      if (*mark) epoch_ = std::max(epoch_, (*mark)->epoch + 1);
+      sequence_ = 0;
+    }
+    batch.epoch = epoch_;
+    batch.sequence = sequence_ + 1;
+    const auto done = store_->append(batch);
+    for (const auto& alarm : store_->take_alarms()) complain(alarm);
+    if (!done) return complain(done.error().message);
+    // A store that knows more of us than we do: its watermark was put there by another.
+    if (*done == store::Applied::kGap || *done == store::Applied::kBefore) {
+      epoch_ = 0;
+      if (*done == store::Applied::kGap) continue;
+    }
+    if (epoch_ != 0) ++sequence_;
+    const std::lock_guard lock{mutex_};
+    line_.pop_front();
+    if (*done == store::Applied::kNow) {
+      status_.trouble_en.clear();
+      status_.trouble_zh.clear();
+    }
+  }
+}
+
+Result<store::Answer> Recorder::query(const store::Query& query) {
+  // Nothing moves from the line into the store meanwhile.
+  const std::lock_guard storing{storing_};
+  std::vector<store::Batch> fresh;
+  {
+    const std::lock_guard lock{mutex_};
+    fresh = rollup_.open_minutes();
+    fresh.insert(fresh.end(), line_.begin(), line_.end());
+  }
+  if (!store_) {
+    return fail("the statistics store is not open", "统计库尚未打开");
+  }
+  return store_->query(query, fresh);
+}
+
+Result<store::Answer> Recorder::ten_seconds(const store::Query& query) {
+  std::vector<store::Batch> slots;
+  {
+    const std::lock_guard lock{mutex_};
+    slots = rollup_.ten_seconds(query.since * 1000);
+  }
+  store::Plan plan;
+  plan.since = query.since;
+  plan.until = query.until;
+  plan.step = query.step;
+  const store::OffsetAt none;
+  store::Gather gather{query, plan, none};
+  for (const auto& slot : slots) gather.add(slot);
+  return gather.take();
+}
+
+Result<std::vector<store::HitsRow>> Recorder::hits(const std::string& node) {
+  const std::lock_guard storing{storing_};
+  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
+  return store_->hits(node);
+}
+
+Recorder::Status Recorder::status() const {
+  const std::lock_guard lock{mutex_};
+  Status status = status_;
+  status.waiting = line_.size();
+  status.untold_packets = rollup_.untold_packets();
+  status.unfollowed = rollup_.unfollowed();
+  return status;
+}
+
+}  // namespace meiguan::report

@@ -1,0 +1,98 @@
+#pragma once
+
+// From what a data plane tells to the store: the roll-up, its finished minutes in line for the
+// store, and the answers to questions from all of them. A store that cannot be written to (disk
+// full) keeps its line waiting, up to a day of it; the collector never waits for the store.
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "controlplane/report/collector.h"
+#include "controlplane/report/flow_ring.h"
+#include "controlplane/report/rollup.h"
+#include "controlplane/store/store.h"
+
+namespace meiguan::report {
+
+class Recorder : public CollectorSink {
+ public:
+  using Log = std::function<void(const Text&)>;
+  using Clock = std::function<WallTime()>;
+  using OpenStore = std::function<Result<std::unique_ptr<store::Store>>()>;
+
+  // `flows` may be null. The store is opened by a thread of the recorder's, again and again until
+  // it can be.
+  Recorder(OpenStore open, std::unique_ptr<FlowRing> flows, Clock clock, Log log);
+  ~Recorder() override;
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  // The policy in force: names, and the node whose gateway this is.
+  void set_policy(const policy::Catalog& catalog, const std::string& node,
+                  const std::string& revision);
+
+  void attached(const Sums& counters) override;
+  void detached() override;
+  void heard(const fastpath::Event& event, std::size_t ring, WallTime at) override;
+  void counted(const Sums& counters, WallTime at, std::chrono::milliseconds elapsed) override;
+
+  // From the store, what waits for it, and the minutes that are still open.
+  [[nodiscard]] Result<store::Answer> query(const store::Query& query);
+  // Rows of ten seconds, from memory: of the last minutes.
+  [[nodiscard]] Result<store::Answer> ten_seconds(const store::Query& query);
+  [[nodiscard]] Result<std::vector<store::HitsRow>> hits(const std::string& node);
+  [[nodiscard]] FlowRing* flows() noexcept { return flows_.get(); }
+  [[nodiscard]] std::string node() const;
+
+  struct Status {
+    std::size_t waiting{0};          // batches in line
+    std::uint64_t dropped{0};        // batches that were too many to wait
+    std::int64_t untold_packets{0};  // see Rollup
+    std::uint64_t unfollowed{0};
+    bool open{false};        // the store can be asked
+    std::string trouble_en;  // why the line waits; empty: it does not
+    std::string trouble_zh;
+  };
+  [[nodiscard]] Status status() const;
+
+  // One round of the thread's work; for tests, which have no time to wait.
+  void work();
+
+ private:
+  void run();
+  void put_in_line(std::vector<store::Batch> batches);
+  void store_line();
+  void complain(const Text& text);
+
+  OpenStore open_;
+  std::unique_ptr<FlowRing> flows_;
+  Clock clock_;
+  Log log_;
+
+  mutable std::mutex mutex_;  // of the roll-up, the line and the status
+  std::condition_variable wake_;
+  bool stopping_{false};
+  Rollup rollup_;
+  std::string node_;
+  std::string revision_;
+  policy::Catalog catalog_;
+  std::deque<store::Batch> line_;
+  Status status_;
+  std::uint64_t epoch_{0};
+  std::uint64_t sequence_{0};
+
+  std::mutex storing_;  // of the store, and of taking a batch out of the line; before mutex_
+  std::unique_ptr<store::Store> store_;
+  WallTime dropped_at_{};
+  std::chrono::steady_clock::time_point dropped_at_steady_{};
+  std::thread thread_;
+};
+
+}  // namespace meiguan::report
