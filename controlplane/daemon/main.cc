@@ -12,6 +12,7 @@
 #include "controlplane/api/protocol.h"
 #include "controlplane/api/server.h"
 #include "controlplane/daemon/service.h"
+#include "dataplane/base/service_manager.h"
 
 namespace meiguan::daemon {
 namespace {
@@ -83,6 +84,7 @@ int run(int argc, const char* const* argv) {
     return 2;
   }
   say(language, {"ready", "就绪"});
+  tell_service_manager("READY=1\nSTATUS=a policy is in force");
 
   const auto reload = [&] {
     if (const auto again = service.reload(); !again) {
@@ -104,7 +106,20 @@ int run(int argc, const char* const* argv) {
     io.stop();
   };
   signals.async_wait(on_signal);
+
+  // By the thread that serves the socket: while it goes round, the daemon answers.
+  asio::steady_timer alive{io};
+  const auto interval = watchdog_interval();
+  std::function<void(const boost::system::error_code&)> tell_alive;
+  tell_alive = [&](const boost::system::error_code& failed) {
+    if (failed) return;
+    tell_service_manager("WATCHDOG=1");
+    alive.expires_after(*interval);
+    alive.async_wait(tell_alive);
+  };
+  if (interval) tell_alive({});
   io.run();
+  tell_service_manager("STOPPING=1");
   workers.join();
   say(language, {"stopped", "已停止"});
   return 0;

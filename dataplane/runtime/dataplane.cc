@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/base/service_manager.h"
 #include "dataplane/fastpath/limit_values.h"
 #include "dataplane/runtime/clock.h"
 #include "dataplane/runtime/log.h"
@@ -103,7 +104,8 @@ Dataplane::Dataplane(const Options& options, Segments segments)
     : options_{options},
       segments_{std::move(segments)},
       started_{monotonic_ms()},
-      neighbours_{options.neighbours} {}
+      neighbours_{options.neighbours},
+      alive_interval_{watchdog_interval()} {}
 
 Dataplane::~Dataplane() {
   stop_workers();
@@ -154,6 +156,7 @@ Outcome<void> Dataplane::take(std::unique_ptr<LoadedImage> loaded, bool keep) {
     const auto fragments = fastpath::fragment_room(in_force_->image());
     if (auto started = start_workers(workers, fragments); !started) return started;
     exceptions_->announce(monotonic_ms());
+    tell_service_manager("STATUS=forwarding");
   }
   log_info(fmt::format("image {:016x} is in force as generation {}: {} ports, {} units, {} rules",
                        in_force_->image().checksum(), in_force_->generation,
@@ -328,14 +331,29 @@ void Dataplane::watch_links() {
   for (const auto& device : shared_.devices) device->watch_link();
 }
 
+void Dataplane::tell_alive(fastpath::Tick now) {
+  if (!alive_interval_ || now < next_alive_) return;
+  if (!workers_.empty()) {
+    if (asked_of_workers_ && ::rte_rcu_qsbr_check(shared_.qsbr, *asked_of_workers_, false) != 1) {
+      return;  // a worker hangs: the service manager will miss us
+    }
+    asked_of_workers_ = ::rte_rcu_qsbr_start(shared_.qsbr);
+  }
+  tell_service_manager("WATCHDOG=1");
+  next_alive_ = now + static_cast<fastpath::Tick>(alive_interval_->count());
+}
+
 void Dataplane::run(int signals) {
   server_->watch(signals);
+  tell_service_manager(in_force_ ? "READY=1\nSTATUS=forwarding"
+                                 : "READY=1\nSTATUS=waiting for the control plane; nothing is forwarded");
   fastpath::Tick next_tick = 0;
   fastpath::Tick next_look = 0;
   fastpath::Tick busy_until = 0;
   while (true) {
     const fastpath::Tick now = monotonic_ms();
     unsigned dealt = 0;
+    tell_alive(now);
     if (exceptions_) {
       dealt = exceptions_->drain(now);
       if (now >= next_tick) {

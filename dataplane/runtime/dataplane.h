@@ -4,6 +4,7 @@
 
 #include <rte_mempool.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -49,6 +50,8 @@ class Dataplane {
   void close_ports();
   void stop_workers();
   void watch_links();
+  // Tells the service manager that the process is alive, which is so while each worker goes round.
+  void tell_alive(fastpath::Tick now);
 
   [[nodiscard]] Result<Answer> answer(channel::Message& request);
   [[nodiscard]] Result<Answer> hello() const;
@@ -68,6 +71,10 @@ class Dataplane {
   fastpath::NeighbourTable neighbours_;
   std::unique_ptr<Exceptions> exceptions_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  // What every worker must have passed before it is called alive again.
+  std::optional<std::uint64_t> asked_of_workers_;
+  std::optional<std::chrono::milliseconds> alive_interval_;
+  fastpath::Tick next_alive_{0};
 };
 
 // Main ports of an image as the devices they ask for, in the order of their PortIds.

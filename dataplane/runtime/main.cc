@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "dataplane/base/service_manager.h"
 #include "dataplane/runtime/cores.h"
 #include "dataplane/runtime/dataplane.h"
 #include "dataplane/runtime/descriptor.h"
@@ -82,6 +83,7 @@ int run(const Options& options) {
   Dataplane dataplane{options, std::move(*segments)};
   if (auto started = dataplane.start(); !started) return end_with(started.error());
   dataplane.run(signals.get());
+  tell_service_manager("STOPPING=1");
   log_info("ending: ports are closed, nothing is forwarded any more",
            "正在结束：端口已关闭，不再转发");
   return 0;

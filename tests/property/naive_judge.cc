@@ -171,13 +171,21 @@ Answer judge(const CheckedPolicy& policy, const CheckedGateway& gateway, PortId 
       is_private(packet.destination)) {
     return ends_as(Reason::kDestinationPrivate);
   }
-  return decide(policy, packet,
-                {.from_space = space,
-                 .to_space = policy.zones[out_zone.index()].space,
-                 .from_zone = port.zone,
-                 .to_zone = out_zone,
-                 .at = at,
-                 .gateway = &gateway});
+  const Ends ends{.from_space = space,
+                  .to_space = policy.zones[out_zone.index()].space,
+                  .from_zone = port.zone,
+                  .to_zone = out_zone,
+                  .at = at,
+                  .gateway = &gateway};
+  answer = decide(policy, packet, ends);
+  // An IPv4 egress shares addresses by ports and by the identifiers of ICMP queries.
+  const bool has_ports = packet.protocol == 6 || packet.protocol == 17 || packet.protocol == 1;
+  if (answer.reason == Reason::kAllowed && packet.source.family() == net::Family::kIpv4 &&
+      policy.zones[out_zone.index()].kind == ZoneKind::kInternet && !has_ports &&
+      has_egress(policy, packet, ends)) {
+    answer.reason = Reason::kNatUntranslatable;
+  }
+  return answer;
 }
 
 }  // namespace meiguan::property
