@@ -345,8 +345,9 @@ void Dataplane::tell_alive(fastpath::Tick now) {
 
 void Dataplane::run(int signals) {
   server_->watch(signals);
-  tell_service_manager(in_force_ ? "READY=1\nSTATUS=forwarding"
-                                 : "READY=1\nSTATUS=waiting for the control plane; nothing is forwarded");
+  tell_service_manager(in_force_
+                           ? "READY=1\nSTATUS=forwarding"
+                           : "READY=1\nSTATUS=waiting for the control plane; nothing is forwarded");
   fastpath::Tick next_tick = 0;
   fastpath::Tick next_look = 0;
   fastpath::Tick busy_until = 0;

@@ -1,6 +1,8 @@
 """What keeps a program from starting, and what it says then."""
 
 import os
+import re
+import socket
 from pathlib import Path
 
 from lab import BARE, Bench, county, programs, same, small, test, true
@@ -61,6 +63,50 @@ def data_plane_without_permission(bench: Bench) -> None:
         str(bench.lab.directory / "state-3"), *small(), "--image", str(copy))
     same(process.wait(20), 3, f"exit code: {process.output()}")
     true("CAP_NET_RAW" in process.output() or "root" in process.output(), f"what to do: {process.output()}")
+
+
+def rights_of_unit() -> list[str]:
+    """The capabilities that packaging/systemd gives to the data plane, as setpriv writes them."""
+    unit = (county.ROOT / "packaging/systemd/meiguan-dataplane.service").read_text()
+    given = re.search(r"^AmbientCapabilities=(.*)$", unit, re.MULTILINE)
+    assert given, "the unit gives no capabilities"
+    return [name.removeprefix("CAP_").lower() for name in given[1].split()]
+
+
+@test(BARE)
+def service_manager_hears_of_the_data_plane(bench: Bench) -> None:
+    """With its unit's user and capabilities it starts, says READY, then WATCHDOG again and again, STOPPING at last."""
+    image = image_of(bench)
+    bench.gateway.stop()
+    for name in ("run-4", "state-4"):
+        (bench.lab.directory / name).mkdir()
+        os.chown(bench.lab.directory / name, 65534, 65534)
+    os.chmod(bench.lab.directory, 0o755)
+    copy, program = bench.lab.directory / "image", bench.lab.directory / "meiguan-dataplane"
+    copy.write_bytes(image.read_bytes())
+    copy.chmod(0o644)
+    program.write_bytes(programs(bench.build)["meiguan-dataplane"].read_bytes())
+    program.chmod(0o755)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        path = bench.lab.directory / "notify"
+        heard.bind(str(path))
+        path.chmod(0o666)
+        heard.settimeout(20)
+        caps = ",".join(f"+{name}" for name in rights_of_unit())
+        process = bench["gateway"].start(
+            "meiguan-dataplane", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+            "--inh-caps", f"-all,{caps}", "--ambient-caps", f"-all,{caps}", "--bounding-set", f"-all,{caps}",
+            "--no-new-privs", "env", f"NOTIFY_SOCKET={path}", "WATCHDOG_USEC=300000", str(program), "--lang", "en",
+            "--run-dir", str(bench.lab.directory / "run-4"), "--state-dir", str(bench.lab.directory / "state-4"),
+            *small(), "--image", str(copy))
+        told = [heard.recv(4096).decode() for _ in range(5)]
+        same([line for line in told if line.startswith("READY=1")], ["READY=1\nSTATUS=forwarding"],
+             f"told: {told}; {process.output()}")
+        same(told[-3:], ["WATCHDOG=1"] * 3, f"told: {told}")
+        process.stop()
+        while (last := heard.recv(4096).decode()) == "WATCHDOG=1":
+            pass
+        same(last, "STOPPING=1", "the last word")
 
 
 @test(BARE)
