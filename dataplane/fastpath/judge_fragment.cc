@@ -194,6 +194,7 @@ void Pipeline::Impl::judge_datagram(const BurstContext& context,
     }
   }
   const bool leaves = verdict.step == NextStep::kSend || verdict.step == NextStep::kResolve;
+  net::Be16 identification;
   for (HeldFragment* part = &first; part != nullptr; part = fragments.next_of(*part)) {
     const Fate arrival = part->fate;
     Fate& fate = part->fate;
@@ -207,7 +208,14 @@ void Pipeline::Impl::judge_datagram(const BurstContext& context,
     if (leaves) {
       PacketInfo own;
       parse(bytes_of(part->frame), own);
-      if (changed) translate(part->frame.data + own.l3_offset, own, sent_as);
+      if (changed) {
+        std::uint8_t* const packet = part->frame.data + own.l3_offset;
+        translate(packet, own, sent_as);
+        if (own.family == net::Family::kIpv4) {
+          if (part == &first) identification = identification_of(packet);
+          identify(packet, identification);
+        }
+      }
       rewrite(part->frame, own, next.link);
     }
     if (fate.step == NextStep::kHandOver) continue;

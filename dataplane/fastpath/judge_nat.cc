@@ -1,5 +1,6 @@
 // Where the judgement of a packet meets the translation of its flow: see nat.h.
 
+#include "dataplane/fastpath/translate.h"
 #include "dataplane/fastpath/worker_state.h"
 
 namespace meiguan::fastpath {
@@ -70,6 +71,20 @@ Reason Pipeline::Impl::translate_flow(const BurstContext& context, FlowRecord& f
   if (flows.translate(flow, plan.reply) == nullptr) return Reason::kNatTableFull;
   nat.join(flows.translations(), flow.translation, plan.mapping);
   return Reason::kAllowed;
+}
+
+net::Be16 Pipeline::Impl::identification_of(const std::uint8_t* packet) noexcept {
+  net::Ipv4Header ip;
+  std::memcpy(&ip, packet, sizeof ip);
+  return identifications.next(ip);
+}
+
+void Pipeline::Impl::write_translated(std::uint8_t* packet, const PacketInfo& info) noexcept {
+  translate(packet, info, sent_as);
+  // Not atomic: somebody on the way may cut it (RFC 6864 section 4).
+  if (info.family == net::Family::kIpv4 && !info.dont_fragment) [[unlikely]] {
+    identify(packet, identification_of(packet));
+  }
 }
 
 const net::Address& Pipeline::Impl::send_as(const PacketInfo& info, const FlowRecord& flow,

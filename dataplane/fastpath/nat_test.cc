@@ -637,10 +637,30 @@ BOOST_AUTO_TEST_CASE(fragments_are_translated_with_their_datagram) {
     left.push_back(packet_of(Bytes(frames[i].data, frames[i].data + frames[i].length)));
     BOOST_TEST(wrong_checksum(left.back()) == "");
   }
+  BOOST_TEST((left[0][4] == left[1][4] && left[0][5] == left[1][5]), "one datagram still");
   std::sort(left.begin(), left.end(), [](const Bytes& a, const Bytes& b) { return a[7] < b[7]; });
   const Bytes joined = Bytes(left[0].begin() + 20, left[0].end()) +
                        Bytes(left[1].begin() + 20, left[1].end());
   BOOST_TEST(joined == Bytes(want.begin() + 20, want.end()), boost::test_tools::per_element());
+}
+
+// RFC 6864 sections 4 and 5.3.1: hosts behind one address number their datagrams each for itself.
+BOOST_AUTO_TEST_CASE(datagrams_behind_one_address_have_one_numbering) {
+  NatGate gate;
+  const auto identification = [](const Bytes& frame) {
+    const Bytes packet = packet_of(frame);
+    return packet[4] << 8 | packet[5];
+  };
+  std::set<int> seen;
+  for (int i = 0; i < 20; ++i) {
+    const auto port = static_cast<std::uint16_t>(4000 + i);
+    const Bytes sent = udp4(kInside, port, kOutside, 53, {.identification = 77});
+    seen.insert(identification(gate.through(kLan, sent, kWan)));
+    const Bytes atomic = udp4(kInside, port, kOutside, 53,
+                              {.fragment = 0x4000, .identification = 77});
+    BOOST_TEST(identification(gate.through(kLan, atomic, kWan)) == 77);
+  }
+  BOOST_TEST(seen.size() == 20U);
 }
 
 BOOST_AUTO_TEST_CASE(listed_flows_show_both_sides) {

@@ -7,7 +7,6 @@
 #include "dataplane/fastpath/parse.h"
 #include "dataplane/fastpath/prefetch.h"
 #include "dataplane/fastpath/rewrite.h"
-#include "dataplane/fastpath/translate.h"
 #include "dataplane/fastpath/worker_state.h"
 
 namespace meiguan::fastpath {
@@ -52,6 +51,8 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
       attacks{flows.capacity(), random_unless(wanted.hash_seed)},
       cookies{flows.capacity(), random_unless(wanted.hash_seed), wanted.workers},
       nat{nat_options(wanted), seed_of(wanted), log},
+      identifications{HashSeed::from(random_unless(wanted.hash_seed)), wanted.worker,
+                      wanted.workers},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
                       : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
@@ -128,7 +129,7 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
     }
     if (!done) judge_packet(context, i, frames[i], fate);
     if (changed && fate.step == NextStep::kSend) {
-      translate(frames[i].data + info.l3_offset, info, sent_as);
+      write_translated(frames[i].data + info.l3_offset, info);
     }
     // What `account` and `rewrite_frames` are about to touch.
     if (fate.unit.is_some()) prefetch(&counters.unit(fate.unit));

@@ -184,6 +184,13 @@ void put_error(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to) 
 
 }  // namespace
 
+void identify(std::uint8_t* packet, Be16 identification) noexcept {
+  Change change;
+  change.put(packet + offsetof(net::Ipv4Header, identification), identification);
+  Change none;
+  adjust(packet + offsetof(net::Ipv4Header, checksum), change, none);
+}
+
 void translate(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to) noexcept {
   if (info.kind == PacketKind::kIcmpError) {
     put_error(packet, info, to);

@@ -15,6 +15,7 @@
 #include "dataplane/fastpath/flow_table.h"
 #include "dataplane/fastpath/flow_timeouts.h"
 #include "dataplane/fastpath/fragments.h"
+#include "dataplane/fastpath/identifications.h"
 #include "dataplane/fastpath/judge.h"
 #include "dataplane/fastpath/nat.h"
 #include "dataplane/fastpath/packet_info.h"
@@ -97,6 +98,10 @@ struct Pipeline::Impl {
                                    const FragmentStore::Datagram& datagram, Opening packet,
                                    Routes& routes) noexcept;
   void count_rest(const PacketInfo& info) noexcept;
+  // Writes what translation makes of a packet; of a datagram in fragments, the identification that
+  // they all have.
+  void write_translated(std::uint8_t* packet, const PacketInfo& info) noexcept;
+  [[nodiscard]] net::Be16 identification_of(const std::uint8_t* packet) noexcept;
   // A new image is in force: port numbers may mean others.
   void renew_fragments(const BurstContext& context) noexcept;
   void account_released(HeldFragment& part) noexcept;
@@ -206,6 +211,7 @@ struct Pipeline::Impl {
   SynCookies cookies;
   PortTable ports;
   Nat nat;
+  Identifications identifications;
   // Of the packet in hand, where it belongs to a translated flow: the key that it leaves with.
   bool changed{false};
   FlowKey sent_as;

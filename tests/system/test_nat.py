@@ -171,10 +171,17 @@ def datagrams_in_fragments_through_the_egress(bench: Bench) -> None:
         ping(bench["hrss"], far, "-s", "3000", count=2)  # so that the path's MTU is known
         for way in ((), ("-R",)):
             done: list[dict[str, Any]] = []
+            missed = bench.missed()
             with iperf_server(bench, "far", far, MEASURE), watched(bench, "internet", INSIDE) as wire:
-                bench.measure(lambda: done.append(iperf(
+                counted = bench.measure(lambda: done.append(iperf(
                     bench["hrss"], far, MEASURE, "-u", "-b", "10M", "-l", "8000", *family, *way, seconds=1)))
-            same(done[0]["sum"]["lost_packets"], 0, f"datagrams lost {way}")
+            missed = bench.missed() - missed
+            same(set(counted.drops(late=4)) - {"too-big"} - ({"fragment-incomplete"} if missed else set()), set(),
+                 f"drops {way} {far}")
+            # A busy machine's kernel may have no room for a frame, and the server may end before the last ones come.
+            lost = done[0]["sum"]["lost_packets"]
+            true(lost <= missed + done[0]["sum"]["packets"] // 50,
+                 f"datagrams lost {way} {far}: {lost}, {missed} frames missed: {counted.reasons}")
             true(done[0]["sum"]["packets"] > 50, "datagrams")
             if not way:
                 true(sum(p.fragment is not None for p in wire.packets) > 300, "fragments on the wire")

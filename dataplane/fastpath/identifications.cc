@@ -1,0 +1,30 @@
+#include "dataplane/fastpath/identifications.h"
+
+#include <bit>
+
+namespace meiguan::fastpath {
+
+Identifications::Identifications(const HashSeed& seed, std::uint32_t worker,
+                                 std::uint32_t workers) noexcept
+    : seed_{seed}, worker_{worker}, workers_{workers} {
+  for (std::size_t i = 0; i < kCells; ++i) {
+    const std::uint64_t random = fold_multiply(seed.keys[2] ^ i, seed.keys[3]);
+    cells_[i] = static_cast<std::uint16_t>((random & 0xffff) % (0x10000 / workers_));
+  }
+}
+
+net::Be16 Identifications::next(const net::Ipv4Header& ip) noexcept {
+  std::array<std::uint8_t, 8> ends;
+  for (std::size_t i = 0; i < 4; ++i) {
+    ends[i] = ip.source[i];
+    ends[4 + i] = ip.destination[i];
+  }
+  const std::uint64_t hash = fold_multiply(std::bit_cast<std::uint64_t>(ends) ^ seed_.keys[0],
+                                           ip.protocol ^ seed_.keys[1]);
+  std::uint16_t& cell = cells_[hash % kCells];
+  const std::uint32_t number = cell;
+  cell = static_cast<std::uint16_t>(number + 1 < 0x10000 / workers_ ? number + 1 : 0);
+  return net::Be16::from_host(static_cast<std::uint16_t>(number * workers_ + worker_));
+}
+
+}  // namespace meiguan::fastpath
