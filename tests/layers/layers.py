@@ -45,7 +45,7 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "controlplane/host": (*POLICY, "controlplane/host"),
     "controlplane/api": (*SERVED, "controlplane/api"),
     "controlplane/daemon": (*SERVED, "controlplane/host", "controlplane/api", "controlplane/daemon"),
-    "tools/cli": (*SERVED, "controlplane/api", "tools/cli"),
+    "tools/cli": (*SERVED, "controlplane/host", "controlplane/api", "tools/cli"),
     "tools/bench": (*SERVED, "tools/bench"),
 }
 

@@ -1,5 +1,6 @@
 """What keeps a program from starting, and what it says then."""
 
+import json
 import os
 import re
 import socket
@@ -128,3 +129,31 @@ def bad_input_is_refused(bench: Bench) -> None:
             "--state-dir", str(gateway.state_dir), "--policy", str(policy), "--gateway", str(file))
         same(process.wait(20), 2, f"exit code: {process.output()}")
         true(says in process.output(), f"{says!r} in what it says: {process.output()}")
+
+
+@test(BARE)
+def doctor_says_what_to_do(bench: Bench) -> None:
+    """A forwarding kernel, a missing interface, no state directory: each by name, with the command that mends it."""
+    bench.county = county.County.build(bench.lab, hosts=())
+    good = county.gateway_file(bench.lab, bench.driver)
+    gateway = bench["gateway"]
+
+    def doctor(file: Path, state: Path) -> tuple[int, dict[str, dict[str, str]]]:
+        done = gateway.run(str(programs(bench.build)["meiguan"]), "doctor", "--lang", "en", "-o", "jsonl", "--policy",
+                           str(bench.policy), "--gateway", str(file), "--state-dir", str(state))
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.returncode, {row["check"]: row for row in rows}
+
+    gateway.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+    code, rows = doctor(good, bench.lab.directory)
+    same({row["health"] for check, row in rows.items() if check.startswith("port ")}, {"good"}, f"ports: {rows}")
+    same(rows["disk"]["health"], "good", f"disk: {rows['disk']}")
+    gateway.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+    missing = bench.lab.directory / "missing.toml"
+    missing.write_text(good.read_text().replace("veth-lan", "no-such-if", 1))
+    code, rows = doctor(missing, bench.lab.directory / "nowhere")
+    same(code, 1, "the exit code where something is bad")
+    true(any(row["health"] == "bad" and "no-such-if" in row["found"] for row in rows.values()), f"interface: {rows}")
+    true("ip_forward=0" in rows["kernel-forwarding"]["fix"] or "forwarding=0" in rows["kernel-forwarding"]["fix"],
+         f"forwarding: {rows['kernel-forwarding']}")
+    same(rows["disk"]["health"], "bad", f"disk: {rows['disk']}")

@@ -69,6 +69,7 @@ void add_explain_command(CLI::App& app, Context& context, Action& chosen);
 void add_prove_command(CLI::App& app, Context& context, Action& chosen);
 void add_replay_command(CLI::App& app, Context& context, Action& chosen);
 void add_reference_commands(CLI::App& app, Context& context, Action& chosen);
+void add_doctor_command(CLI::App& app, Context& context, Action& chosen);
 void add_live_commands(CLI::App& app, Context& context, Action& chosen);
 void add_audit_command(CLI::App& app, Context& context, Action& chosen);
 void add_completion_command(CLI::App& app, Context& context, Action& chosen);
