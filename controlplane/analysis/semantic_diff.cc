@@ -199,6 +199,8 @@ class Teller {
     for (const auto& [lists, sources] : alike) {
       for (const bool gains : {true, false}) {
         const auto ends = destinations(lists, gains);
+        // Where none gains (loses), the sources may have no address space after (before).
+        if (ends.empty()) continue;
         for (const std::size_t s : sources) {
           for (const JointSource* const source : found_.sources()[s].points) {
             const ChangeEnd from = end_of(*source, gains ? kAfter : kBefore);

@@ -93,6 +93,29 @@ class Diff(unittest.TestCase):
         self.assertEqual(change["after"]["verdict"] == "forward", lets_by)
         self.assertEqual(change["before"]["verdict"] == "forward", not lets_by)
 
+    def test_an_address_space_that_one_policy_has(self) -> None:
+        with_it = self.write("a.toml", TREE, """
+[[zone]]
+id = "vpn-new"
+kind = "private"
+[[unit]]
+id = "clinic"
+zone = "vpn-new"
+prefixes = ["10.7.0.0/24"]
+[[rule]]
+id = "among-clinics"
+action = "allow"
+from = ["unit:clinic"]
+to = ["unit:clinic"]
+""")
+        without = self.write("b.toml", TREE)
+        for before, after, change in ((with_it, without, "loses"), (without, with_it, "gains")):
+            with self.subTest(change):
+                code, document = self.diff(before, after, "--semantic")
+                self.assertEqual(code, 1)
+                self.assertEqual([(c["change"], c["unit"], c["to_unit"]) for c in document["access"]],
+                                 [(change, "clinic", "clinic")])
+
     def test_text_is_by_node_and_unit(self) -> None:
         before, after = self.write("a.toml", TREE, BUDGET, PORTAL), self.write("b.toml", TREE, PORTAL)
         result = run("policy", "diff", before, after, "--semantic")
