@@ -20,21 +20,19 @@ constexpr std::string_view kPlain = "\x1b[0m";
 
 constexpr std::size_t kTabWidth = 8;
 
-// The cells that the character at `offset` takes on a terminal, given the cells before it.
+// The cells that the character at `offset`, which may be shown, takes on a terminal, given the
+// cells before it.
 std::size_t cells_at(std::string_view text, std::size_t offset, std::size_t length,
                      std::size_t cells_before) {
   if (text[offset] == '\t') return kTabWidth - cells_before % kTabWidth;
-  if (length == 0) return 1;
   utf8proc_int32_t character = 0;
   utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + offset,
                    static_cast<utf8proc_ssize_t>(length), &character);
-  // Control characters are shown as '?', see shown_line.
-  if (character < 0x20 || character == 0x7f) return 1;
   return static_cast<std::size_t>(std::max(0, utf8proc_charwidth(character)));
 }
 
 struct ShownLine {
-  std::string text;            // tabs are blanks, control characters '?'
+  std::string text;  // tabs are blanks, '?' what steers a terminal, turns text or is not UTF-8
   std::size_t caret_start{0};  // in cells
   std::size_t caret_cells{1};
 };
@@ -50,13 +48,13 @@ ShownLine shown_line(const Diagnostic& diagnostic) {
   shown.caret_start = std::string::npos;
   for (std::size_t i = 0; i < line.size(); ++index) {
     const std::size_t length = utf8_length_at(line, i);
-    const std::size_t width = cells_at(line, i, length, cells);
+    const bool hidden = length == 0 || control_length_at(line, i) != 0;
+    const std::size_t width = hidden ? 1 : cells_at(line, i, length, cells);
     if (index == first) shown.caret_start = cells;
-    const auto byte = static_cast<unsigned char>(line[i]);
-    if (line[i] == '\t') {
-      shown.text.append(width, ' ');
-    } else if (length == 0 || byte < 0x20 || byte == 0x7f) {
+    if (hidden) {
       shown.text += '?';
+    } else if (line[i] == '\t') {
+      shown.text.append(width, ' ');
     } else {
       shown.text.append(line.substr(i, length));
     }

@@ -34,6 +34,9 @@ BOOST_AUTO_TEST_CASE(carets_stand_under_what_is_meant) {
       {"behind the end", sample("x", 9, 4), " 12 | x\n    |  ^\n"},
       {"no control character reaches the terminal", sample("a\x1b[1m", 1, 1),
        " 12 | a?[1m\n    | ^\n"},
+      {"nor a C1 control character", sample("a\u009b1mb", 5, 1), " 12 | a?1mb\n    |     ^\n"},
+      {"nor one that turns the direction of text", sample("a\u202eb", 3, 1),
+       " 12 | a?b\n    |   ^\n"},
       {"bytes that are not UTF-8", sample("a\xff", 2, 1), " 12 | a?\n    |  ^\n"},
   };
   for (const RenderCase& c : cases) {

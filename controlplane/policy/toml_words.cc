@@ -153,7 +153,10 @@ Text hint_of(std::string_view sentence) {
 
 }  // namespace
 
-TomlWords toml_words(std::string_view description) {
+TomlWords toml_words(std::string_view parser_said) {
+  // It quotes the file.
+  const std::string quotable = one_line(parser_said);
+  std::string_view description = quotable;
   constexpr std::string_view kPrefix = "Error while parsing ";
   if (description.starts_with(kPrefix)) description.remove_prefix(kPrefix.size());
   const auto colon = description.find(": ");

@@ -14,7 +14,8 @@ struct TomlWords {
 };
 
 // `description` is the library's: "Error while parsing array: expected comma or closing ']', saw
-// 't'". What is not known stays in English, and is called so in Chinese.
-[[nodiscard]] TomlWords toml_words(std::string_view description);
+// 't'". What is not known stays in English, and is called so in Chinese. Characters that a terminal
+// would not show as they are come out as \xNN.
+[[nodiscard]] TomlWords toml_words(std::string_view parser_said);
 
 }  // namespace meiguan::policy
