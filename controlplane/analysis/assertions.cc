@@ -105,7 +105,7 @@ policy::Diagnostic Assertions::tell(std::size_t number, const Finding& finding,
                               packet.english, decision.english,
                               always ? "every such packet should be allowed"
                                      : "no such packet should be"),
-                  fmt::format("断言 `{}` 不成立：{} {}，而这样的报文应{}", assertion.id,
+                  fmt::format("断言 `{}` 不成立：{}，{}，而这样的报文应{}", assertion.id,
                               packet.chinese, decision.chinese,
                               always ? "全部放行" : "一个也不放行")};
   const std::string options = path.string() + " " + explain_options(image_, names, example);

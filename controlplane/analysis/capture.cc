@@ -117,7 +117,7 @@ Result<CaptureReader> CaptureReader::open(std::span<const std::uint8_t> bytes) {
   if ((network & 0xffffU) != kEthernet) {
     return fail(fmt::format("the capture's link type is {}, where Ethernet (1) is needed",
                             network & 0xffffU),
-                fmt::format("抓包的链路类型为 {}，需要以太网 (1)", network & 0xffffU));
+                fmt::format("抓包的链路类型为 {}，需要以太网（1）", network & 0xffffU));
   }
   // Bit 26 says that the length of the FCS stands in the top four bits, in 16-bit words.
   if ((network & 0x0400'0000U) != 0) reader.fcs_bytes_ = (network >> 28) * 2;

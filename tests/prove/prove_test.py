@@ -165,6 +165,9 @@ end = 18:00:00
         self.assertIn("is allowed by 360000/budget (tree.toml:", result.stderr)
         document = json.loads(run("policy", "check", self.path, "-o", "json").stdout)
         self.assertEqual([(e["file"], e["line"]) for e in document["errors"]], [("tree.toml", line)])
+        for result in (run("policy", "check", self.path, "--lang", "zh"),
+                       run("prove", "--policy", self.path, "--lang", "zh")):
+            self.assertRegex(result.stdout + result.stderr, r"区域 extranet），被规则 360000/budget（")
         image = self.directory / "image"
         result = run("policy", "compile", "--policy", self.path, "--out", image)
         self.assertEqual((result.returncode, image.exists()), (2, False))

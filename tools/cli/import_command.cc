@@ -172,7 +172,7 @@ void add_import_command(CLI::App& policy, Context& context, Action& chosen) {
   command
       ->add_option(
           "FILE", options->csv,
-          context.tr("CSV in UTF-8 or GB18030 with headings: 单位编号, IP地址, MAC地址，姓名",
+          context.tr("CSV in UTF-8 or GB18030 with headings: 单位编号, IP地址, MAC地址, 姓名",
                      "UTF-8 或 GB18030 的 CSV，表头如：单位编号、IP地址、MAC地址、姓名"))
       ->required();
   command->add_option("--policy", options->policy,

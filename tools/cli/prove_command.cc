@@ -148,7 +148,7 @@ void print_examples(const Context& context, const std::string& policy, const ima
     const Text decision = analysis::decision_text(names, example.decision);
     const std::string id = one.asked ? context.tr("counter-example", "反例") : one.assertion->id;
     out.line(context.tr({fmt::format("{}: {} {}", id, packet.english, decision.english),
-                         fmt::format("{}：{} {}", id, packet.chinese, decision.chinese)}));
+                         fmt::format("{}：{}，{}", id, packet.chinese, decision.chinese)}));
     out.line("  meiguan explain --policy " + policy + " " +
              analysis::explain_options(image, names, example));
   }
@@ -162,7 +162,7 @@ std::string failure_text(const Context& context, const image::Image& image,
   const Text packet = analysis::packet_text(image, names, *one.finding.example);
   const Text decision = analysis::decision_text(names, one.finding.example->decision);
   return context.tr({fmt::format("{}: {} {}", text, packet.english, decision.english),
-                     fmt::format("{}：{} {}", text, packet.chinese, decision.chinese)});
+                     fmt::format("{}：{}，{}", text, packet.chinese, decision.chinese)});
 }
 
 std::string id_of(const Proved& one) { return one.asked ? kQuestionId : one.assertion->id; }
