@@ -116,6 +116,20 @@ to = ["unit:clinic"]
                 self.assertEqual([(c["change"], c["unit"], c["to_unit"]) for c in document["access"]],
                                  [(change, "clinic", "clinic")])
 
+    def test_ends_are_of_one_family(self) -> None:
+        of_ipv6 = """[[unit]]
+id = "of-ipv6"
+zone = "extranet"
+prefixes = ["2001:db8:1:99::/64"]
+"""
+        before = self.write("a.toml", TREE, of_ipv6)
+        after = self.write("b.toml", TREE, of_ipv6, BUDGET.replace("label:finance", "any"))
+        code, document = self.diff(before, after, "--semantic")
+        self.assertEqual(code, 1)
+        gain = {c["unit"] for c in document["access"] if c["service"] == "budget"}
+        self.assertLessEqual({"czj", "mzj"}, gain)
+        self.assertNotIn("of-ipv6", gain)
+
     def test_text_is_by_node_and_unit(self) -> None:
         before, after = self.write("a.toml", TREE, BUDGET, PORTAL), self.write("b.toml", TREE, PORTAL)
         result = run("policy", "diff", before, after, "--semantic")

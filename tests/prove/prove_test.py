@@ -94,11 +94,31 @@ class Assertions(unittest.TestCase):
         self.write(BUDGET)
         one = self.ask("--never", "--from", "unit:czj", "--to", "service:budget", "--ports", "udp")
         self.assertEqual((one["holds"], one["no_packet_matches"]), (True, True))
-        # An address of IPv6 cannot send to one of IPv4.
-        one = self.ask("--never", "--from", "net:2001:db8:1:36::/64", "--to", "service:budget")
-        self.assertEqual((one["holds"], one["no_packet_matches"]), (True, True))
+        # An address of IPv6 cannot send to one of IPv4, whether the rules would let it by or not.
+        for kind in ("--never", "--always"):
+            for service in ("budget", "portal"):
+                with self.subTest(f"{kind} from IPv6 to {service}"):
+                    one = self.ask(kind, "--from", "net:2001:db8:1:36::/64", "--to",
+                                   f"service:{service}")
+                    self.assertEqual((one["holds"], one["no_packet_matches"]), (True, True))
         one = self.ask("--never", "--from", "unit:mzj", "--to", "service:budget")
         self.assertEqual((one["holds"], one["no_packet_matches"]), (True, False))
+
+    def test_an_egress_lets_out_its_own_family(self) -> None:
+        self.write("""[[egress]]
+id = "out"
+from = ["unit:czj"]
+pool = ["203.0.113.0/28"]
+[[rule]]
+id = "out"
+action = "allow"
+from = ["unit:czj"]
+to = ["zone:internet"]
+""")
+        for source, holds in (("10.64.37.0/27", False), ("2001:db8:1:36::/64", True)):
+            with self.subTest(source):
+                one = self.ask("--never", "--from", f"net:{source}", "--to", "zone:internet")
+                self.assertEqual((one["holds"], one["no_packet_matches"]), (holds, False))
 
     def test_those_of_the_tree(self) -> None:
         self.write(BUDGET, PORTAL,
