@@ -327,6 +327,11 @@ BOOST_AUTO_TEST_CASE(a_published_service_is_reached_by_its_public_address) {
   // The same five fields would answer to another client's packets: refused, not mixed up.
   BOOST_TEST(gate.fate_of(kLan, tcp4(kInside, 1000, "59.205.17.10", 443, "S")) ==
              "nat-untranslatable");
+  // And in the other order: the flow that is there keeps its answers.
+  NatGate fresh;
+  (void)fresh.through(kLan, tcp4(kInside, 1000, "59.205.17.10", 443, "S"), kDmz);
+  BOOST_TEST(fresh.fate_of(kLan, tcp4(kInside, 1000, "203.0.113.10", 443, "S")) ==
+             "nat-untranslatable");
   const auto events = gate.events();
   BOOST_REQUIRE(!events.empty());
   BOOST_TEST(net::to_string(events[0].destination) == "203.0.113.10");
@@ -505,6 +510,19 @@ BOOST_AUTO_TEST_CASE(the_table_of_translations_runs_out_by_name) {
   BOOST_TEST(gate.pipeline->live_flows() == 8U);
   // What is not translated still passes.
   BOOST_TEST(gate.fate_of(kLan, udp4(kInside, 1, "59.205.16.10", 53)) == "allowed");
+}
+
+// Blocks are the gateway's, not the pool's: the reason says which of the two is used up.
+BOOST_AUTO_TEST_CASE(the_table_of_port_blocks_runs_out_by_name) {
+  NatGate gate{PipelineOptions{
+      .flow_capacity = 1024, .assume_resolved = true, .hash_seed = 1, .port_blocks = 2}};
+  std::map<std::string, unsigned> fates;
+  for (std::uint8_t host = 7; host <= 11; ++host) {
+    const std::string inside = net::to_string(net::Address::v4(0x0a402500U + host));
+    ++fates[gate.fate_of(kLan, udp4(inside, 4000, kOutside, 53))];
+  }
+  BOOST_TEST(fates["allowed"] == 2U);
+  BOOST_TEST(fates["nat-table-full"] == 3U);
 }
 
 // Policy section 3: judged again as if new; a translation that is no longer in force ends the flow.
