@@ -206,6 +206,17 @@ class Words(Case):
             lines = run(*command).stdout.splitlines()
             self.assertTrue(any("a\\x0aforged" in line for line in lines), lines)
 
+    def test_an_argument_forges_no_line(self) -> None:
+        policy = self.file("policy.toml", HEAD + FINANCE + WITHOUT_ASSERTION)
+        hostile = "x\nmeiguan: error: forged\x1b[31m\u202e"
+        for words in (("reason", hostile), (hostile,), ("policy", "show", policy, "--effective", "--unit", hostile),
+                      ("explain", "--policy", policy, "--from", hostile, "--to", "10.64.37.5/icmp"),
+                      ("policy", "grep", hostile, policy), ("replay", "--cases", hostile)):
+            with self.subTest(" ".join(map(str, words))):
+                told = run(*words).stderr
+                self.assertIn("x\\x0ameiguan: error: forged\\x1b[31m\\xe2\\x80\\xae", told)
+                self.assertNotRegex(told, "\\nmeiguan: error: forged|\x1b|\u202e")
+
     def test_near_words(self) -> None:
         for words, near in ((("polcy", "check"), "`policy`"), (("policy", "chekc", "."), "`check`"),
                             (("policy", "lint", ".", "--fail-lvel", "note"), "`--fail-level`"),

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "controlplane/policy/message.h"
+
 namespace meiguan::cli {
 namespace {
 
@@ -54,16 +56,25 @@ std::optional<Format> Context::format(std::initializer_list<Format> allowed,
   return chosen;
 }
 
+namespace {
+
+// What was typed, and the names of files, stand in these lines.
+std::string shown(const Context& context, const Text& text) {
+  return policy::one_line(context.tr(text));
+}
+
+}  // namespace
+
 void complain(const Context& context, const Text& text) {
   const bool chinese = context.language == Language::kChinese;
   const char* const red = context.colour_errors ? "\033[1;31m" : "";
   const char* const plain = context.colour_errors ? "\033[0m" : "";
   std::fprintf(stderr, "%s: %s%s%s%s\n", context.program.c_str(), red,
-               chinese ? "错误：" : "error: ", plain, context.tr(text).c_str());
+               chinese ? "错误：" : "error: ", plain, shown(context, text).c_str());
 }
 
 void note(const Context& context, const Text& text) {
-  std::fprintf(stderr, "%s\n", context.tr(text).c_str());
+  std::fprintf(stderr, "%s\n", shown(context, text).c_str());
 }
 
 }  // namespace meiguan::cli
