@@ -21,14 +21,13 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) noexcept {
 FlowTable::FlowTable(std::uint32_t capacity, const HashSeed& seed, std::uint32_t translations)
     : seed_{seed},
       capacity_{std::max(capacity, 16U)},
-      // Ten slots for every four entries.
-      bucket_count_{static_cast<std::uint32_t>((std::uint64_t{capacity_} + translations + 3) / 4)},
+      bucket_count_{buckets_for(capacity_, translations)},
       translations_{translations} {
-  const std::size_t record_bytes = round_up(std::size_t{capacity_} * sizeof(FlowRecord), 64);
+  const std::size_t record_bytes = std::size_t{capacity_} * sizeof(FlowRecord);
   const std::size_t bucket_bytes = std::size_t{bucket_count_} * sizeof(Bucket);
-  const std::size_t time_bytes = std::size_t{capacity_} * sizeof(FlowTime);
+  const std::size_t in_use = bytes_for(capacity_, translations);
   // A page more, so that the start can be aligned.
-  memory_bytes_ = round_up(record_bytes + bucket_bytes + time_bytes, kHugePage) + kHugePage;
+  memory_bytes_ = round_up(in_use, kHugePage) + kHugePage;
   memory_ = mmap(nullptr, memory_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
                  0);
   if (memory_ == MAP_FAILED) throw std::bad_alloc{};
@@ -36,7 +35,6 @@ FlowTable::FlowTable(std::uint32_t capacity, const HashSeed& seed, std::uint32_t
   void* aligned = memory_;
   std::align(kHugePage, memory_bytes_ - kHugePage, aligned, space);
   auto* bytes = static_cast<std::byte*>(aligned);
-  const std::size_t in_use = record_bytes + bucket_bytes + time_bytes;
   // Advice only: without huge pages all works, with more TLB misses.
   if (in_use >= kHugePage) (void)madvise(bytes, memory_bytes_ - kHugePage, MADV_HUGEPAGE);
   // Touched now, so that no packet waits for the kernel to find a page.

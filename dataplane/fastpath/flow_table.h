@@ -15,8 +15,8 @@
 // A flow with a Translation has a second entry, for its other key, that leads to the same record.
 //
 // Expiry is a rotation over an array of one 4-byte time for each record, before which the flow need
-// not be looked at; packets do not write it. All together 148 bytes for each flow, taken at
-// construction and never again.
+// not be looked at; packets do not write it. All together 148 bytes for each flow, and 8 more where
+// half of them have such an entry, taken at construction and never again.
 
 #include <array>
 #include <bit>
@@ -40,6 +40,12 @@ class FlowTable {
   // Takes memory for `capacity` flows (at least 16), of which `translations` may be translated;
   // throws std::bad_alloc where there is none.
   FlowTable(std::uint32_t capacity, const HashSeed& seed, std::uint32_t translations = 0);
+  // What it takes for that beside the translations themselves, in bytes.
+  [[nodiscard]] static constexpr std::size_t bytes_for(std::uint32_t capacity,
+                                                       std::uint32_t translations) noexcept {
+    return std::size_t{capacity} * (sizeof(FlowRecord) + sizeof(FlowTime)) +
+           std::size_t{buckets_for(capacity, translations)} * sizeof(Bucket);
+  }
   ~FlowTable();
   FlowTable(const FlowTable&) = delete;
   FlowTable& operator=(const FlowTable&) = delete;
@@ -50,14 +56,22 @@ class FlowTable {
 
   // The stages of a search, one cache line each, so that bursts can overlap them.
   void prefetch(std::uint64_t hash) const noexcept { fastpath::prefetch(&buckets_[home(hash)]); }
-  void prefetch_record(std::uint64_t hash) const noexcept {
+  // The second one gives the record that it fetches: nearly always that of the packet's flow, or
+  // null where the packet most likely has none.
+  [[nodiscard]] FlowRecord* prefetch_record(std::uint64_t hash) const noexcept {
     const Bucket& bucket = buckets_[home(hash)];
     const unsigned found = bucket.matches(tag_of(hash));
-    if (found == 0) return;
+    if (found == 0) return nullptr;
     const auto slot = static_cast<unsigned>(std::countr_zero(found));
-    const FlowRecord& record = records_[bucket.records[slot]];
+    FlowRecord& record = records_[bucket.records[slot]];
     fastpath::prefetch(&record);
     fastpath::prefetch(&record.sides);
+    return &record;
+  }
+  void prefetch_translation(const FlowRecord* record) const noexcept {
+    if (record != nullptr && record->translated()) {
+      fastpath::prefetch(&translations_[record->translation]);
+    }
   }
 
   // The flow that a packet belongs to, or null. `mask` holds the directions that the packet may
@@ -65,6 +79,22 @@ class FlowTable {
   [[nodiscard]] FlowRecord* find(const FlowKey& key, std::uint64_t hash, std::uint8_t mask,
                                  unsigned& direction) noexcept {
     return find_by<Seen::kArriving>(key, hash, mask, direction);
+  }
+  // The same where `prefetch_record` gave `likely`, whatever has become of that record since.
+  [[nodiscard]] FlowRecord* find(FlowRecord* likely, const FlowKey& key, std::uint64_t hash,
+                                 std::uint8_t mask, unsigned& direction) noexcept {
+    // A record that has been given back keeps what it says of a translation.
+    if (likely != nullptr && likely->live()) [[likely]] {
+      const unsigned matched = (likely->translated()
+                                    ? matches_translated(key, *likely, Seen::kArriving)
+                                    : fastpath::matches(key, likely->key)) &
+                               mask;
+      if (matched != 0) [[likely]] {
+        direction = (matched & match::kInitiator) != 0 ? 0 : 1;
+        return likely;
+      }
+    }
+    return find(key, hash, mask, direction);
   }
   // The same for a packet that an ICMP error quotes: as the gateway sent it.
   [[nodiscard]] FlowRecord* find_quoted(const FlowKey& key, std::uint64_t hash, std::uint8_t mask,
@@ -89,15 +119,6 @@ class FlowTable {
   }
   [[nodiscard]] TranslationTable& translations() noexcept { return translations_; }
   [[nodiscard]] const TranslationTable& translations() const noexcept { return translations_; }
-  // The translation of the flow whose record `prefetch_record` has fetched.
-  void prefetch_translation(std::uint64_t hash) const noexcept {
-    const Bucket& bucket = buckets_[home(hash)];
-    const unsigned found = bucket.matches(tag_of(hash));
-    if (found == 0) return;
-    const auto slot = static_cast<unsigned>(std::countr_zero(found));
-    const FlowRecord& record = records_[bucket.records[slot]];
-    if (record.translated()) fastpath::prefetch(&translations_[record.translation]);
-  }
 
   // The rotation looks at the flow at `time` or soon after, and not before.
   void look_at(const FlowRecord& record, FlowTime time) noexcept {
@@ -108,9 +129,10 @@ class FlowTable {
   }
 
   // Goes on by `steps` records and calls `visit(FlowRecord&)` for those whose time has come; it
-  // may erase the record, or else must give it another time.
-  template <typename Visit>
-  void rotate(std::uint32_t steps, FlowTime now, Visit&& visit) noexcept {
+  // may erase the record, or else must give it another time. Before that `prepare(FlowRecord&)` has
+  // seen all of a batch, to fetch what `visit` will need.
+  template <typename Prepare, typename Visit>
+  void rotate(std::uint32_t steps, FlowTime now, Prepare&& prepare, Visit&& visit) noexcept {
     if (steps > used_) steps = used_;  // once round at most: a batch must not hold a record twice
     while (steps != 0) {
       std::array<std::uint32_t, kBatch> due;
@@ -123,6 +145,9 @@ class FlowTable {
           due[count++] = hand_;
         }
         ++hand_;
+      }
+      for (std::uint32_t i = 0; i < count; ++i) {
+        if (records_[due[i]].live()) prepare(records_[due[i]]);
       }
       for (std::uint32_t i = 0; i < count; ++i) {
         if (records_[due[i]].live()) visit(records_[due[i]]);
@@ -172,6 +197,11 @@ class FlowTable {
     }
   };
   static_assert(sizeof(Bucket) == 64 && kSlots == 10);
+  // Ten slots for every four entries.
+  [[nodiscard]] static constexpr std::uint32_t buckets_for(std::uint32_t capacity,
+                                                           std::uint32_t translations) noexcept {
+    return static_cast<std::uint32_t>((std::uint64_t{capacity} + translations + 3) / 4);
+  }
 
   // Due when `time` is not ahead of `now` on the circle of FlowTime.
   [[nodiscard]] static bool is_due(FlowTime time, FlowTime now) noexcept {

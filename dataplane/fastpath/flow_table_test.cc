@@ -250,17 +250,20 @@ BOOST_AUTO_TEST_CASE(the_rotation_visits_what_is_due_and_only_once) {
     seen.push_back(record.key.source.v4_value());
     table.erase(record);
   };
-  table.rotate(1000, 99, visit);
+  std::size_t prepared = 0;
+  const auto prepare = [&](const FlowRecord& record) { prepared += record.live() ? 1U : 0U; };
+  table.rotate(1000, 99, prepare, visit);
   BOOST_TEST(seen.empty());
-  table.rotate(1000, 109, visit);
+  table.rotate(1000, 109, prepare, visit);
   BOOST_TEST(seen.size() == 10U);
   seen.clear();
   // Times wrap.
   table.look_at(*records[20], 5);
-  table.rotate(1000, 0xffff'fff0, visit);
+  table.rotate(1000, 0xffff'fff0, prepare, visit);
   BOOST_TEST(seen.empty());
-  table.rotate(1000, 6, visit);
+  table.rotate(1000, 6, prepare, visit);
   BOOST_TEST((seen == std::vector<std::uint32_t>{20}));
+  BOOST_TEST(prepared == 11U);
   BOOST_TEST(table.live() == 29U);
 }
 

@@ -101,6 +101,10 @@ void Pipeline::Impl::parse_frames(const BurstContext& context, std::span<const F
   for (std::size_t i = frames.size() - std::min(frames.size(), kFetchLag); i < frames.size(); ++i) {
     fetch_flow(i);
   }
+  if (flows.translations().live() == 0) [[likely]]
+    return;
+  // Most records have come by now, so that what they lead to can be fetched.
+  for (std::size_t i = 0; i < frames.size(); ++i) flows.prefetch_translation(likely_flows[i]);
 }
 
 void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const Frame> frames,
@@ -115,7 +119,8 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
     changed = false;
     if (info.kind == PacketKind::kPacket) [[likely]] {
       unsigned direction = 0;
-      FlowRecord* const flow = flows.find(info.key, hashes[i], info.match_mask, direction);
+      FlowRecord* const flow = flows.find(likely_flows[i], info.key, hashes[i], info.match_mask,
+                                          direction);
       // A flow of this generation, met by its own port, was admitted with these addresses: they
       // may be, belong there, and are not the gateway's.
       if (flow != nullptr && flow->generation == context.generation &&
@@ -224,7 +229,12 @@ void Pipeline::expire(Tick now) noexcept {
   if (steps == 0) return;
   impl.rotation_due -= steps << 10;
   const FlowTime flow_now = flow_time(impl.now);
-  impl.flows.rotate(static_cast<std::uint32_t>(steps), flow_now, [&](FlowRecord& flow) {
+  const auto prepare = [&](const FlowRecord& flow) {
+    if (!impl.timeouts.is_idle(flow, flow_now)) return;
+    impl.flows.prefetch(impl.flows.hash(flow.key));
+    (void)impl.limits.claim(flow.key);
+  };
+  impl.flows.rotate(static_cast<std::uint32_t>(steps), flow_now, prepare, [&](FlowRecord& flow) {
     if (impl.timeouts.is_idle(flow, flow_now)) {
       impl.end_flow(flow, impl.now, FlowEnd::kIdle);
       return;

@@ -33,16 +33,18 @@ inline constexpr ReasonInfo kReasons[] = {
 #undef REASON
 };
 
-// By code; a code that no reason has reads as a drop.
+// By code. Not inside the function, which would build it anew for every packet.
+inline constexpr auto kVerdicts = [] {
+  std::array<Verdict, kReasonCodes> table{};
+  table.fill(Verdict::kDrop);
+  for (const ReasonInfo& info : kReasons) {
+    table[static_cast<std::size_t>(info.reason)] = info.verdict;
+  }
+  return table;
+}();
+
+// A code that no reason has reads as a drop.
 [[nodiscard]] constexpr Verdict verdict_of(Reason reason) noexcept {
-  constexpr auto kVerdicts = [] {
-    std::array<Verdict, kReasonCodes> table{};
-    table.fill(Verdict::kDrop);
-    for (const ReasonInfo& info : kReasons) {
-      table[static_cast<std::size_t>(info.reason)] = info.verdict;
-    }
-    return table;
-  }();
   return kVerdicts[static_cast<std::size_t>(reason) % kReasonCodes];
 }
 

@@ -9,15 +9,15 @@ namespace meiguan::fastpath {
 namespace {
 
 void decrement_ttl(std::uint8_t* packet) noexcept {
-  net::Ipv4Header ip;
-  std::memcpy(&ip, packet, sizeof ip);
-  const auto before = static_cast<std::uint16_t>(ip.ttl << 8 | ip.protocol);
-  --ip.ttl;
-  const auto after = static_cast<std::uint16_t>(ip.ttl << 8 | ip.protocol);
-  ip.checksum = net::update_checksum(ip.checksum, net::Be16::from_host(before),
-                                     net::Be16::from_host(after));
-  packet[offsetof(net::Ipv4Header, ttl)] = ip.ttl;
-  std::memcpy(packet + offsetof(net::Ipv4Header, checksum), &ip.checksum, sizeof ip.checksum);
+  --packet[offsetof(net::Ipv4Header, ttl)];
+  // RFC 1624 eqn. 3 where the word with the TTL has become less by 256: that much more, with the
+  // carry added in again. A checksum of 0xffff, which none is (section 3), would stay one.
+  net::Be16 checksum;
+  std::uint8_t* const at = packet + offsetof(net::Ipv4Header, checksum);
+  std::memcpy(&checksum, at, sizeof checksum);
+  const std::uint32_t more = checksum.host() + 0x100U;
+  checksum = net::Be16::from_host(static_cast<std::uint16_t>(more + (more >= 0xffff ? 1 : 0)));
+  std::memcpy(at, &checksum, sizeof checksum);
 }
 
 }  // namespace

@@ -77,8 +77,8 @@ struct Pipeline::Impl {
                       std::span<Fate> fates) noexcept;
   void account(const BurstContext& context, std::span<const Fate> fates) noexcept;
 
-  void fetch_flow(std::size_t i) const noexcept {
-    if (infos[i].well_formed()) flows.prefetch_record(hashes[i]);
+  void fetch_flow(std::size_t i) noexcept {
+    likely_flows[i] = infos[i].well_formed() ? flows.prefetch_record(hashes[i]) : nullptr;
   }
   // One packet, from the source kinds on: everything but a hit that needs no second look.
   void judge_packet(const BurstContext& context, std::size_t i, const Frame& frame,
@@ -224,6 +224,7 @@ struct Pipeline::Impl {
 
   std::array<PacketInfo, kMaxBurst> infos;
   std::array<std::uint64_t, kMaxBurst> hashes{};
+  std::array<FlowRecord*, kMaxBurst> likely_flows{};
   std::array<std::uint32_t, kMaxBurst> frame_bytes{};  // as received
 };
 

@@ -60,10 +60,11 @@ class Address {
   }
 
   [[nodiscard]] constexpr Family family() const noexcept {
-    for (std::size_t i = 0; i < 10; ++i) {
-      if (bytes_[i] != 0) return Family::kIpv6;
-    }
-    return bytes_[10] == 0xff && bytes_[11] == 0xff ? Family::kIpv4 : Family::kIpv6;
+    // ::ffff:0:0/96 by words, whatever their byte order: this is asked of every first packet.
+    constexpr auto kMapped = std::bit_cast<std::uint32_t>(
+        std::array<std::uint8_t, 4>{0, 0, 0xff, 0xff});
+    const auto words = std::bit_cast<std::array<std::uint32_t, 4>>(bytes_);
+    return (words[0] | words[1] | (words[2] ^ kMapped)) == 0 ? Family::kIpv4 : Family::kIpv6;
   }
   // The value of an IPv4 address in host order.
   [[nodiscard]] constexpr std::uint32_t v4_value() const noexcept {

@@ -43,13 +43,21 @@ namespace meiguan::net {
 
 // Whether the 20 bytes of a header without options carry the right checksum.
 [[nodiscard]] inline bool checksum_holds(const Ipv4Header& header) noexcept {
-  std::uint32_t words[5];
-  static_assert(sizeof words == sizeof header);
-  std::memcpy(words, &header, sizeof words);
-  std::uint64_t sum = 0;
-  for (const std::uint32_t word : words) sum += word;
+  // Words of any size do (RFC 1071 section 2.C): each carry is added in again at the low end.
+  std::uint64_t first;
+  std::uint64_t second;
+  std::uint32_t third;
+  static_assert(sizeof first + sizeof second + sizeof third == sizeof header);
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&header);
+  std::memcpy(&first, bytes, sizeof first);
+  std::memcpy(&second, bytes + 8, sizeof second);
+  std::memcpy(&third, bytes + 16, sizeof third);
+  std::uint64_t sum = first + second;
+  sum += static_cast<std::uint64_t>(sum < second);
+  sum += third;
+  sum += static_cast<std::uint64_t>(sum < third);
   sum = (sum & 0xffff'ffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff'ffff) + (sum >> 32);
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   return sum == 0xffff;
