@@ -30,6 +30,7 @@ class Bench:
 class Rate:
     packets_per_second: float  # that went through
     dropped_share: float       # of those that came in
+    disturbed: bool = False    # other programs took processor time meanwhile
 
 
 class Failed(Exception):
