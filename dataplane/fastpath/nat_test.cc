@@ -564,6 +564,23 @@ BOOST_AUTO_TEST_CASE(a_changed_translation_revokes_the_flow) {
   BOOST_TEST(gate.fate_of(kWan, tcp4(kOutside, 1, "59.205.17.10", 443, "S"), plain) == "allowed");
 }
 
+// The ports of an [[egress]] are as much a part of it as its pool.
+BOOST_AUTO_TEST_CASE(a_port_that_is_not_the_egress_s_any_more_revokes_the_flow) {
+  NatGate gate;
+  const Bytes frame = udp4(kInside, 4000, kOutside, 53);
+  const std::uint16_t port = key_of(gate.through(kLan, frame, kWan)).source_port;
+  constexpr std::uint16_t kMiddle = 66 * 512;
+  WorldOptions options{.nat = true};
+  options.egress.first_port = port < kMiddle ? kMiddle : 1024;
+  options.egress.last_port = port < kMiddle ? 65535 : kMiddle - 1;
+  const World next{options};
+  ++gate.generation;
+  BOOST_TEST(gate.fate_of(kLan, frame, next) == "revoked");
+  const std::uint16_t after = key_of(gate.through(kLan, frame, kWan, next)).source_port;
+  BOOST_TEST(after >= options.egress.first_port);
+  BOOST_TEST(after <= options.egress.last_port);
+}
+
 // The naive twin knows of each mapping only what it saw leave: it must be the inside end's own,
 // stay so, lie in the pool, and lead back.
 BOOST_AUTO_TEST_CASE(mappings_are_stable_and_nobody_shares_one) {
