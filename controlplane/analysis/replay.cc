@@ -1,6 +1,7 @@
 #include "controlplane/analysis/replay.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -15,6 +16,7 @@ constexpr std::size_t kFrameAlignment = 64;
 constexpr std::size_t kPacketsPerExpiry = 64;
 constexpr fastpath::Tick kTicksPerExpiry = 100;
 constexpr fastpath::Tick kTicksPerSecond = 1000;
+constexpr std::uint64_t kRingEvents = 8192;  // more than one look at packets and flows can tell
 constexpr std::uint64_t kNanosecondsPerTick = 1'000'000;
 
 fastpath::CounterCapacity capacity_for(const image::Image& image) {
@@ -37,20 +39,37 @@ static_assert(round_up(kMaxFrameBytes + fastpath::Frame::kHeadroom) + kFrameAlig
 
 }  // namespace
 
-Judge::Judge(const image::Image& image, std::uint32_t flow_capacity)
+Judge::Judge(const image::Image& image, std::uint32_t flow_capacity, ReplayEvents events)
     : image_{image},
       moment_{image, 0},
       counter_memory_{fastpath::CounterBlock::block_bytes(capacity_for(image))},
+      counters_{counter_memory_.span().data(), capacity_for(image)},
+      events_{std::move(events)},
+      ring_memory_{events_ ? fastpath::EventRing::ring_bytes(kRingEvents) : 0},
+      ring_{events_ ? fastpath::EventRing{ring_memory_.span().data(), kRingEvents, true}
+                    : fastpath::EventRing{}},
       neighbours_{
           static_cast<std::uint32_t>(std::max<std::size_t>(16, 2 * image.neighbours().size()))},
       pipeline_{fastpath::PipelineOptions{.flow_capacity = flow_capacity,
                                           .assume_resolved = true,
                                           .fragments = fastpath::fragment_room(image)},
-                fastpath::CounterBlock{counter_memory_.span().data(), capacity_for(image)}, nullptr,
-                &neighbours_},
+                counters_, events_ ? &ring_ : nullptr, &neighbours_},
       arena_{kArenaBytes} {
   for (const auto& neighbour : image.neighbours()) {
     neighbours_.set(PortId{neighbour.port}, neighbour.address, neighbour.mac);
+  }
+}
+
+void Judge::make_ring(std::uint64_t capacity) {
+  ring_memory_ = image::AlignedBytes{fastpath::EventRing::ring_bytes(capacity)};
+  ring_ = fastpath::EventRing{ring_memory_.span().data(), capacity, true};
+}
+
+void Judge::drain_events(fastpath::Tick now) {
+  if (!events_) return;
+  std::array<fastpath::Event, fastpath::kMaxBurst> events;
+  while (const std::size_t count = ring_.pop(events)) {
+    for (std::size_t i = 0; i < count; ++i) events_(events[i], now);
   }
 }
 
@@ -110,12 +129,16 @@ std::span<const fastpath::Fate> Judge::process(fastpath::Tick now) {
   }
   pipeline_.process(image_, moment_, generation_, now, frames, fates);
   collect_released();
+  drain_events(now);
   return fates;
 }
 
 void Judge::end(fastpath::Tick now) {
+  // All that live end at once, and each tells of it; then of what is still held.
+  if (events_) make_ring(std::bit_ceil(std::uint64_t{2} * pipeline_.live_flows() + kRingEvents));
   pipeline_.end_all(now, fastpath::FlowEnd::kShutdown);
   collect_released();
+  drain_events(now);
 }
 
 void Judge::collect_released() {
@@ -132,8 +155,8 @@ void Judge::collect_released() {
 }
 
 Replay::Replay(const image::Image& image, const image::Image* baseline,
-               std::vector<ReplayInput> inputs)
-    : inputs_{std::move(inputs)}, judge_{image} {
+               std::vector<ReplayInput> inputs, ReplayEvents events)
+    : inputs_{std::move(inputs)}, judge_{image, 1U << 20, std::move(events)} {
   if (baseline != nullptr) baseline_ = std::make_unique<Judge>(*baseline);
   for (auto& input : inputs_) heads_.push_back(input.file.next());
 }

@@ -47,6 +47,9 @@ struct ReplayedPacket {
   const fastpath::Fate* baseline{nullptr};  // its fate under the other policy, if there is one
 };
 
+// What the pipeline tells of flows and denials, and when by the captures' clock.
+using ReplayEvents = std::function<void(const fastpath::Event&, fastpath::Tick now)>;
+
 using ReplaySink = std::function<void(std::span<const ReplayedPacket>)>;
 
 // A frame that the pipeline held, and what became of it. `number` is that of Judge::add.
@@ -60,7 +63,9 @@ struct ReleasedFrame {
 // are milliseconds since 1970: schedules and dates are asked by them.
 class Judge {
  public:
-  explicit Judge(const image::Image& image, std::uint32_t flow_capacity = 1U << 20);
+  // `events` hears what the pipeline tells; nothing: it is not told.
+  explicit Judge(const image::Image& image, std::uint32_t flow_capacity = 1U << 20,
+                 ReplayEvents events = {});
 
   [[nodiscard]] const image::Image& image() const noexcept { return image_; }
   // Forgets the frames of the burst before.
@@ -69,6 +74,7 @@ class Judge {
   [[nodiscard]] bool add(std::span<const std::uint8_t> frame, PortId port,
                          std::uint64_t number = 0);
   [[nodiscard]] std::span<const fastpath::Fate> process(fastpath::Tick now);
+  [[nodiscard]] const fastpath::CounterBlock& counters() const noexcept { return counters_; }
   // Gives up what is still held.
   void end(fastpath::Tick now);
   // Frames of this burst or of an earlier one that were held and are not any more, each once.
@@ -84,11 +90,17 @@ class Judge {
     std::vector<std::uint8_t> bytes;
   };
   void collect_released();
+  void make_ring(std::uint64_t capacity);
+  void drain_events(fastpath::Tick now);
 
   image::Image image_;
   image::Moment moment_;
   std::uint32_t generation_{1};
   image::AlignedBytes counter_memory_;
+  fastpath::CounterBlock counters_;
+  ReplayEvents events_;
+  image::AlignedBytes ring_memory_;
+  fastpath::EventRing ring_;  // absent where nobody hears
   fastpath::NeighbourTable neighbours_;
   fastpath::Pipeline pipeline_;
   image::AlignedBytes arena_;
@@ -105,14 +117,21 @@ class Judge {
 
 class Replay {
  public:
-  // `baseline` may be null. Both images come from the same gateway file.
-  Replay(const image::Image& image, const image::Image* baseline, std::vector<ReplayInput> inputs);
+  // `baseline` may be null. Both images come from the same gateway file. `events` hears what the
+  // pipeline of the first one tells.
+  Replay(const image::Image& image, const image::Image* baseline, std::vector<ReplayInput> inputs,
+         ReplayEvents events = {});
 
   // Judges every packet, in order of time; equal times in the order of the inputs, and each file
   // in its own order. The sink sees every packet once.
   void run(const ReplaySink& sink);
 
   [[nodiscard]] const std::vector<ReplayInput>& inputs() const noexcept { return inputs_; }
+
+  // Of the first policy's pipeline.
+  [[nodiscard]] const fastpath::CounterBlock& counters() const noexcept {
+    return judge_.counters();
+  }
 
   // The sink does not look at ReplayedPacket::frame: packets in line need not keep it.
   void without_frames() noexcept { frames_wanted_ = false; }

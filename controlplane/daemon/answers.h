@@ -13,6 +13,7 @@
 #include "controlplane/daemon/link.h"
 #include "controlplane/policy/catalog.h"
 #include "controlplane/report/collector.h"
+#include "controlplane/report/recorder.h"
 
 namespace meiguan::daemon {
 
@@ -26,6 +27,7 @@ struct StatusInput {
   report::Readings readings;
   std::vector<report::Attack> attacks;
   report::WallTime read_at;
+  report::Recorder::Status statistics;
 };
 
 [[nodiscard]] boost::json::object status_answer(const StatusInput& input);

@@ -99,6 +99,14 @@ json::array alarms_of(const StatusInput& input) {
                                   {"packets", now - before},
                                   {"since", nullptr}});
   }
+  if (!input.statistics.trouble_en.empty()) {
+    alarms.push_back(json::object{{"alarm", "statistics-store"},
+                                  {"kind", "store"},
+                                  {"about", input.statistics.trouble_en},
+                                  {"waiting", input.statistics.waiting},
+                                  {"packets", nullptr},
+                                  {"since", nullptr}});
+  }
   if (input.dataplane) {
     const std::uint64_t live = input.dataplane->answer.live_flows;
     const std::uint64_t capacity = input.dataplane->answer.flow_capacity;

@@ -12,6 +12,7 @@
 #include "controlplane/api/protocol.h"
 #include "controlplane/api/server.h"
 #include "controlplane/daemon/service.h"
+#include "controlplane/daemon/stats_request.h"
 #include "dataplane/base/service_manager.h"
 
 namespace meiguan::daemon {
@@ -41,6 +42,20 @@ void report(Language language, const policy::Diagnostics& diagnostics) {
   }
 }
 
+// "1m=48h"; false where it is no such text.
+bool take_keep(std::string_view text, store::Retention& keep) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return false;
+  const auto span = parse_span(text.substr(equals + 1));
+  for (std::size_t i = 0; i < store::kResolutions; ++i) {
+    if (store::kResolution[i].name != text.substr(0, equals)) continue;
+    if (!span || *span < store::kResolution[i].step) return false;
+    keep[i] = *span;
+    return true;
+  }
+  return false;
+}
+
 int run(int argc, const char* const* argv) {
   const auto language = language_of_environment();
   CLI::App app{"Meiguan control plane", "meiguan-controld"};
@@ -49,12 +64,31 @@ int run(int argc, const char* const* argv) {
   app.add_option("--gateway", settings.gateway, "the gateway file")->required();
   app.add_option("--run-dir", settings.run_dir, "sockets");
   app.add_option("--state-dir", settings.state_dir, "what lasts over restarts");
+  std::string stats_dir;
+  std::vector<std::string> keep;
+  std::uint64_t flow_record_mib = settings.flow_record_bytes >> 20;
+  app.add_option("--stats-dir", stats_dir, "the statistics store; STATE-DIR/stats by default");
+  app.add_option("--stats-postgres", settings.stats_postgres,
+                 "the statistics store in PostgreSQL: a connection string; no password in it, "
+                 "libpq reads that from its own file");
+  app.add_option("--keep", keep, "RESOLUTION=SPAN, as 1m=48h, 5m=14d, 1h=400d, 1d=1825d");
+  app.add_option("--flow-records-mib", flow_record_mib,
+                 "records of flows on disk, at most; 0: none");
   app.set_version_flag("--version", "meiguan-controld " MEIGUAN_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  for (const auto& one : keep) {
+    if (take_keep(one, settings.keep)) continue;
+    say(language,
+        {"--keep " + one + ": should be a resolution (1m, 5m, 1h, 1d), = and a span (48h)",
+         "--keep " + one + "：应为分辨率（1m、5m、1h、1d）、等号和时长（48h）"});
+    return 2;
+  }
+  settings.flow_record_bytes = flow_record_mib << 20;
+  if (!stats_dir.empty()) settings.stats_dir = std::filesystem::absolute(stats_dir);
   std::error_code error;
   std::filesystem::create_directories(settings.run_dir, error);
   std::filesystem::create_directories(settings.state_dir, error);

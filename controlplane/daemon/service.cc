@@ -38,6 +38,8 @@ json::object diagnostics_answer(const policy::Diagnostics& diagnostics) {
 Service::Service(Settings settings, Log log)
     : settings_{std::move(settings)},
       log_{log},
+      recorder_{make_recorder()},
+      collector_{recorder_.get()},
       link_{settings_.run_dir / "dataplane.sock", collector_, std::move(log)} {
   in_force_.policy = settings_.policy;
   in_force_.gateway = settings_.gateway;
@@ -74,6 +76,8 @@ std::expected<bool, policy::Diagnostics> Service::load(const std::filesystem::pa
                          .units = catalog.units.size(),
                          .services = catalog.services.size(),
                          .rules = catalog.rules.size()});
+  recorder_->set_policy(catalog, bundle->gateway ? bundle->gateway->node_code : std::string{},
+                        fmt::format("{:016x}", bundle->image.checksum()));
   if (auto kept = lifecycle::write_atomically(settings_.state_dir / "catalog.json", text.get());
       !kept) {
     log_(kept.error().message);
@@ -133,10 +137,12 @@ json::object Service::answer(const json::object& request, const api::Peer& peer)
   if (command == "status") {
     return status_answer({now.policy, now.gateway, now.bundle.get(), now.since,
                           *lifecycle::decide_from_now().from, link_.status(), collector_.readings(),
-                          collector_.attacks(), std::chrono::system_clock::now()});
+                          collector_.attacks(), std::chrono::system_clock::now(),
+                          recorder_->status()});
   }
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});
   const auto& catalog = now.bundle->compiled.catalog;
+  if (auto past = past_answer(now, request)) return std::move(*past);
   if (command == "ports") return ports_answer(catalog, link_.status(), collector_.readings());
   if (command == "top") {
     auto rows = top_answer(api::string_at(request, "what"), catalog, collector_.readings());

@@ -14,6 +14,7 @@
 #include "controlplane/daemon/link.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
+#include "controlplane/report/recorder.h"
 
 namespace meiguan::daemon {
 
@@ -22,6 +23,10 @@ struct Settings {
   std::filesystem::path gateway;
   std::filesystem::path run_dir{"/run/meiguan"};
   std::filesystem::path state_dir{"/var/lib/meiguan"};
+  std::filesystem::path stats_dir;  // of the statistics store; empty: "stats" of the state's
+  std::string stats_postgres;       // a connection string of libpq; empty: files in stats_dir
+  store::Retention keep{store::kDefaultRetention};
+  std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};  // on disk at most; 0: none are kept
 };
 
 class Service {
@@ -51,16 +56,21 @@ class Service {
   [[nodiscard]] std::optional<policy::Catalog> previous_catalog() const;
   [[nodiscard]] InForce in_force() const;
   [[nodiscard]] boost::json::object apply(const boost::json::object& request);
+  [[nodiscard]] std::unique_ptr<report::Recorder> make_recorder();
+  // Nothing where it is no question about the past.
+  [[nodiscard]] std::optional<boost::json::object> past_answer(const InForce& now,
+                                                               const boost::json::object& request);
 
   Settings settings_;
   Log log_;
+  mutable std::mutex mutex_;  // of in_force_
+  InForce in_force_;
+  std::unique_ptr<report::Recorder> recorder_;  // hears the collector, which goes first
   report::Collector collector_;
   Link link_;
   std::mutex loading_;           // one reload at a time
   policy::PolicyLoader loader_;  // of whoever holds loading_
   policy::Compiler compiler_;    // likewise
-  mutable std::mutex mutex_;
-  InForce in_force_;
 };
 
 }  // namespace meiguan::daemon

@@ -10,12 +10,14 @@
 namespace meiguan::cli {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 6> kFormats{{{"table", Format::kTable},
+constexpr std::array<std::pair<std::string_view, Format>, 8> kFormats{{{"table", Format::kTable},
                                                                        {"json", Format::kJson},
                                                                        {"jsonl", Format::kJsonl},
                                                                        {"csv", Format::kCsv},
                                                                        {"junit", Format::kJunit},
-                                                                       {"sarif", Format::kSarif}}};
+                                                                       {"sarif", Format::kSarif},
+                                                                       {"md", Format::kMarkdown},
+                                                                       {"html", Format::kHtml}}};
 
 }  // namespace
 

@@ -27,7 +27,7 @@ inline constexpr int kBadInput = 2;     // bad usage, a policy that does not par
 inline constexpr int kCouldNotAsk = 3;  // daemon down, refused
 inline constexpr int kInterrupted = 130;
 
-enum class Format { kTable, kJson, kJsonl, kCsv, kJunit, kSarif };
+enum class Format { kTable, kJson, kJsonl, kCsv, kJunit, kSarif, kMarkdown, kHtml };
 // The forms of a Table.
 inline constexpr std::initializer_list<Format> kRowForms{Format::kTable, Format::kJson,
                                                          Format::kJsonl, Format::kCsv};
@@ -71,6 +71,7 @@ void add_replay_command(CLI::App& app, Context& context, Action& chosen);
 void add_reference_commands(CLI::App& app, Context& context, Action& chosen);
 void add_doctor_command(CLI::App& app, Context& context, Action& chosen);
 void add_live_commands(CLI::App& app, Context& context, Action& chosen);
+void add_stats_commands(CLI::App& app, Context& context, Action& chosen);
 void add_audit_command(CLI::App& app, Context& context, Action& chosen);
 void add_completion_command(CLI::App& app, Context& context, Action& chosen);
 

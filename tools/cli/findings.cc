@@ -150,6 +150,8 @@ int print(const Findings& findings, const Context& context, Format format, Out& 
     case Format::kJsonl:
     case Format::kCsv: return print(to_table(findings, context), context, format, out);
     case Format::kJunit: print_as_junit(findings, context, out); break;
+    case Format::kMarkdown:
+    case Format::kHtml:  // refused before
     case Format::kSarif: print_as_sarif(findings, context, out); break;
   }
   return kYes;

@@ -7,6 +7,7 @@
 
 #include "controlplane/api/protocol.h"
 #include "tools/cli/ask.h"
+#include "tools/cli/past.h"
 #include "tools/cli/table.h"
 #include "tools/cli/width.h"
 
@@ -336,27 +337,61 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
   auto* const top = app.add_subcommand("top", context.tr("the busiest, with rates", "流量排行"));
   auto what = std::make_shared<std::string>("units");
   top->add_option("WHAT", *what,
-                  context.tr("units (the default), services, rules, ports or reasons",
-                             "units（默认）、services、rules、ports 或 reasons"))
-      ->check(CLI::IsMember({"units", "services", "rules", "ports", "reasons"}));
-  top->callback([&context, &chosen, what] {
-    chosen = [&context, what] {
+                  context.tr("units (the default), services, rules, ports or reasons; of the past "
+                             "also nodes, drops and talkers",
+                             "units（默认）、services、rules、ports 或 reasons；历史另有 nodes、"
+                             "drops、talkers"))
+      ->check(CLI::IsMember(
+          {"units", "services", "rules", "ports", "reasons", "nodes", "drops", "talkers"}));
+  auto past = std::make_shared<PastOptions>();
+  past->add_times(*top, context);
+  past->add_node(*top, context);
+  top->callback([&context, &chosen, what, past] {
+    chosen = [&context, what, past] {
+      const bool live = *what != "nodes" && *what != "drops" && *what != "talkers";
+      if (!live || !past->since.empty()) return show_top_since(context, *what, *past);
       return show_rows(context, {{"command", "top"}, {"what", *what}}, *what);
     };
   });
 
-  app.add_subcommand("flows", context.tr("the live flows", "当前的流"))
-      ->callback([&context, &chosen] {
-        chosen = [&context] {
-          json::object request{{"command", "flows"}};
-          // Sorted first, cut afterwards: the limit may go along only where nothing is sorted.
-          if (context.limit && context.sort.empty()) request.emplace("limit", *context.limit);
-          return show_rows(context, request, "flows");
-        };
-      });
-  app.add_subcommand("drops",
-                     context.tr("what was dropped, and who was denied what", "丢弃统计与最近拒绝"))
-      ->callback([&context, &chosen] { chosen = [&context] { return drops(context); }; });
+  auto* const flows = app.add_subcommand("flows",
+                                         context.tr("the live flows; with --since those that ended",
+                                                    "当前的流；带 --since 则为已结束的流"));
+  auto ended = std::make_shared<PastOptions>();
+  ended->add_times(*flows, context);
+  ended->add_filter(*flows, context);
+  flows->callback([&context, &chosen, ended] {
+    chosen = [&context, ended] {
+      if (!ended->since.empty()) return show_past_flows(context, *ended);
+      if (!ended->filters.empty() || !ended->until.empty()) {
+        complain(context,
+                 {"--filter and --until go with --since", "--filter 和 --until 须与 --since 同用"});
+        return kBadInput;
+      }
+      json::object request{{"command", "flows"}};
+      // Sorted first, cut afterwards: the limit may go along only where nothing is sorted.
+      if (context.limit && context.sort.empty()) request.emplace("limit", *context.limit);
+      return show_rows(context, request, "flows");
+    };
+  });
+  auto* const dropped = app.add_subcommand("drops",
+                                           context.tr("what was dropped, and who was denied what",
+                                                      "丢弃统计与最近拒绝"));
+  auto drops_past = std::make_shared<PastOptions>();
+  dropped->add_option("--by", drops_past->by,
+                      context.tr("with --since: reason, unit, rule and others, as of stats",
+                                 "与 --since 同用：reason、unit、rule 等，同 stats"));
+  drops_past->add_times(*dropped, context);
+  drops_past->add_filter(*dropped, context);
+  dropped->callback([&context, &chosen, drops_past] {
+    chosen = [&context, drops_past] {
+      if (drops_past->since.empty() && drops_past->by.empty()) return drops(context);
+      PastOptions options = *drops_past;
+      if (options.by.empty()) options.by = "reason";
+      options.filters.emplace_back("verdict=drop");
+      return show_stats(context, options);
+    };
+  });
   app.add_subcommand("attacks", context.tr("floods and scans, merged while they last",
                                            "洪泛与扫描（持续期间合并）"))
       ->callback([&context, &chosen] {

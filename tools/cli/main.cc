@@ -66,7 +66,7 @@ int run(int argc, const char* const* argv) {
   app.add_option("--color", colour, context.tr("colour of messages", "消息颜色"))
       ->check(CLI::IsMember({"auto", "always", "never"}));
   app.add_option("-o,--output", context.format_name, context.tr("form of the output", "输出格式"))
-      ->check(CLI::IsMember({"table", "json", "jsonl", "csv", "junit", "sarif"}));
+      ->check(CLI::IsMember({"table", "json", "jsonl", "csv", "junit", "sarif", "md", "html"}));
   app.add_option("--columns", context.columns,
                  context.tr("columns to show, separated by commas", "要显示的列，逗号分隔"));
   app.add_flag("--no-headers", context.no_headers, context.tr("no header line", "不显示表头"));
@@ -85,6 +85,7 @@ int run(int argc, const char* const* argv) {
   add_replay_command(app, context, chosen);
   add_reference_commands(app, context, chosen);
   add_live_commands(app, context, chosen);
+  add_stats_commands(app, context, chosen);
   add_audit_command(app, context, chosen);
   add_doctor_command(app, context, chosen);
   add_completion_command(app, context, chosen);

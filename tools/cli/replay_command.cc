@@ -14,6 +14,7 @@
 #include "tools/cli/replay_expect.h"
 #include "tools/cli/replay_inputs.h"
 #include "tools/cli/replay_lines.h"
+#include "tools/cli/replay_stats.h"
 #include "tools/cli/replay_summary.h"
 #include "tools/cli/replay_tables.h"
 #include "tools/cli/replay_write.h"
@@ -36,6 +37,7 @@ struct Options {
   std::string write;
   bool changes{false};
   std::string cases;
+  std::string stats;
 };
 
 // A percentage on stderr, from the second second on.
@@ -91,14 +93,16 @@ LineForm form_of(Format format) {
     case Format::kCsv: return LineForm::kCsv;
     case Format::kTable:
     case Format::kJunit:  // refused before
-    case Format::kSarif: break;
+    case Format::kSarif:
+    case Format::kMarkdown:
+    case Format::kHtml: break;
   }
   return LineForm::kTable;
 }
 
 int run(const Context& context, const Options& options) {
   if (!options.cases.empty()) return run_replay_cases(context, options.cases);
-  const bool has_rows = options.summary || options.changes;
+  const bool has_rows = options.summary || options.changes || !options.stats.empty();
   const auto format = context.format(kRowForms, kRowForms);
   if (!format) return kBadInput;
   if (options.policy.empty() || options.gateway.empty()) {
@@ -114,10 +118,10 @@ int run(const Context& context, const Options& options) {
                             "抓包请用 --in PORT=FILE 或 --tap FILE 之一给出"});
   }
   if (!has_rows && (!context.columns.empty() || !context.sort.empty())) {
-    return refuse(context,
-                  {"packets are printed as they come: --columns and --sort go with "
-                   "--summary and --changes",
-                   "逐包输出时 --columns 和 --sort 不适用，仅用于 --summary 和 --changes"});
+    return refuse(
+        context, {"packets are printed as they come: --columns and --sort go with "
+                  "--summary, --changes and --stats",
+                  "逐包输出时 --columns 和 --sort 不适用，仅用于 --summary、--changes 和 --stats"});
   }
   const auto bundle = load(context, options.policy, options.gateway);
   if (!bundle) return kBadInput;
@@ -153,7 +157,12 @@ int run(const Context& context, const Options& options) {
   }
 
   Out out;
-  Replay replay{bundle->image, other ? &other->image : nullptr, std::move(inputs)};
+  std::optional<ReplayStats> stats;
+  if (!options.stats.empty()) {
+    stats.emplace(bundle->compiled.catalog, bundle->gateway->node_code);
+  }
+  Replay replay{bundle->image, other ? &other->image : nullptr, std::move(inputs),
+                stats ? stats->events() : analysis::ReplayEvents{}};
   if (!files) replay.without_frames();
   ReplaySummary summary{bundle->compiled.catalog};
   const LineWords words{bundle->compiled.catalog, replay.inputs(), LineForm::kTable};
@@ -196,6 +205,11 @@ int run(const Context& context, const Options& options) {
   int code = kYes;
   if (options.summary) code = print_summary(context, summary, *format, out);
   if (changed_rows) code = print(changes_table(context, *changed_rows), context, *format, out);
+  if (stats) {
+    auto table = stats->table(replay, options.stats);
+    if (!table) return refuse(context, table.error().message);
+    code = print(std::move(*table), context, *format, out);
+  }
   if (code != kYes) return code;
   if (expected && !update && !expected->compare(out)) code = kNo;
   if (changes > 0) code = kNo;
@@ -231,6 +245,9 @@ void add_replay_command(CLI::App& app, Context& context, Action& chosen) {
   command->add_option("--tap", options->tap,
                       context.tr("a capture of both directions", "双向抓包"));
   command->add_flag("--summary", options->summary, context.tr("counts only", "只输出统计"));
+  command->add_option("--stats", options->stats,
+                      context.tr("what the gateway would have counted, by unit, service, verdict …",
+                                 "网关会得到的统计，按 unit、service、verdict 等"));
   command->add_option("--expect", options->expect,
                       context.tr("golden text to compare with; UPDATE_EXPECT=1 rewrites it",
                                  "与标准文本比较；UPDATE_EXPECT=1 则重写"));
@@ -247,8 +264,8 @@ void add_replay_command(CLI::App& app, Context& context, Action& chosen) {
       "--cases", options->cases,
       context.tr("a directory of cases, each with a policy, captures and expect.txt",
                  "用例目录：每个用例含策略、抓包和 expect.txt"));
-  for (const char* const other : {"--policy", "--gateway", "--in", "--tap", "--summary", "--expect",
-                                  "--baseline", "--write", "--changes"}) {
+  for (const char* const other : {"--policy", "--gateway", "--in", "--tap", "--summary", "--stats",
+                                  "--expect", "--baseline", "--write", "--changes"}) {
     cases->excludes(command->get_option(other));
   }
   command->callback([&context, &chosen, options] {

@@ -123,7 +123,9 @@ int print(Table table, const Context& context, Format format, Out& out) {
   switch (format) {
     case Format::kTable:
     case Format::kJunit:  // no forms of a table: never asked for
-    case Format::kSarif: print_aligned(table, shown, context, out); break;
+    case Format::kSarif:
+    case Format::kMarkdown:
+    case Format::kHtml: print_aligned(table, shown, context, out); break;
     case Format::kJson: {
       json::array rows;
       for (const auto& row : table.rows) rows.push_back(row_object(table, row, shown));
