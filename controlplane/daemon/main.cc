@@ -1,6 +1,9 @@
 // meiguan-controld: loads and publishes policy, collects what the data plane counts, answers on
 // its local socket. The data plane goes on forwarding without it.
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/asio.hpp>
 #include <csignal>
@@ -8,9 +11,11 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "controlplane/api/protocol.h"
 #include "controlplane/api/server.h"
+#include "controlplane/daemon/gate.h"
 #include "controlplane/daemon/service.h"
 #include "controlplane/daemon/stats_request.h"
 #include "dataplane/base/service_manager.h"
@@ -56,6 +61,25 @@ bool take_keep(std::string_view text, store::Retention& keep) {
   return false;
 }
 
+// `path` is filled in where it is empty and there is such a file; without one nothing is
+// configured.
+std::expected<access::Appliance, policy::Diagnostics> load_appliance(std::filesystem::path& path) {
+  const std::filesystem::path usual{"/etc/meiguan/appliance.toml"};
+  std::error_code error;
+  if (path.empty() && std::filesystem::exists(usual, error)) path = usual;
+  if (path.empty()) return access::Appliance{};
+  return access::load_appliance(path);
+}
+
+// So that who has a role can connect. A service that may not change owners runs in that group.
+Result<void> give_socket(const std::filesystem::path& path, const std::optional<gid_t>& group) {
+  struct stat status {};
+  if (!group || (::stat(path.c_str(), &status) == 0 && status.st_gid == *group)) return {};
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), *group) == 0) return {};
+  return fail(path.string() + ": cannot be given to the group of [roles] socket_group",
+              path.string() + "：无法交给 [roles] socket_group 的用户组");
+}
+
 int run(int argc, const char* const* argv) {
   const auto language = language_of_environment();
   CLI::App app{"Meiguan control plane", "meiguan-controld"};
@@ -74,6 +98,9 @@ int run(int argc, const char* const* argv) {
   app.add_option("--keep", keep, "RESOLUTION=SPAN, as 1m=48h, 5m=14d, 1h=400d, 1d=1825d");
   app.add_option("--flow-records-mib", flow_record_mib,
                  "records of flows on disk, at most; 0: none");
+  std::filesystem::path appliance_file;
+  app.add_option("--appliance", appliance_file,
+                 "signers, roles, audit; by default /etc/meiguan/appliance.toml where it is");
   app.set_version_flag("--version", "meiguan-controld " MEIGUAN_VERSION);
   try {
     app.parse(argc, argv);
@@ -96,18 +123,36 @@ int run(int argc, const char* const* argv) {
   settings.gateway = std::filesystem::absolute(settings.gateway);
   const auto log = [language](const Text& text) { say(language, text); };
 
+  const auto appliance = load_appliance(appliance_file);
+  if (!appliance) {
+    report(language, appliance.error());
+    return 2;
+  }
+
   asio::io_context io;
   asio::thread_pool workers{kWorkers};
+  Gate gate{*appliance, settings.state_dir, log};
+  gate.note("start", {{"version", MEIGUAN_VERSION},
+                      {"policy", settings.policy.string()},
+                      {"gateway", settings.gateway.string()},
+                      {"appliance", appliance_file.string()}});
   Service service{settings, log};
   api::Server server{io, [&](boost::json::object request, const api::Peer& peer,
                              api::Server::Reply reply) {
-                       asio::post(workers, [&service, request = std::move(request), peer,
+                       asio::post(workers, [&service, &gate, request = std::move(request), peer,
                                             reply = std::move(reply)] {
-                         reply(service.answer(request, peer));
+                         reply(gate.answer(request, peer, [&](const boost::json::object& wanted) {
+                           return service.answer(wanted, peer);
+                         }));
                        });
                      }};
   if (auto listening = server.listen(settings.run_dir / api::kSocketName); !listening) {
     say(language, listening.error().message);
+    return 2;
+  }
+  if (auto given = give_socket(settings.run_dir / api::kSocketName, appliance->roles.socket_group);
+      !given) {
+    say(language, given.error().message);
     return 2;
   }
   // At start there is nothing in force that could stay: a policy with errors ends the daemon, and
@@ -115,6 +160,7 @@ int run(int argc, const char* const* argv) {
   const auto loaded = service.reload();
   if (!loaded) {
     report(language, loaded.error());
+    gate.note("stop", {{"why", "no policy could be loaded"}});
     return 2;
   }
   say(language, {"ready", "就绪"});
@@ -131,6 +177,7 @@ int run(int argc, const char* const* argv) {
   std::function<void(const boost::system::error_code&, int)> on_signal;
   on_signal = [&](const boost::system::error_code& failed, int number) {
     if (failed) return;
+    gate.note("signal", {{"number", number}});
     if (number == SIGHUP) {
       asio::post(workers, reload);
       signals.async_wait(on_signal);
@@ -155,6 +202,7 @@ int run(int argc, const char* const* argv) {
   io.run();
   tell_service_manager("STOPPING=1");
   workers.join();
+  gate.note("stop", {});
   say(language, {"stopped", "已停止"});
   return 0;
 }

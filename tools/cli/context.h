@@ -72,6 +72,7 @@ void add_reference_commands(CLI::App& app, Context& context, Action& chosen);
 void add_doctor_command(CLI::App& app, Context& context, Action& chosen);
 void add_live_commands(CLI::App& app, Context& context, Action& chosen);
 void add_stats_commands(CLI::App& app, Context& context, Action& chosen);
+void add_approve_command(CLI::App& app, Context& context, Action& chosen);
 void add_audit_command(CLI::App& app, Context& context, Action& chosen);
 void add_completion_command(CLI::App& app, Context& context, Action& chosen);
 

@@ -86,6 +86,7 @@ int run(int argc, const char* const* argv) {
   add_reference_commands(app, context, chosen);
   add_live_commands(app, context, chosen);
   add_stats_commands(app, context, chosen);
+  add_approve_command(app, context, chosen);
   add_audit_command(app, context, chosen);
   add_doctor_command(app, context, chosen);
   add_completion_command(app, context, chosen);

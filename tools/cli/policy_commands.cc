@@ -191,6 +191,7 @@ void add_policy_commands(CLI::App& app, Context& context, Action& chosen) {
   add_grep_command(*policy, context, chosen);
   add_policy_test_command(*policy, context, chosen);
   add_import_command(*policy, context, chosen);
+  add_bundle_command(*policy, context, chosen);
 }
 
 }  // namespace meiguan::cli

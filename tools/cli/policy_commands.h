@@ -12,6 +12,8 @@ void add_show_command(CLI::App& policy, Context& context, Action& chosen);
 void add_lint_command(CLI::App& policy, Context& context, Action& chosen);
 void add_grep_command(CLI::App& policy, Context& context, Action& chosen);
 void add_policy_test_command(CLI::App& policy, Context& context, Action& chosen);
+void add_bundle_apply_command(CLI::App& bundle, Context& context, Action& chosen);
+void add_bundle_command(CLI::App& policy, Context& context, Action& chosen);
 void add_import_command(CLI::App& policy, Context& context, Action& chosen);
 
 }  // namespace meiguan::cli

@@ -7,7 +7,7 @@ import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from namespaces import Failed, Lab, Namespace, Process, wait_until
 
@@ -38,6 +38,7 @@ class Gateway:
     state_dir: Path = field(init=False)
     dataplane: Process | None = None
     controld: Process | None = None
+    appliance: Path | None = None  # the appliance file
 
     def __post_init__(self) -> None:
         self.run_dir = self.lab.directory / "run"
@@ -58,11 +59,13 @@ class Gateway:
         self._await(self.dataplane, lambda: (self.run_dir / "dataplane.sock").exists(), "the command socket")
         return self.dataplane
 
-    def start_controld(self) -> Process:
+    def start_controld(self, ready: Callable[[], object] | None = None) -> Process:
         self.controld = self.where.start(
             "meiguan-controld", str(programs(self.build)["meiguan-controld"]), "--run-dir", str(self.run_dir),
-            "--state-dir", str(self.state_dir), "--policy", str(self.policy), "--gateway", str(self.file))
-        self._await(self.controld, lambda: self.ask("status").returncode == 0, "an answer to `meiguan status`")
+            "--state-dir", str(self.state_dir), "--policy", str(self.policy), "--gateway", str(self.file),
+            *(("--appliance", str(self.appliance)) if self.appliance else ()))
+        self._await(self.controld, ready or (lambda: self.ask("status").returncode == 0),
+                    "an answer to `meiguan status`")
         return self.controld
 
     def await_image(self) -> None:

@@ -1,0 +1,185 @@
+#define BOOST_TEST_MODULE access
+#include <unistd.h>
+
+#include <array>
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "controlplane/access/appliance.h"
+#include "controlplane/access/roles.h"
+
+namespace meiguan::access {
+namespace {
+
+namespace fs = std::filesystem;
+
+Peer peer(uid_t uid, std::vector<gid_t> groups = {}, gid_t gid = 9000) {
+  return {uid, gid, 1, std::move(groups), "somebody"};
+}
+
+Roles three() {
+  Roles roles;
+  roles.configured = true;
+  roles.system = {{false, 1001, "1001"}, {true, 2001, "@2001"}};
+  roles.security = {{false, 1002, "1002"}, {true, 2002, "@2002"}};
+  roles.audit = {{false, 1003, "1003"}};
+  return roles;
+}
+
+BOOST_AUTO_TEST_CASE(who_has_which_role) {
+  const Roles none;
+  const struct {
+    const char* name;
+    Peer who;
+    const Roles roles;
+    Role want;
+  } kCases[] = {
+      {"root without configuration", peer(0), none, Role::kRoot},
+      {"another without configuration", peer(1001), none, Role::kNone},
+      {"by user", peer(1001), three(), Role::kSystem},
+      {"by group", peer(5000, {1, 2002}), three(), Role::kSecurity},
+      {"by first group", peer(5000, {}, 2001), three(), Role::kSystem},
+      {"a user before his groups", peer(1003, {2001}), three(), Role::kAudit},
+      {"two roles by groups are none", peer(5000, {2001, 2002}), three(), Role::kNone},
+      {"a user's number is not a group's", peer(2001), three(), Role::kNone},
+      {"root, where roles are configured", peer(0), three(), Role::kNone},
+      {"nobody", peer(5000, {7}), three(), Role::kNone},
+  };
+  for (const auto& c : kCases) {
+    BOOST_TEST((role_of(c.who, c.roles) == c.want), c.name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_may_do_what) {
+  const struct {
+    const char* command;
+    const char* roles;  // system, security, audit
+  } kCases[] = {{"status", "sea"},     {"ports", "s"},          {"apply", "e"},
+                {"confirm", "e"},      {"rollback", "e"},       {"approve", "e"},
+                {"reload", "e"},       {"flows", "e"},          {"audit-show", "a"},
+                {"audit-verify", "a"}, {"no-such-command", ""}, {"", ""}};
+  for (const auto& c : kCases) {
+    const std::string_view roles{c.roles};
+    const auto holds = [&](char letter) { return roles.find(letter) != roles.npos; };
+    BOOST_TEST(may(Role::kSystem, c.command) == holds('s'), c.command);
+    BOOST_TEST(may(Role::kSecurity, c.command) == holds('e'), c.command);
+    BOOST_TEST(may(Role::kAudit, c.command) == holds('a'), c.command);
+    BOOST_TEST(!may(Role::kNone, c.command), c.command);
+    BOOST_TEST(may(Role::kRoot, c.command), c.command);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(nothing_that_changes_is_two_roles) {
+  for (const char* name : {"apply", "apply-bundles", "reload", "confirm", "abort", "rollback",
+                           "approve", "capture", "audit-sign"}) {
+    const auto* const command = find_command(name);
+    BOOST_REQUIRE(command != nullptr);
+    BOOST_TEST(command->changes, name);
+    BOOST_TEST(int{command->system} + int{command->security} + int{command->audit} == 1, name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(too_many_refusals_lock_out) {
+  Lockout lockout{3, 10};
+  BOOST_TEST(!lockout.refused(1, 100));
+  BOOST_TEST(!lockout.refused(1, 101));
+  BOOST_TEST(!lockout.refused(2, 101));
+  BOOST_TEST(lockout.seconds_left(1, 101) == 0);
+  BOOST_TEST(lockout.refused(1, 102));
+  BOOST_TEST(lockout.seconds_left(1, 102) == 600);
+  BOOST_TEST(lockout.seconds_left(1, 701) == 1);
+  BOOST_TEST(lockout.seconds_left(1, 702) == 0);
+  BOOST_TEST(lockout.seconds_left(2, 102) == 0);
+  // What is allowed in between, and a long time, begin anew.
+  lockout.refused(3, 100);
+  lockout.refused(3, 100);
+  lockout.allowed(3);
+  BOOST_TEST(!lockout.refused(3, 100));
+  BOOST_TEST(!lockout.refused(3, 100));
+  BOOST_TEST(!lockout.refused(3, 1000));
+}
+
+struct Directory {
+  Directory() : path{fs::temp_directory_path() / ("meiguan-access-" + std::to_string(::getpid()))} {
+    fs::create_directories(path);
+    std::ofstream{path / "a.pem"}
+        << crypto::PrivateKey::generate(crypto::KeyKind::kSm2)->public_key().to_pem();
+  }
+  ~Directory() { fs::remove_all(path); }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  std::expected<Appliance, policy::Diagnostics> load(std::string_view text) const {
+    std::ofstream{path / kApplianceName} << text;
+    return load_appliance(path);
+  }
+  fs::path path;
+};
+
+BOOST_AUTO_TEST_CASE(the_appliance_file) {
+  const Directory directory;
+  const auto whole = directory.load(R"([trust]
+required = true
+signatures = 2
+two_persons = true
+[[signer]]
+name = "province"
+key = "a.pem"
+node = "360000"
+at = ""
+until = 2027-12-31
+[roles]
+socket_group = "60"
+system = ["1001"]
+security = ["1002", "@2002"]
+audit = ["root"]
+lock_after = 3
+[audit]
+hash = "sm3"
+keep_days = 200
+)");
+  BOOST_REQUIRE_MESSAGE(whole.has_value(), whole.error()[0].message.english);
+  BOOST_TEST(whole->trust.signers.size() == 1);
+  BOOST_TEST(whole->trust.signatures == 2);
+  BOOST_TEST(whole->trust.signers[0].until.value() == 1'830'297'600);
+  BOOST_TEST(whole->two_persons);
+  BOOST_TEST(whole->roles.security.size() == 2);
+  BOOST_TEST(whole->roles.audit[0].id == 0);
+  BOOST_TEST(whole->roles.socket_group.value() == 60);
+  BOOST_TEST((whole->audit.hash == crypto::HashKind::kSm3));
+  const auto empty = directory.load("");
+  BOOST_REQUIRE(empty.has_value());
+  BOOST_TEST((!empty->trust.required && !empty->roles.configured));
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_in_the_appliance_file) {
+  const Directory directory;
+  constexpr std::string_view kRoles = "[roles]\nsocket_group = \"60\"\n";
+  const std::pair<const char*, std::string> kCases[] = {
+      {"unknown table", "[trusst]\n"},
+      {"unknown key", "[trust]\nrequire = true\n"},
+      {"a list as a table", "[signer]\nname = \"a\"\nkey = \"a.pem\"\nnode = \"1\"\nat = \"\"\n"},
+      {"no key", "[[signer]]\nname = \"a\"\nkey = \"b.pem\"\nnode = \"1\"\nat = \"\"\n"},
+      {"without a place", "[[signer]]\nname = \"a\"\nkey = \"a.pem\"\nnode = \"1\"\n"},
+      {"a place that leads up",
+       "[[signer]]\nname = \"a\"\nkey = \"a.pem\"\nnode = \"1\"\nat = \"..\"\n"},
+      {"a slash behind", "[[signer]]\nname = \"a\"\nkey = \"a.pem\"\nnode = \"1\"\nat = \"a/\"\n"},
+      {"too short a time", "[audit]\nkeep_days = 30\n"},
+      {"an unknown hash", "[audit]\nhash = \"md5\"\n"},
+      {"an unknown user",
+       std::string{kRoles} + "system = [\"no-such-user\"]\nsecurity = [\"1\"]\naudit = [\"2\"]\n"},
+      {"two roles",
+       std::string{kRoles} + "system = [\"1\"]\nsecurity = [\"1\"]\naudit = [\"2\"]\n"},
+      {"a role that nobody has",
+       std::string{kRoles} + "system = []\nsecurity = [\"1\"]\naudit = [\"2\"]\n"},
+      {"a role that is missing", std::string{kRoles} + "system = [\"1\"]\nsecurity = [\"2\"]\n"},
+      {"no TOML", "["},
+  };
+  for (const auto& [name, text] : kCases) {
+    BOOST_TEST(!directory.load(text).has_value(), name);
+  }
+  BOOST_TEST(!load_appliance(directory.path / "nothing").has_value());
+}
+
+}  // namespace
+}  // namespace meiguan::access

@@ -1,0 +1,60 @@
+#pragma once
+
+// The appliance file: what this box trusts, who may do what on it, how it audits. Never part of a
+// policy, so that nobody who signs policy can widen his own rights.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/audit/log.h"
+#include "controlplane/lifecycle/trust.h"
+#include "controlplane/policy/diagnostic.h"
+
+namespace meiguan::access {
+
+inline constexpr const char* kApplianceName = "appliance.toml";
+
+// Who has a role: a user or a group, as the system knows them.
+struct Holder {
+  bool is_group{false};
+  id_t id{0};
+  std::string name;  // as written
+};
+
+struct Roles {
+  bool configured{false};  // else root may do all, and nobody else anything
+  std::vector<Holder> system;
+  std::vector<Holder> security;
+  std::vector<Holder> audit;
+  std::optional<gid_t> socket_group;  // may connect to the local socket
+  std::uint32_t lock_after{5};        // refusals in a row
+  std::uint32_t lock_minutes{10};
+};
+
+struct AuditChoice {
+  crypto::HashKind hash{crypto::HashKind::kSha256};
+  std::filesystem::path key;  // empty: one is made in the log's directory
+  std::uint64_t file_bytes{std::uint64_t{16} << 20};
+  std::uint64_t total_bytes{std::uint64_t{4} << 30};
+  std::uint32_t keep_days{400};
+};
+
+struct Appliance {
+  lifecycle::Trust trust;
+  bool two_persons{false};  // a second security administrator approves what is applied
+  Roles roles;
+  AuditChoice audit;
+};
+
+// Reads `path`, a file or a directory with an appliance.toml; keys lie beside it. Errors: all that
+// are wrong with it, users and groups that the system does not know among them.
+[[nodiscard]] std::expected<Appliance, policy::Diagnostics> load_appliance(
+    const std::filesystem::path& path);
+
+}  // namespace meiguan::access

@@ -1,0 +1,282 @@
+#include "controlplane/daemon/gate.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <chrono>
+#include <utility>
+
+#include "controlplane/api/protocol.h"
+#include "controlplane/audit/answers.h"
+#include "controlplane/lifecycle/files.h"
+
+namespace meiguan::daemon {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMostRecords = 10'000;
+constexpr std::int64_t kSessionSeconds = 900;  // after so long a silence a user's session is over
+constexpr std::size_t kMostSessions = 4096;
+constexpr unsigned kKeyMode = 0600;
+
+std::int64_t monotonic_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::int64_t wall_milliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// The appliance's own key, made at the first start where none is configured.
+Result<crypto::PrivateKey> key_of(const std::filesystem::path& configured,
+                                  const std::filesystem::path& directory) {
+  if (!configured.empty()) return crypto::PrivateKey::load(configured);
+  const auto path = directory / "private.pem";
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return crypto::PrivateKey::load(path);
+  auto key = crypto::PrivateKey::generate(crypto::KeyKind::kEd25519);
+  if (!key) return key;
+  std::filesystem::create_directories(directory, error);
+  if (auto kept = lifecycle::write_atomically(path, std::string_view{key->to_pem()}, kKeyMode);
+      !kept) {
+    return std::unexpected{std::move(kept.error())};
+  }
+  return key;
+}
+
+bool is_ok(const json::object& answer) {
+  const auto* const ok = answer.if_contains("ok");
+  return ok != nullptr && ok->is_bool() && ok->get_bool();
+}
+
+json::object ok(json::object answer) {
+  answer.emplace("ok", true);
+  return answer;
+}
+
+}  // namespace
+
+Gate::Gate(access::Appliance appliance, const std::filesystem::path& state_dir, Say say)
+    : appliance_{std::move(appliance)},
+      directory_{state_dir / "audit"},
+      say_{std::move(say)},
+      lockout_{appliance_.roles.lock_after, appliance_.roles.lock_minutes},
+      signed_policy_{appliance_.trust, appliance_.two_persons, state_dir / "signed"} {
+  const std::lock_guard lock{mutex_};
+  if (auto have = have_log(); !have) say_(have.error().message);
+  if (!appliance_.roles.configured) {
+    say_({"no [roles] are configured: root may do all, nobody else anything",
+          "未配置 [roles]：root 可执行一切操作，其他用户均不可"});
+  }
+}
+
+Gate::~Gate() = default;
+
+Result<void> Gate::have_log() {
+  if (log_) return {};
+  auto key = key_of(appliance_.audit.key, directory_);
+  if (!key) {
+    not_written_ = key.error().message;
+    return std::unexpected{std::move(key.error())};
+  }
+  audit::Settings settings;
+  settings.directory = directory_;
+  settings.hash = appliance_.audit.hash;
+  settings.file_bytes = appliance_.audit.file_bytes;
+  settings.total_bytes = appliance_.audit.total_bytes;
+  settings.keep_days = appliance_.audit.keep_days;
+  auto opened = audit::Log::open(std::move(settings), std::move(*key), wall_milliseconds);
+  if (!opened) {
+    not_written_ = opened.error().message;
+    return std::unexpected{std::move(opened.error())};
+  }
+  log_ = std::move(*opened);
+  not_written_ = {};
+  if (const auto& problem = log_->problem(); !problem.english.empty()) {
+    say_({"the audit log was tampered with: " + problem.english,
+          "审计日志曾被篡改：" + problem.chinese});
+  }
+  return {};
+}
+
+Result<void> Gate::record(const audit::Event& event, bool needs_room) {
+  const std::lock_guard lock{mutex_};
+  auto done = have_log();
+  if (done && needs_room) done = log_->reserve();
+  if (done) done = log_->append(event);
+  if (!done && not_written_.english.empty()) say_(done.error().message);
+  not_written_ = done ? Text{} : done.error().message;
+  return done;
+}
+
+void Gate::note(const std::string& event, json::object detail) {
+  static_cast<void>(record({"meiguan-controld", static_cast<std::uint32_t>(::geteuid()), "", event,
+                            "noted", std::move(detail)},
+                           false));
+  if (event != "stop") return;
+  const std::lock_guard lock{mutex_};
+  if (log_) log_->sign_now();
+}
+
+json::object Gate::refuse(const access::Peer& peer, access::Role role, const std::string& command) {
+  const auto now = monotonic_seconds();
+  if (const auto left = lockout_.seconds_left(peer.uid, now); left > 0) {
+    return api::refusal({fmt::format("{} is locked out for {} s more", peer.user, left),
+                         fmt::format("{} 已被锁定，还有 {} 秒", peer.user, left)});
+  }
+  const bool locked = lockout_.refused(peer.uid, now);
+  const std::string role_name{access::name_of(role)};
+  static_cast<void>(record({peer.user,
+                            peer.uid,
+                            role_name,
+                            command.substr(0, 64),
+                            "refused",
+                            {{"pid", peer.pid}, {"locked_out", locked}}},
+                           false));
+  return api::refusal(
+      {role == access::Role::kNone
+           ? fmt::format("{} has no role that may `{}`; roles stand in [roles] of the appliance "
+                         "file, without it only root may",
+                         peer.user, command.substr(0, 64))
+           : fmt::format("`{}` is not for the {} administrator", command.substr(0, 64), role_name),
+       role == access::Role::kNone
+           ? fmt::format("{} 没有可执行 `{}` 的角色；角色写在设备文件的 [roles]，未配置时仅限 root",
+                         peer.user, command.substr(0, 64))
+           : fmt::format("`{}` 不属于该管理员角色（{}）", command.substr(0, 64), role_name)});
+}
+
+// A session begins with what a user asks after a long silence: his name and role are then recorded.
+void Gate::greet(const access::Peer& peer, access::Role role) {
+  const auto now = monotonic_seconds();
+  {
+    const std::lock_guard lock{mutex_};
+    if (seen_.size() >= kMostSessions) {
+      std::erase_if(seen_, [&](const auto& one) { return now - one.second > kSessionSeconds; });
+    }
+    const auto [seen, is_new] = seen_.try_emplace(peer.uid, now);
+    const auto silence = now - std::exchange(seen->second, now);
+    if (!is_new && silence <= kSessionSeconds) return;
+  }
+  static_cast<void>(record({peer.user,
+                            peer.uid,
+                            std::string{access::name_of(role)},
+                            "login",
+                            "done",
+                            {{"by", "local socket"}, {"pid", peer.pid}}},
+                           false));
+}
+
+json::object Gate::make_change(const json::object& request, const access::Peer& peer,
+                               const Go& go) {
+  const auto command = api::string_at(request, "command");
+  if (command == "audit-sign") {
+    const std::lock_guard lock{mutex_};
+    log_->sign_now();
+    return ok({});
+  }
+  const auto now = wall_milliseconds() / 1000;
+  if (command == "approve") {
+    const auto hash = api::string_at(request, "hash");
+    const auto done = signed_policy_.approve(hash, peer, now);
+    if (!done) return api::refusal(done.error().message);
+    return ok({{"schema", "meiguan.approve/v1"}, {"hash", hash}});
+  }
+  auto prepared = signed_policy_.prepare(request, peer, now);
+  if (!prepared) {
+    auto answer = api::refusal(prepared.error().why);
+    if (const auto& diagnostics = prepared.error().diagnostics; !diagnostics.empty()) {
+      answer.emplace("diagnostics", api::to_json(diagnostics));
+    }
+    return answer;
+  }
+  auto answer = go(prepared->request);
+  if (!prepared->offer || !is_ok(answer)) return answer;
+  answer.emplace("signature", prepared->offer->admitted.signature);
+  if (const auto kept = signed_policy_.keep(*prepared->offer); !kept) say_(kept.error().message);
+  return answer;
+}
+
+json::object Gate::change(audit::Event event, const json::object& request, const access::Peer& peer,
+                          const Go& go) {
+  event.outcome = "begun";
+  if (auto begun = record(event, true); !begun) {
+    const auto& why = begun.error().message;
+    return api::refusal({"nothing was changed, because it could not be recorded: " + why.english,
+                         "无法记录审计，因此未做任何更改：" + why.chinese});
+  }
+  auto answer = make_change(request, peer, go);
+  event.outcome = is_ok(answer) ? "done" : "failed";
+  event.detail.clear();
+  if (!is_ok(answer)) {
+    event.detail.emplace("error", api::refusal_text(answer).english);
+    const auto diagnostics = api::diagnostics_of(answer);
+    if (!diagnostics.empty()) event.detail.emplace("first", diagnostics[0].message.english);
+  } else {
+    for (const char* const key : {"revision", "number", "image", "signature", "hash"}) {
+      if (const auto* const value = answer.if_contains(key)) event.detail.emplace(key, *value);
+    }
+  }
+  static_cast<void>(record(event, false));
+  return answer;
+}
+
+json::object Gate::ask_log(const std::string& command, const json::object& request) {
+  if (command == "audit-verify") {
+    const auto verdict = audit::verify_directory(directory_);
+    return verdict ? ok(audit::to_json(*verdict)) : api::refusal(verdict.error().message);
+  }
+  audit::Wanted wanted{api::string_at(request, "user"), api::string_at(request, "event"),
+                       api::string_at(request, "since")};
+  if (const auto* const last = request.if_contains("last"); last && last->is_int64()) {
+    wanted.last = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(last->get_int64(), 0, kMostRecords));
+  }
+  auto rows = audit::records(directory_, wanted);
+  return rows ? ok(std::move(*rows)) : api::refusal(rows.error().message);
+}
+
+void Gate::add_alarms(json::object& answer) {
+  auto* const alarms = answer.if_contains("alarms");
+  if (alarms == nullptr || !alarms->is_array()) return;
+  const std::lock_guard lock{mutex_};
+  const auto add = [&](const char* name, const std::string& about) {
+    alarms->get_array().push_back(json::object{{"alarm", name}, {"about", about}});
+  };
+  if (!not_written_.english.empty()) add("audit-not-written", not_written_.english);
+  if (log_ && !log_->problem().english.empty()) add("audit-tampered", log_->problem().english);
+}
+
+json::object Gate::answer(const json::object& request, const access::Peer& peer, const Go& go) {
+  const auto command = api::string_at(request, "command");
+  auto role = access::role_of(peer, appliance_.roles);
+  // Whoever is the daemon's own user can do as he likes with its files anyway.
+  if (!appliance_.roles.configured && peer.uid == ::geteuid()) role = access::Role::kRoot;
+  if (!access::may(role, command) || lockout_.seconds_left(peer.uid, monotonic_seconds()) > 0) {
+    return refuse(peer, role, command);
+  }
+  lockout_.allowed(peer.uid);
+  greet(peer, role);
+  const auto* const known = access::find_command(command);
+  audit::Event event{peer.user, peer.uid, std::string{access::name_of(role)},
+                     command,   "done",   request};
+  event.detail.erase("command");
+  if (command == "audit-show" || command == "audit-verify") {
+    static_cast<void>(record(event, false));
+    return ask_log(command, request);
+  }
+  if (known != nullptr && known->changes) {
+    return change(std::move(event), request, peer, go);
+  }
+  auto answer = go(request);
+  if (command == "status") add_alarms(answer);
+  return answer;
+}
+
+}  // namespace meiguan::daemon

@@ -1,0 +1,69 @@
+#pragma once
+
+// Between the local socket and what is asked: who asks, whether he may, and the record of it.
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "controlplane/access/appliance.h"
+#include "controlplane/access/roles.h"
+#include "controlplane/audit/log.h"
+#include "controlplane/daemon/signed_policy.h"
+
+namespace meiguan::daemon {
+
+class Gate {
+ public:
+  using Say = std::function<void(const Text&)>;
+  using Go = std::function<boost::json::object(const boost::json::object& request)>;
+
+  // The log lies in `state_dir`/audit, what was taken of signed policy in `state_dir`/signed. That
+  // the log cannot be written is said and tried again before every
+  // change; until then changes are refused.
+  Gate(access::Appliance appliance, const std::filesystem::path& state_dir, Say say);
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // What `go` answers, where `peer` may ask it; a change only when it is written down that it
+  // begins, and what came of it afterwards. Answers itself what is asked of the audit log.
+  [[nodiscard]] boost::json::object answer(const boost::json::object& request,
+                                           const access::Peer& peer, const Go& go);
+
+  // Something that nobody asked for: a start, a stop, a signal, a return to the revision before.
+  void note(const std::string& event, boost::json::object detail);
+
+  [[nodiscard]] const access::Appliance& appliance() const noexcept { return appliance_; }
+
+ private:
+  [[nodiscard]] Result<void> record(const audit::Event& event, bool needs_room);
+  [[nodiscard]] Result<void> have_log();
+  [[nodiscard]] boost::json::object refuse(const access::Peer& peer, access::Role role,
+                                           const std::string& command);
+  [[nodiscard]] boost::json::object change(audit::Event event, const boost::json::object& request,
+                                           const access::Peer& peer, const Go& go);
+  [[nodiscard]] boost::json::object make_change(const boost::json::object& request,
+                                                const access::Peer& peer, const Go& go);
+  [[nodiscard]] boost::json::object ask_log(const std::string& command,
+                                            const boost::json::object& request);
+  void greet(const access::Peer& peer, access::Role role);
+  void add_alarms(boost::json::object& answer);
+
+  const access::Appliance appliance_;
+  const std::filesystem::path directory_;
+  const Say say_;
+  access::Lockout lockout_;
+  SignedPolicy signed_policy_;
+  std::mutex mutex_;  // of all that follows
+  std::unique_ptr<audit::Log> log_;
+  Text not_written_;                    // why the log could not be written last; empty: it could
+  std::map<uid_t, std::int64_t> seen_;  // when users asked last
+};
+
+}  // namespace meiguan::daemon

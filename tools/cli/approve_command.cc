@@ -1,0 +1,88 @@
+// meiguan policy bundle apply | approve: signed policy, and a second person's word, at an
+// appliance.
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <memory>
+
+#include "controlplane/api/protocol.h"
+#include "tools/cli/ask.h"
+#include "tools/cli/out.h"
+#include "tools/cli/policy_commands.h"
+
+namespace meiguan::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct Options {
+  std::vector<std::string> files;
+  std::string gateway;
+  std::string ticket;
+  std::string comment;
+};
+
+int answered(const Context& context, const json::object& request, std::string_view key) {
+  const auto format = context.format({Format::kTable, Format::kJson});
+  if (!format) return kBadInput;
+  const auto answer = ask(context, request, kLoadSeconds);
+  if (!answer) return answer.error();
+  Out out;
+  out.line(*format == Format::kJson ? json::serialize(*answer) : api::string_at(*answer, key));
+  return kYes;
+}
+
+int apply(const Context& context, const Options& options) {
+  json::array bundles;
+  for (const auto& file : options.files) {
+    bundles.emplace_back(std::filesystem::absolute(file).lexically_normal().string());
+  }
+  json::object request{{"command", "apply"},
+                       {"bundles", std::move(bundles)},
+                       {"ticket", options.ticket},
+                       {"comment", options.comment}};
+  if (!options.gateway.empty()) {
+    request.emplace("gateway",
+                    std::filesystem::absolute(options.gateway).lexically_normal().string());
+  }
+  return answered(context, request, "signature");
+}
+
+}  // namespace
+
+void add_bundle_apply_command(CLI::App& bundle, Context& context, Action& chosen) {
+  auto* const command = bundle.add_subcommand(
+      "apply", context.tr("have this appliance check them and put them in force, together with "
+                          "what it took of other nodes",
+                          "由本设备查验并生效，与此前采用的其他节点策略包合并"));
+  auto options = std::make_shared<Options>();
+  command->add_option("FILE", options->files, context.tr("bundles", "策略包"))->required();
+  command->add_option("--gateway", options->gateway,
+                      context.tr("the gateway file; the one in force by default",
+                                 "网关文件；默认沿用现行的"));
+  command->add_option("--ticket", options->ticket, context.tr("the ticket's number", "工单号"));
+  command->add_option("--comment", options->comment, context.tr("why, in one line", "原因，一行"));
+  command->callback([&context, &chosen, options] {
+    chosen = [&context, options] { return apply(context, *options); };
+  });
+}
+
+void add_approve_command(CLI::App& app, Context& context, Action& chosen) {
+  auto* const command = app.add_subcommand(
+      "approve", context.tr("as a second security administrator, allow the content with this hash "
+                            "to be applied, for one day",
+                            "作为另一名安全管理员，批准该摘要的内容生效，一日内有效"));
+  auto hash = std::make_shared<std::string>();
+  command
+      ->add_option("HASH", *hash,
+                   context.tr("the 64 digits that a refused change names",
+                              "被拒变更给出的 64 位摘要"))
+      ->required();
+  command->callback([&context, &chosen, hash] {
+    chosen = [&context, hash] {
+      return answered(context, {{"command", "approve"}, {"hash", *hash}}, "hash");
+    };
+  });
+}
+
+}  // namespace meiguan::cli
