@@ -114,6 +114,14 @@ BOOST_AUTO_TEST_CASE(a_log_that_nobody_touched) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_second_writer_gets_no_log) {
+  Place place;
+  const auto log = place.log();
+  BOOST_TEST(!Log::open(place.settings, {}, [] { return 0; }).has_value());
+  BOOST_TEST(log->append({"wang", 1, "", "apply", "done", {}}).has_value());
+  BOOST_TEST(place.verdict().flaws.empty());
+}
+
 BOOST_AUTO_TEST_CASE(hostile_text_stays_in_its_line) {
   Place place;
   const auto log = place.log();

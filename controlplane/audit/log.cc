@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +103,8 @@ Result<void> Log::resume() {
   const auto head_bytes = bytes_of(head_path);
   head_file_ = ::open(head_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (head_file_ < 0) return failure(head_path);
+  // Two writers would break the chain: the second daemon by mistake gets no log.
+  if (::flock(head_file_, LOCK_EX | LOCK_NB) != 0) return failure(head_path);
   if (key_) {
     std::ofstream own{directory / kKeyName, std::ios::binary};
     own << key_->public_key().to_pem();

@@ -125,6 +125,18 @@ void Gate::note(const std::string& event, json::object detail) {
   if (log_) log_->sign_now();
 }
 
+std::expected<std::filesystem::path, SignedPolicy::Refused> Gate::first_policy(
+    const std::filesystem::path& policy) {
+  auto standing = signed_policy_.standing(wall_milliseconds() / 1000);
+  if (!standing) return std::unexpected{std::move(standing.error())};
+  if (*standing) return std::move(**standing);
+  if (appliance_.trust.required) {
+    say_({"no signed policy was taken yet: the one of the command line is in force until then",
+          "尚未采用过签名策略：在此之前使用命令行指定的策略"});
+  }
+  return policy;
+}
+
 json::object Gate::refuse(const access::Peer& peer, access::Role role, const std::string& command) {
   const auto now = monotonic_seconds();
   if (const auto left = lockout_.seconds_left(peer.uid, now); left > 0) {

@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <expected>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -39,7 +40,14 @@ class Gate {
   // Something that nobody asked for: a start, a stop, a signal, a return to the revision before.
   void note(const std::string& event, boost::json::object detail);
 
-  [[nodiscard]] const access::Appliance& appliance() const noexcept { return appliance_; }
+  // The policy to start with in place of `policy`, which nobody signed; see SignedPolicy. Where
+  // none was taken yet, that is `policy`, and it is said.
+  [[nodiscard]] std::expected<std::filesystem::path, SignedPolicy::Refused> first_policy(
+      const std::filesystem::path& policy);
+  // Whether files that changed may be loaded without somebody who asks for it.
+  [[nodiscard]] bool may_reload() const noexcept {
+    return !appliance_.trust.required && !appliance_.two_persons;
+  }
 
  private:
   [[nodiscard]] Result<void> record(const audit::Event& event, bool needs_room);

@@ -136,6 +136,14 @@ int run(int argc, const char* const* argv) {
                       {"policy", settings.policy.string()},
                       {"gateway", settings.gateway.string()},
                       {"appliance", appliance_file.string()}});
+  auto first = gate.first_policy(settings.policy);
+  if (!first) {
+    say(language, first.error().why);
+    report(language, first.error().diagnostics);
+    gate.note("stop", {{"why", first.error().why.english}});
+    return 2;
+  }
+  settings.policy = std::move(*first);
   Service service{settings, log};
   api::Server server{io, [&](boost::json::object request, const api::Peer& peer,
                              api::Server::Reply reply) {
@@ -167,6 +175,12 @@ int run(int argc, const char* const* argv) {
   tell_service_manager("READY=1\nSTATUS=a policy is in force");
 
   const auto reload = [&] {
+    if (!gate.may_reload()) {
+      say(language,
+          {"SIGHUP: this appliance takes only what is signed or approved; nothing was loaded",
+           "SIGHUP：本设备只接受已签名或已批准的策略，没有加载"});
+      return;
+    }
     if (const auto again = service.reload(); !again) {
       report(language, again.error());
       say(language, {"reload: nothing was loaded, the policy in force stays",

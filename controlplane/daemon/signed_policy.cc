@@ -110,6 +110,26 @@ Result<std::filesystem::path> SignedPolicy::unpack(const policy::PolicyTree& tre
   return target;
 }
 
+std::expected<std::optional<std::filesystem::path>, SignedPolicy::Refused> SignedPolicy::standing(
+    std::int64_t now) {
+  const std::lock_guard lock{mutex_};
+  if (!trust_.required) return std::nullopt;
+  const auto taken = store();
+  if (!taken) return std::unexpected{Refused{taken.error().message, {}}};
+  if ((*taken)->taken().empty()) return std::nullopt;
+  const auto offer = read({}, now);
+  if (!offer) {
+    return std::unexpected{
+        Refused{{"the signed policy that was taken is refused", "此前采用的签名策略被拒绝"},
+                offer.error()}};
+  }
+  lifecycle::Content content;
+  content.tree = offer->admitted.tree;
+  const auto unpacked = unpack(content.tree, lifecycle::digest_of(content));
+  if (!unpacked) return std::unexpected{Refused{unpacked.error().message, {}}};
+  return *unpacked;
+}
+
 std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepare(
     const json::object& request, const access::Peer& peer, std::int64_t now) {
   const auto refuse = [](Text why) { return std::unexpected{Refused{std::move(why), {}}}; };

@@ -43,6 +43,11 @@ class SignedPolicy {
   [[nodiscard]] std::expected<Prepared, Refused> prepare(const boost::json::object& request,
                                                          const access::Peer& peer,
                                                          std::int64_t now);
+  // Where the policy of all bundles that were taken last lies unpacked: what to start with. Nothing
+  // where signatures are not required, or none was taken yet. Errors: they are damaged, or nobody
+  // trusted signed them any more.
+  [[nodiscard]] std::expected<std::optional<std::filesystem::path>, Refused> standing(
+      std::int64_t now);
   // After it was put in force. Errors: an older bundle might be taken once more.
   [[nodiscard]] Result<void> keep(const Offer& offer);
 

@@ -207,6 +207,11 @@ def only_signed_policy_that_goes_up_is_taken(bench: Bench) -> None:
     same(apply(bundle("next", 8, county_key))[0], 0, "the next revision")
     true(generation(gateway) > began, "is in force")
     same(apply(first)[0], 2, "the first one again")
+    # What was taken is in force again after a restart, and not what lies at --policy.
+    gateway.controld.stop()
+    (bench.policy / "more.toml").write_text("not a policy")
+    gateway.start_controld()
+    true(str(gateway.state_dir) in gateway.json("status")["policy"]["directory"], "the signed policy")
     signed = [r for r in records(gateway) if r["event"] == "apply" and r["outcome"] == "done"]
     same([r["detail"]["signature"] for r in signed], ["360121 revision 7 by county", "360121 revision 8 by county"],
          "in the audit log")
