@@ -20,6 +20,7 @@
 #include "controlplane/policy/compile_targets.h"
 #include "controlplane/policy/compile_times.h"
 #include "controlplane/policy/compile_trace.h"
+#include "dataplane/image/block_list.h"
 #include "dataplane/image/format.h"
 #include "dataplane/image/isolation.h"
 #include "dataplane/image/writer.h"
@@ -305,6 +306,11 @@ Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGat
   }
   writer.put(Section::kMeta, std::span<const image::Meta>{&meta, 1});
   writer.put(Section::kSpaces, spaces);
+  std::vector<std::uint64_t> space_keys(policy.space_count, 0);
+  for (const Zone& zone : policy.zones) {
+    if (zone.space != kSharedSpace) space_keys[zone.space.index()] = image::space_key(zone.id);
+  }
+  writer.put(Section::kSpaceKeys, space_keys);
   writer.put(Section::kTrieNodes, tries.nodes());
   writer.put(Section::kTrieEntries, tries.entries());
   writer.put(Section::kPorts, plan.ports);

@@ -22,6 +22,7 @@ std::string_view name_of(fastpath::FlowEnd end) {
     case fastpath::FlowEnd::kReset: return "reset";
     case fastpath::FlowEnd::kRevoked: return "revoked";
     case fastpath::FlowEnd::kShutdown: return "shutdown";
+    case fastpath::FlowEnd::kBlocked: return "blocked";
     case fastpath::FlowEnd::kNone: break;
   }
   return "";

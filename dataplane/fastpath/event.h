@@ -30,7 +30,7 @@ enum class EventKind : std::uint8_t {
   kBlockReturned = 9,
 };
 
-enum class FlowEnd : std::uint8_t { kNone, kIdle, kClosed, kReset, kRevoked, kShutdown };
+enum class FlowEnd : std::uint8_t { kNone, kIdle, kClosed, kReset, kRevoked, kShutdown, kBlocked };
 
 // Fixed size, plain data. Times in milliseconds of the clock that the worker was given.
 struct Event {

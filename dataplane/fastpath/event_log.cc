@@ -48,7 +48,9 @@ Event event_of_flow(EventKind kind, const FlowRecord& flow, const Translation* t
                     Tick now, FlowEnd end) noexcept {
   Event event;
   event.kind = kind;
-  event.reason = end == FlowEnd::kRevoked ? Reason::kRevoked : Reason::kAllowed;
+  event.reason = end == FlowEnd::kRevoked   ? Reason::kRevoked
+                 : end == FlowEnd::kBlocked ? Reason::kBlocked
+                                            : Reason::kAllowed;
   event.end = end;
   event.protocol = flow.key.protocol;
   event.space = SpaceId{flow.key.space};

@@ -142,6 +142,11 @@ void Pipeline::Impl::judge_as_one(const BurstContext& context,
   Routes routes;
   fate.reason = judge_parts(context, datagram, packet, routes);
   if (fate.reason != Reason::kAllowed) return;
+  // By a list that is newer than its first fragments.
+  if (has_blocks() && is_blocked(info, datagram.count)) {
+    fate.reason = Reason::kBlocked;
+    return;
+  }
   if (routes.to_gateway) {
     fate.reason = Reason::kForGateway;  // by an image that is newer than its first fragments
     fate.step = NextStep::kConsume;

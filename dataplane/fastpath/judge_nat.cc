@@ -67,6 +67,8 @@ Reason Pipeline::Impl::translate_flow(const BurstContext& context, FlowRecord& f
     return reason;
   }
   if (!plan.changes()) return Reason::kAllowed;
+  if (has_blocks() && is_blocked(plan.reply, 1)) [[unlikely]]
+    return Reason::kBlocked;
   if (replies_are_known(plan.reply)) return Reason::kNatUntranslatable;
   if (flows.translate(flow, plan.reply) == nullptr) return Reason::kNatTableFull;
   nat.join(flows.translations(), flow.translation, plan.mapping);

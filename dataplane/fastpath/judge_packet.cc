@@ -175,6 +175,8 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
       const FlowKey* const kept = flow.translated() ? &flows.translation(flow).reply : nullptr;
       judgement.reason = go_inward(context, kept, first, routes, plan);
     }
+    if (has_blocks() && is_blocked(plan, 1)) [[unlikely]]
+      judgement.reason = Reason::kBlocked;
     if (judgement.reason == Reason::kAllowed) {
       judgement = judge_access(image, context.moment, first, routes);
     }
@@ -182,11 +184,19 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
         !keeps_translation(context, flow, judgement, first.in, plan)) {
       judgement.reason = Reason::kNatUntranslatable;
     }
+    // What the other end would see of it.
+    if (judgement.reason == Reason::kAllowed && has_blocks() && plan.changes() &&
+        is_blocked(plan.reply, 1)) [[unlikely]] {
+      judgement = {};
+      judgement.reason = Reason::kBlocked;
+    }
   }
   if (judgement.reason != Reason::kAllowed) {
     take_judgement(judgement, fate);
     fate.reply = direction == 1;
-    if (stale) {
+    if (judgement.reason == Reason::kBlocked) {
+      end_flow(flow, context.now, FlowEnd::kBlocked);
+    } else if (stale) {
       fate.reason = Reason::kRevoked;
       end_flow(flow, context.now, FlowEnd::kRevoked);
     }
@@ -220,6 +230,10 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
   Reason behind = Reason::kAllowed;
   if (routes.forth != nullptr && routes.forth->kind == RouteKind::kNat) [[unlikely]] {
     behind = go_inward(context, nullptr, opening, routes, plan);
+    if (has_blocks() && plan.changes() && is_blocked(plan.reply, 1)) {
+      fate.reason = Reason::kBlocked;
+      return;
+    }
   }
   Judgement judgement = judge_access(context.image, context.moment, opening, routes);
   // Who may not send at all is told that first.
@@ -316,6 +330,7 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i, co
     fate.reason = reason;
     return;
   }
+  if (has_blocks() && refuse_blocked(context, info, hashes[i], fate)) return;
   // RFC 1812 section 5.3.4: what was sent to all must not be forwarded to one.
   if (info.to_group && !packet.consumed) {
     fate.reason = Reason::kFrameGroup;

@@ -219,6 +219,9 @@ void Pipeline::expire(Tick now) noexcept {
   impl.log.flush_denials(impl.now);
   impl.fragments.expire(impl.now);
   impl.nat.expire(flow_time(impl.now), impl.now);
+  constexpr std::uint32_t kMostBlockedSteps = 256;
+  if (impl.blocked_hand != FlowTable::kNone) [[unlikely]]
+    impl.end_blocked_flows(kMostBlockedSteps);
   // Once round in 1.024 s, in small steps; what a call leaves is done by the next ones.
   constexpr std::uint64_t kMostSteps = 256;
   const std::uint64_t round = std::uint64_t{impl.flows.capacity()} << 10;
@@ -279,6 +282,14 @@ void Pipeline::set_port_mac(PortId port, const net::MacAddress& mac) noexcept {
 }
 
 void Pipeline::set_port_up(PortId port, bool up) noexcept { impl_->ports.set_up(port, up); }
+
+void Pipeline::set_blocks(const image::Blocks* blocks, std::span<Counter> hits,
+                          std::uint32_t revision) noexcept {
+  impl_->blocks = blocks;
+  impl_->block_hits = hits;
+  if (revision != impl_->block_revision) impl_->blocked_hand = 0;
+  impl_->block_revision = revision;
+}
 
 void Pipeline::set_trace(bool on) noexcept { impl_->trace = on; }
 

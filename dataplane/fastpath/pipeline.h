@@ -14,6 +14,7 @@
 #include "dataplane/fastpath/event.h"
 #include "dataplane/fastpath/neighbour_table.h"
 #include "dataplane/fastpath/reason.h"
+#include "dataplane/image/block_list.h"
 #include "dataplane/image/reader.h"
 #include "dataplane/net/address.h"
 
@@ -137,8 +138,9 @@ class Pipeline {
   void process(const image::Image& image, const image::Moment& moment, std::uint32_t generation,
                Tick now, std::span<Frame> frames, std::span<Fate> fates) noexcept;
 
-  // Ends idle flows, a bounded share of the table for each call, and fragments whose datagram did
-  // not become whole in time; call it once a burst or so.
+  // Ends idle flows, a bounded share of the table for each call, and likewise flows that the block
+  // list in force has come to block; and fragments whose datagram did not become whole in time.
+  // Call it once a burst or so.
   void expire(Tick now) noexcept;
 
   // Hands back held frames whose fate is known by now, the fragments of one datagram together and
@@ -163,6 +165,12 @@ class Pipeline {
   // Whether a port's device has a link; all have one at first. What would leave by a port that has
   // none is dropped as kPortDown. Between bursts.
   void set_port_up(PortId port, bool up) noexcept;
+
+  // The block list that holds from here on; null: none. `hits` has a counter for each of its
+  // records, or none at all. A list that blocks what the one before did not has another `revision`,
+  // and the next process() another generation. All is borrowed until the next call. Between bursts.
+  void set_blocks(const image::Blocks* blocks, std::span<Counter> hits,
+                  std::uint32_t revision) noexcept;
 
   // While on, every packet leaves a kPacket event.
   void set_trace(bool on) noexcept;

@@ -85,7 +85,9 @@ void Pipeline::Impl::watch_icmp(const BurstContext& context, const FlowRecord& f
 }
 
 void Pipeline::Impl::watch_end(const FlowRecord& flow, Tick at, FlowEnd end) noexcept {
-  if (end == FlowEnd::kRevoked || end == FlowEnd::kShutdown || !came_to_nothing(flow)) return;
+  const bool by_us = end == FlowEnd::kRevoked || end == FlowEnd::kShutdown ||
+                     end == FlowEnd::kBlocked;
+  if (by_us || !came_to_nothing(flow)) return;
   const Sighting sighting = attacks.failed(flow.key, at);
   if (sighting.type != AttackType::kNone) tell_of_flow(sighting, flow, flow.in(0), at);
 }

@@ -138,6 +138,19 @@ struct Pipeline::Impl {
   void watch_end(const FlowRecord& flow, Tick at, FlowEnd end) noexcept;
   void tell_of_flow(const Sighting& sighting, const FlowRecord& flow, PortId in, Tick at) noexcept;
   void end_flow(FlowRecord& flow, Tick now, FlowEnd end) noexcept;
+  // judge_blocked.cc: whether an address, one of a key, or what a plan makes of them is on the
+  // block list; `packets` is what that counts to the list's record.
+  [[nodiscard]] bool has_blocks() const noexcept { return blocks != nullptr && blocks->any(); }
+  [[nodiscard]] bool is_blocked(SpaceId space, const net::Address& address,
+                                std::uint64_t packets) noexcept;
+  [[nodiscard]] bool is_blocked(const PacketInfo& info, std::uint64_t packets) noexcept;
+  [[nodiscard]] bool is_blocked(const FlowKey& key, std::uint64_t packets) noexcept;
+  [[nodiscard]] bool is_blocked(const NatPlan& plan, std::uint64_t packets) noexcept;
+  // A packet as it came in: where it is blocked, it is dropped, and its flow has ended.
+  [[nodiscard]] bool refuse_blocked(const BurstContext& context, const PacketInfo& info,
+                                    std::uint64_t hash, Fate& fate) noexcept;
+  // Goes on through the flow table, by `steps` records, to end flows that have come to be blocked.
+  void end_blocked_flows(std::uint32_t steps) noexcept;
   void tell(EventKind kind, const FlowRecord& flow, Tick at,
             FlowEnd end = FlowEnd::kNone) noexcept {
     log.flow(kind, flow, flow.translated() ? &flows.translation(flow) : nullptr, at, end);
@@ -212,6 +225,10 @@ struct Pipeline::Impl {
   PortTable ports;
   Nat nat;
   Identifications identifications;
+  const image::Blocks* blocks{nullptr};
+  std::span<Counter> block_hits;
+  std::uint32_t block_revision{0};
+  std::uint32_t blocked_hand{FlowTable::kNone};  // the next record of end_blocked_flows
   // Of the packet in hand, where it belongs to a translated flow: the key that it leaves with.
   bool changed{false};
   FlowKey sent_as;

@@ -32,7 +32,7 @@
 namespace meiguan::image {
 
 inline constexpr std::array<char, 8> kMagic{'M', 'E', 'I', 'G', 'U', 'A', 'N', '\n'};
-inline constexpr std::uint32_t kFormatVersion = 3;
+inline constexpr std::uint32_t kFormatVersion = 4;
 inline constexpr std::size_t kSectionAlignment = 64;
 inline constexpr std::size_t kMaxImageBytes = std::size_t{1} << 30;
 inline constexpr std::uint32_t kBlockColumns = 64;
@@ -56,6 +56,7 @@ enum class Section : std::uint32_t {
   kMeta,             // Meta, exactly one
   kZones,            // ZoneRecord by ZoneId
   kSpaces,           // SpaceRecord by SpaceId
+  kSpaceKeys,        // std::uint64_t by SpaceId: space_key() of block_list.h
   kZoneSets,         // ZoneSet; the first are the single zones, in order of ZoneId
   kObjectIsolation,  // std::uint8_t bits, [from zone][zone set]
   kPortIsolation,    // std::uint8_t bits, [from zone][to zone]

@@ -1,8 +1,10 @@
 #include "dataplane/image/image_check.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace meiguan::image {
 namespace {
@@ -16,6 +18,11 @@ const char* ImageCheck::zones() const {
   const std::size_t spaces = image_.spaces().size();
   if (zones > kMaxZones) return "too many zones";
   if (spaces == 0 || spaces > kMaxSpaces) return "number of address spaces";
+  // Two spaces with one key would share their block list, and one would be without its own.
+  std::vector<std::uint64_t> keys{image_.space_keys().begin(), image_.space_keys().end()};
+  if (keys.size() != spaces || keys.front() != 0) return "keys of the address spaces";
+  std::ranges::sort(keys);
+  if (std::ranges::adjacent_find(keys) != keys.end()) return "keys of the address spaces";
   if (image_.zone_sets().size() < zones || image_.zone_sets().size() >= kNoZoneSet) {
     return "number of zone sets";
   }

@@ -24,6 +24,8 @@ class Image {
 
   [[nodiscard]] std::span<const ZoneRecord> zones() const noexcept { return zones_; }
   [[nodiscard]] std::span<const SpaceRecord> spaces() const noexcept { return spaces_; }
+  // What an address space is known by from one policy to the next, where its number is not.
+  [[nodiscard]] std::span<const std::uint64_t> space_keys() const noexcept { return space_keys_; }
   [[nodiscard]] std::span<const ZoneSet> zone_sets() const noexcept { return zone_sets_; }
   [[nodiscard]] std::span<const TrieNode> trie_nodes() const noexcept { return trie_nodes_; }
   [[nodiscard]] std::span<const TrieEntry> trie_entries() const noexcept { return trie_entries_; }
@@ -127,6 +129,7 @@ class Image {
   const Meta* meta_{};
   std::span<const ZoneRecord> zones_;
   std::span<const SpaceRecord> spaces_;
+  std::span<const std::uint64_t> space_keys_;
   std::span<const ZoneSet> zone_sets_;
   std::span<const std::uint8_t> object_isolation_;
   std::span<const std::uint8_t> port_isolation_;

@@ -73,6 +73,9 @@ struct SmallImage {
     writer.put(Section::kMeta, std::span<const Meta>{&meta, 1});
     writer.put(Section::kZones, zones);
     writer.put(Section::kSpaces, spaces);
+    std::vector<std::uint64_t> keys(spaces.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i;
+    writer.put(Section::kSpaceKeys, keys);
     writer.put(Section::kZoneSets, zone_sets);
     writer.put(Section::kObjectIsolation, table);
     writer.put(Section::kPortIsolation, table);

@@ -71,6 +71,7 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   take(Section::kMeta, meta);
   take(Section::kZones, image.zones_);
   take(Section::kSpaces, image.spaces_);
+  take(Section::kSpaceKeys, image.space_keys_);
   take(Section::kZoneSets, image.zone_sets_);
   take(Section::kObjectIsolation, image.object_isolation_);
   take(Section::kPortIsolation, image.port_isolation_);
