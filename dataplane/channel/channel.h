@@ -32,6 +32,8 @@ enum class Request : std::uint32_t {
   kFlows,       // payload FlowsRequest; answer: FlowsAnswer, then Events (kind kFlowPeriodic)
   kNeighbours,  // payload: std::uint32_t cursor; answer: std::uint32_t next, NeighbourState...
   kTrace,       // payload: std::uint32_t 0 or 1; answer: empty
+  kBlocks,      // descriptor: a sealed memfd with a block list; answer: BlocksAnswer
+  kBlockHits,   // payload: std::uint32_t cursor; answer: BlockHitsAnswer, then BlockHits
 };
 
 struct MessageHeader {
@@ -98,6 +100,24 @@ struct NeighbourState {
   std::uint16_t port;
   std::uint8_t state;  // 0 unresolved, 1 reachable, 2 stale, 3 static
   std::array<std::uint8_t, 7> reserved;
+};
+
+struct BlocksAnswer {
+  std::uint64_t checksum;    // of the list now in force
+  std::uint32_t generation;  // 0: no image is in force yet
+  std::uint32_t records;
+};
+
+struct BlockHitsAnswer {
+  std::uint64_t checksum;     // of the list in force; 0: none
+  std::uint32_t next_cursor;  // 0: the end
+  std::uint32_t hits;         // that follow: of records that have dropped something
+};
+
+struct BlockHit {
+  std::uint32_t record;  // of that list
+  std::uint32_t reserved;
+  std::uint64_t packets;
 };
 
 // A received message with what came with it. Descriptors are owned and closed on destruction.

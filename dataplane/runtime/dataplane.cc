@@ -120,6 +120,12 @@ Outcome<void> Dataplane::start() {
   if (!server) return std::unexpected{server.error()};
   server_.emplace(std::move(*server));
 
+  start_with_blocks();
+  if (blocks_lost_) return {};
+  return start_with_image();
+}
+
+Outcome<void> Dataplane::start_with_image() {
   bool from_state = false;
   auto loaded = first_image(options_, from_state);
   if (!loaded) return std::unexpected{loaded.error()};
@@ -132,6 +138,13 @@ Outcome<void> Dataplane::start() {
 }
 
 Outcome<void> Dataplane::take(std::unique_ptr<LoadedImage> loaded, bool keep) {
+  if (blocks_lost_) {
+    return configuration(
+        fmt::format("the last block list is damaged: send a block list first, or remove {}",
+                    (options_.state_dir / kLastBlocks).string()),
+        fmt::format("上次的封禁名单已损坏：请先发送封禁名单，或删除 {}",
+                    (options_.state_dir / kLastBlocks).string()));
+  }
   if (auto fits = check_capacity(loaded->image(), segments_.capacity()); !fits) return fits;
   const bool first = in_force_ == nullptr;
   if (first) {
@@ -267,8 +280,11 @@ Outcome<std::unique_ptr<InForce>> Dataplane::place(std::unique_ptr<LoadedImage> 
     in_force->device_of_port[i] = in_force->device_of_port[parent];
     in_force->macs[i] = in_force->macs[parent];
   }
-  in_force->moment = image::Moment{image, wall_seconds()};
+  const std::int64_t now = wall_seconds();
+  in_force->moment = image::Moment{image, now};
   in_force->loaded = std::move(loaded);
+  // Numbers of address spaces are the image's own.
+  in_force->take_blocks(blocks_, now, in_force_ ? in_force_->block_revision + 1 : 1);
   return in_force;
 }
 

@@ -13,6 +13,7 @@
 #include "dataplane/channel/channel.h"
 #include "dataplane/fastpath/neighbour_table.h"
 #include "dataplane/runtime/channel_server.h"
+#include "dataplane/runtime/descriptor.h"
 #include "dataplane/runtime/eal.h"
 #include "dataplane/runtime/exceptions.h"
 #include "dataplane/runtime/failure.h"
@@ -45,6 +46,13 @@ class Dataplane {
                                             const fastpath::FragmentOptions& fragments);
   [[nodiscard]] Outcome<std::unique_ptr<InForce>> place(std::unique_ptr<LoadedImage> loaded) const;
   void put_in_force(std::unique_ptr<InForce> next);
+  // The last good image, or that of the command line.
+  [[nodiscard]] Outcome<void> start_with_image();
+  // The last block list. Where it is there and damaged nothing is forwarded until the control plane
+  // has sent another: what it blocked is not known.
+  void start_with_blocks();
+  // Puts a block list in force, and keeps it for the next start before that.
+  [[nodiscard]] Outcome<void> take_blocks(std::unique_ptr<LoadedBlocks> loaded);
   // Where schedules or dates of the image have begun or ended: the same image, a new generation.
   void pass_time(std::int64_t wall_seconds);
   void close_ports();
@@ -56,6 +64,8 @@ class Dataplane {
   [[nodiscard]] Result<Answer> answer(channel::Message& request);
   [[nodiscard]] Result<Answer> hello() const;
   [[nodiscard]] Result<Answer> publish(channel::Message& request);
+  [[nodiscard]] Result<Answer> publish_blocks(channel::Message& request);
+  [[nodiscard]] Result<Answer> block_hits(const channel::Message& request) const;
   [[nodiscard]] Result<Answer> status() const;
   [[nodiscard]] Result<Answer> flows(const channel::Message& request);
   [[nodiscard]] Result<Answer> neighbour_list(const channel::Message& request) const;
@@ -68,6 +78,8 @@ class Dataplane {
   Shared shared_;
   rte_mempool* pool_{};
   std::unique_ptr<InForce> in_force_;
+  std::shared_ptr<LoadedBlocks> blocks_;
+  bool blocks_lost_{false};  // the last ones are damaged, and none have come since
   fastpath::NeighbourTable neighbours_;
   std::unique_ptr<Exceptions> exceptions_;
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -76,6 +88,10 @@ class Dataplane {
   std::optional<std::chrono::milliseconds> alive_interval_;
   fastpath::Tick next_alive_{0};
 };
+
+// The memfd that came with a request, sealed so that nobody can write it any more; `what` names it
+// in messages.
+[[nodiscard]] Result<Descriptor> sealed_memfd_of(channel::Message& request, const Text& what);
 
 // Main ports of an image as the devices they ask for, in the order of their PortIds.
 [[nodiscard]] std::vector<Device::Wanted> wanted_devices(const image::Image& image);

@@ -5,15 +5,17 @@
 #include <vector>
 
 #include "dataplane/base/strong_id.h"
+#include "dataplane/image/block_list.h"
 #include "dataplane/image/reader.h"
 #include "dataplane/net/address.h"
+#include "dataplane/runtime/loaded_blocks.h"
 #include "dataplane/runtime/loaded_image.h"
 
 namespace meiguan::runtime {
 
-// What a burst sees, whole: an image, which of its conditions hold, their number, and how its ports
-// lie on the devices. Never changes; a new one takes its place, and it goes when no worker looks at
-// it any more.
+// What a burst sees, whole: an image, which of its conditions hold, their number, how its ports lie
+// on the devices, and the block list. Never changes; a new one takes its place, and it goes when no
+// worker looks at it any more.
 struct InForce {
   std::shared_ptr<const LoadedImage> loaded;
   image::Moment moment;
@@ -22,12 +24,23 @@ struct InForce {
   std::vector<std::uint16_t> device_of_port;  // by PortId; a sub-port's is its parent's
   std::vector<net::MacAddress> macs;          // by PortId
 
+  // The block list as this image's address spaces see it; null: there is none. The span is how long
+  // `blocked` holds, and the revision differs where it blocks what it did not.
+  std::shared_ptr<LoadedBlocks> blocks;
+  image::Blocks blocked;
+  image::BlockSpan block_span;
+  std::uint32_t block_revision{0};
+
+  // Takes the list as of that time; the image is there. `revision` is of this list alone.
+  void take_blocks(std::shared_ptr<LoadedBlocks> list, std::int64_t wall_seconds,
+                   std::uint32_t revision);
   [[nodiscard]] const image::Image& image() const noexcept { return loaded->image(); }
 };
 
 // What `now` becomes when the wall clock shows `wall_seconds`: the same image at that moment, as
 // the next generation where a schedule or a date began or ended, so that live flows are judged
-// again. Null where `now` covers that time.
+// again. What the end of a block list's record lets pass again is no reason to judge a flow; what
+// it blocks again, where the clock went back, is. Null where `now` covers that time.
 [[nodiscard]] std::unique_ptr<InForce> after_time(const InForce& now, std::int64_t wall_seconds);
 
 }  // namespace meiguan::runtime

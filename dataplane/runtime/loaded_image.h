@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "dataplane/fastpath/counters.h"
 #include "dataplane/image/reader.h"
 #include "dataplane/runtime/failure.h"
+#include "dataplane/runtime/own_memory.h"
 
 namespace meiguan::runtime {
 
@@ -22,18 +24,16 @@ class LoadedImage {
                                                                             bool huge_pages);
   [[nodiscard]] static Result<std::unique_ptr<LoadedImage>> from_file(
       const std::filesystem::path& file, bool huge_pages);
-  ~LoadedImage();
   LoadedImage(const LoadedImage&) = delete;
   LoadedImage& operator=(const LoadedImage&) = delete;
 
   [[nodiscard]] const image::Image& image() const noexcept { return image_; }
 
  private:
-  struct Memory;
-  LoadedImage(Memory&& memory, const image::Image& image) noexcept;
+  LoadedImage(OwnMemory memory, const image::Image& image) noexcept
+      : memory_{std::move(memory)}, image_{image} {}
 
-  std::byte* memory_;
-  std::size_t mapped_;
+  OwnMemory memory_;
   image::Image image_;
 };
 

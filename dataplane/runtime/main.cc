@@ -38,6 +38,10 @@ Outcome<void> check(const Options& options, const CorePlan& cores) {
   bool from_state = false;
   auto loaded = first_image(options, from_state);
   if (!loaded) return std::unexpected{loaded.error()};
+  if (const auto blocks = options.state_dir / kLastBlocks; std::filesystem::exists(blocks)) {
+    auto list = LoadedBlocks::from_file(blocks, 1, !options.no_huge);
+    if (!list) return configuration(list.error());
+  }
   if (*loaded == nullptr) {
     log_info("no image: the data plane would wait for the control plane to publish one",
              "没有映像：数据面将等待控制面发布");

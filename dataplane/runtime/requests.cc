@@ -42,6 +42,23 @@ requires std::is_trivially_copyable_v<T> Result<T> get(const channel::Message& r
 
 }  // namespace
 
+Result<Descriptor> sealed_memfd_of(channel::Message& request, const Text& what) {
+  Descriptor memfd{request.release_descriptor(0)};
+  if (!memfd) {
+    return fail(fmt::format("{} did not come with the request", what.english),
+                fmt::format("请求未附带{}", what.chinese));
+  }
+  // What could still be written is not an image but a promise of one.
+  constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+  const int seals = ::fcntl(memfd.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & kSeals) != kSeals) {
+    return fail(fmt::format("{} is not a memfd sealed against writing, shrinking and growing",
+                            what.english),
+                fmt::format("{}不是已封存（禁止写入、缩短、增长）的 memfd", what.chinese));
+  }
+  return memfd;
+}
+
 Result<Answer> Dataplane::answer(channel::Message& request) {
   switch (static_cast<channel::Request>(request.header.type)) {
     case channel::Request::kHello: return hello();
@@ -50,6 +67,8 @@ Result<Answer> Dataplane::answer(channel::Message& request) {
     case channel::Request::kFlows: return flows(request);
     case channel::Request::kNeighbours: return neighbour_list(request);
     case channel::Request::kTrace: return trace(request);
+    case channel::Request::kBlocks: return publish_blocks(request);
+    case channel::Request::kBlockHits: return block_hits(request);
   }
   return fail(fmt::format("the data plane knows no request {}", request.header.type),
               fmt::format("数据面不认识请求 {}", request.header.type));
@@ -69,16 +88,9 @@ Result<Answer> Dataplane::hello() const {
 }
 
 Result<Answer> Dataplane::publish(channel::Message& request) {
-  const Descriptor memfd{request.release_descriptor(0)};
-  if (!memfd) return fail("no image came with the request", "请求未附带映像");
-  // What could still be written is not an image but a promise of one.
-  constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
-  const int seals = ::fcntl(memfd.get(), F_GET_SEALS);
-  if (seals < 0 || (seals & kSeals) != kSeals) {
-    return fail("the image is not a memfd sealed against writing, shrinking and growing",
-                "映像不是已封存（禁止写入、缩短、增长）的 memfd");
-  }
-  auto loaded = LoadedImage::from_descriptor(memfd.get(), !options_.no_huge);
+  const auto memfd = sealed_memfd_of(request, {"the image", "映像"});
+  if (!memfd) return std::unexpected{memfd.error()};
+  auto loaded = LoadedImage::from_descriptor(memfd->get(), !options_.no_huge);
   if (!loaded) return std::unexpected{loaded.error()};
   if (auto taken = take(std::move(*loaded), true); !taken) {
     log(Level::kWarning, taken.error().message);

@@ -74,6 +74,10 @@ void Worker::run() {
     const InForce& in_force = *shared_.in_force.load(std::memory_order_acquire);
     if (in_force.generation != generation_) [[unlikely]]
       begin(in_force);
+    pipeline_.set_blocks(&in_force.blocked,
+                         in_force.blocks ? in_force.blocks->hits(number_)
+                                         : std::span<fastpath::Counter>{},
+                         in_force.block_revision);
     const fastpath::Tick now = monotonic_ms();
     const unsigned got = poll(in_force, now);
     for (Transmit& transmit : transmits_) transmit.flush();
