@@ -14,6 +14,7 @@
 #include "controlplane/policy/catalog.h"
 #include "dataplane/base/result.h"
 #include "dataplane/fastpath/decide.h"
+#include "dataplane/image/block_list.h"
 #include "dataplane/image/reader.h"
 
 namespace meiguan::analysis {
@@ -26,6 +27,8 @@ struct Question {
   std::optional<ZoneId> to_zone;
   // With a gateway: the port or sub-port that the packet comes in by; inferred where not given.
   std::optional<PortId> in;
+  // With a gateway: its block list; null: it is not known what is blocked.
+  const image::BlockList* blocks{nullptr};
   std::int64_t at{0};  // when: seconds since 1970-01-01T00:00Z, not before that
 };
 

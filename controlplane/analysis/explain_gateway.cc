@@ -29,6 +29,7 @@ enum class Step : std::size_t {
   kSource,
   kDestination,
   kAntiSpoof,
+  kBlockList,
   kForGateway,
   kAdmission,
   kRoute,
@@ -40,9 +41,9 @@ enum class Step : std::size_t {
   kCount,
 };
 constexpr std::array<std::string_view, static_cast<std::size_t>(Step::kCount)> kStepNames{
-    "well-formed", "source",    "destination", "anti-spoof",
-    "for-gateway", "admission", "route",       "destination-private",
-    "isolation",   "rules",     "nat",         "forward"};
+    "well-formed", "source",    "destination", "anti-spoof",          "block-list",
+    "for-gateway", "admission", "route",       "destination-private", "isolation",
+    "rules",       "nat",       "forward"};
 
 // Where a packet that ended so ended.
 Step step_of(Reason reason) {
@@ -50,6 +51,7 @@ Step step_of(Reason reason) {
   switch (reason) {
     case Reason::kForGateway: return Step::kForGateway;
     case Reason::kSpoofed: return Step::kAntiSpoof;
+    case Reason::kBlocked: return Step::kBlockList;
     case Reason::kUnitUnknown:
     case Reason::kTerminalUnknown:
     case Reason::kTerminalMac:
@@ -147,6 +149,21 @@ Text sentence_of(Reason reason) {
   return info == nullptr ? Text{} : Text{std::string{info->english}, std::string{info->chinese}};
 }
 
+// The entry that stands against the ends as they are asked about; nothing where it is a translation
+// of one of them, or there is none.
+std::optional<Text> describe_block(const image::BlockList& list, const Image& image, SpaceId space,
+                                   const Question& question) {
+  const image::Blocks blocks{list, image, question.at};
+  for (const net::Address& end : {question.from, question.to.address}) {
+    const std::uint32_t found = blocks.find(space, end);
+    if (found == image::kNone) continue;
+    const image::BlockRecord& record = list.records()[found];
+    const auto prefix = net::to_string(net::Prefix::around(record.address, record.length));
+    return Text{fmt::format("by the entry {}", prefix), fmt::format("条目 {}", prefix)};
+  }
+  return std::nullopt;
+}
+
 // The zone of an option against what stands there.
 std::unexpected<Error> contradicts(const Names& names, const char* option, ZoneId given,
                                    std::string_view found) {
@@ -194,6 +211,14 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
   }
   const auto frame = build_frame(probe);
   Judge judge{image, kFlows};
+  if (question.blocks != nullptr) {
+    judge.set_blocks(*question.blocks);
+  } else {
+    result.assumptions.push_back(
+        {"neither end is on the gateway's block list, which --block FILE "
+         "would tell",
+         "两端都不在网关的封禁名单中（可用 --block 文件 给出名单）"});
+  }
   static_cast<void>(judge.add(frame, PortId{port.parent}));  // an empty burst has room
   const Fate fate = judge.process(static_cast<fastpath::Tick>(question.at) * 1000).front();
   result.decision = {fate.reason, fate.rule};
@@ -251,6 +276,13 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
     switch (step) {
       case Step::kAntiSpoof:
         add(describe_spoof(port, names, image.route_to(space, question.from)));
+        break;
+      case Step::kBlockList:
+        if (question.blocks == nullptr) {
+          stage.result = kNotAsked;
+        } else if (const auto which = describe_block(*question.blocks, image, space, question)) {
+          add(*which);
+        }
         break;
       case Step::kAdmission: add(describe_unit(names, subject.unit)); break;
       case Step::kRoute:

@@ -73,6 +73,12 @@ void Judge::drain_events(fastpath::Tick now) {
   }
 }
 
+void Judge::set_blocks(const image::BlockList& list) noexcept {
+  block_list_ = &list;
+  block_span_ = {0, 0};  // covers nothing: made at the first burst
+  pipeline_.set_blocks(&blocks_, {}, 1);
+}
+
 void Judge::clear() noexcept {
   for (std::size_t i = 0; i < count_; ++i) {
     if (frames_[i].handle != nullptr && fates_[i].step != fastpath::NextStep::kHold) {
@@ -126,6 +132,11 @@ std::span<const fastpath::Fate> Judge::process(fastpath::Tick now) {
     const image::Moment next{image_, seconds};
     if (!next.same_conditions(moment_)) ++generation_;
     moment_ = next;
+  }
+  if (block_list_ != nullptr && !block_span_.covers(seconds)) {
+    // Packets come in order of time: what has ended does not begin again.
+    blocks_ = image::Blocks{*block_list_, image_, seconds};
+    block_span_ = image::span_at(*block_list_, seconds);
   }
   pipeline_.process(image_, moment_, generation_, now, frames, fates);
   collect_released();

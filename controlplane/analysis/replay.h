@@ -22,6 +22,7 @@
 
 #include "controlplane/analysis/capture_file.h"
 #include "dataplane/fastpath/pipeline.h"
+#include "dataplane/image/block_list.h"
 #include "dataplane/image/bytes.h"
 #include "dataplane/image/reader.h"
 
@@ -68,6 +69,9 @@ class Judge {
                  ReplayEvents events = {});
 
   [[nodiscard]] const image::Image& image() const noexcept { return image_; }
+  // The block list of the gateway, before the first burst; `list` outlives the judge. Its entries
+  // end as the captures' time passes.
+  void set_blocks(const image::BlockList& list) noexcept;
   // Forgets the frames of the burst before.
   void clear() noexcept;
   // Copies a frame in; false when the burst is full. `number` is the caller's own.
@@ -96,6 +100,9 @@ class Judge {
   image::Image image_;
   image::Moment moment_;
   std::uint32_t generation_{1};
+  const image::BlockList* block_list_{nullptr};
+  image::Blocks blocks_;
+  image::BlockSpan block_span_;
   image::AlignedBytes counter_memory_;
   fastpath::CounterBlock counters_;
   ReplayEvents events_;
@@ -131,6 +138,12 @@ class Replay {
   // Of the first policy's pipeline.
   [[nodiscard]] const fastpath::CounterBlock& counters() const noexcept {
     return judge_.counters();
+  }
+
+  // The block list of the gateway, under both policies; `list` outlives the replay.
+  void set_blocks(const image::BlockList& list) noexcept {
+    judge_.set_blocks(list);
+    if (baseline_) baseline_->set_blocks(list);
   }
 
   // The sink does not look at ReplayedPacket::frame: packets in line need not keep it.

@@ -15,7 +15,7 @@
 
 namespace meiguan::api {
 
-inline constexpr std::size_t kMaxRequestBytes = 64 * 1024;
+inline constexpr std::size_t kMaxRequestBytes = std::size_t{64} << 20;  // a million blocks
 inline constexpr std::size_t kMaxAnswerBytes = std::size_t{256} << 20;
 inline constexpr std::size_t kMaxClients = 64;
 inline constexpr std::chrono::seconds kIdleSeconds{60};

@@ -63,9 +63,8 @@ class Server::Session : public std::enable_shared_from_this<Session> {
 
  private:
   void handle(std::size_t bytes) {
-    const std::string line{asio::buffers_begin(buffer_.data()),
-                           asio::buffers_begin(buffer_.data()) +
-                               static_cast<std::ptrdiff_t>(bytes)};
+    // One buffer, as streambuf holds it.
+    const std::string line{static_cast<const char*>(buffer_.data().data()), bytes};
     buffer_.consume(bytes);
     error_code error;
     auto value = parse(line, error);

@@ -209,6 +209,7 @@ json::object status_answer(const StatusInput& input) {
           {"flows", std::move(flows)},
           {"packets", input.readings.now.packets},
           {"events_lost", input.readings.now.events_lost},
+          {"blocks", input.blocks},
           {"alarms", alarms_of(input)},
           {"ports", std::move(ports)}};
 }

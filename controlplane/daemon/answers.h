@@ -28,6 +28,8 @@ struct StatusInput {
   std::vector<report::Attack> attacks;
   report::WallTime read_at;
   report::Recorder::Status statistics;
+  std::size_t blocks{0};           // entries of the block list
+  std::vector<Text> block_alarms;  // what is wrong with it
 };
 
 [[nodiscard]] boost::json::object status_answer(const StatusInput& input);

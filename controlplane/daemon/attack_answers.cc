@@ -118,6 +118,13 @@ json::array alarms_of(const StatusInput& input) {
                                     {"since", nullptr}});
     }
   }
+  for (const Text& alarm : input.block_alarms) {
+    alarms.push_back(json::object{{"alarm", "block-list"},
+                                  {"kind", "state"},
+                                  {"about", alarm.english},
+                                  {"packets", nullptr},
+                                  {"since", nullptr}});
+  }
   return alarms;
 }
 

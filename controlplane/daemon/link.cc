@@ -52,14 +52,24 @@ void Link::run() {
         published_ = false;
       }
     }
-    // What was refused once will be refused again: not until another is to be published.
-    if (client_ && bundle_ && !published_ && refused_ != bundle_) {
-      if (auto sent = send(*bundle_); !sent && client_) {
-        log_(sent.error().message);
-        refused_ = bundle_;
-      }
-    }
+    publish_what_waits();
     wake_.wait_for(lock, client_ ? kLookEvery : kRetryEvery, [this] { return stopping_; });
+  }
+}
+
+// What was refused once will be refused again: not until another is to be published.
+void Link::publish_what_waits() {
+  if (client_ && blocks_ && !blocks_published_ && refused_blocks_ != blocks_) {
+    if (auto sent = send_blocks(); !sent && client_) {
+      log_(sent.error().message);
+      refused_blocks_ = blocks_;
+    }
+  }
+  if (client_ && bundle_ && !published_ && refused_ != bundle_) {
+    if (auto sent = send(*bundle_); !sent && client_) {
+      log_(sent.error().message);
+      refused_ = bundle_;
+    }
   }
 }
 
@@ -91,6 +101,8 @@ void Link::connect() {
   told_absent_ = false;
   published_ = false;
   refused_.reset();
+  blocks_published_ = false;
+  refused_blocks_.reset();
 }
 
 void Link::hang_up(const Error& error) {
@@ -124,6 +136,9 @@ Result<void> Link::send(const lifecycle::Bundle& bundle) {
 
 Result<bool> Link::publish(std::shared_ptr<const lifecycle::Bundle> bundle) {
   const std::lock_guard lock{mutex_};
+  if (client_ && blocks_ && !blocks_published_) {
+    if (auto sent = send_blocks(); !sent && client_) log_(sent.error().message);
+  }
   if (client_) {
     if (auto sent = send(*bundle); !sent && client_) return std::unexpected{sent.error()};
   }
@@ -131,6 +146,85 @@ Result<bool> Link::publish(std::shared_ptr<const lifecycle::Bundle> bundle) {
   bundle_ = std::move(bundle);
   published_ = done;
   return done;
+}
+
+std::optional<std::uint64_t> Link::ask_hits(std::vector<channel::BlockHit>* hits) {
+  std::uint32_t cursor = 0;
+  std::optional<std::uint64_t> checksum;
+  do {
+    auto answer = client_->ask(channel::Request::kBlockHits, std::as_bytes(std::span{&cursor, 1}));
+    if (!answer) return std::nullopt;
+    const auto head = read_at<channel::BlockHitsAnswer>(answer->payload, 0);
+    // Another list has come meanwhile: its records have other numbers.
+    if (!head || (checksum && *checksum != head->checksum)) return std::nullopt;
+    checksum = head->checksum;
+    if (hits == nullptr) return checksum;
+    for (std::uint32_t i = 0; i < head->hits; ++i) {
+      const auto hit = read_at<channel::BlockHit>(answer->payload,
+                                                  sizeof *head + i * sizeof(channel::BlockHit));
+      if (!hit) return std::nullopt;
+      hits->push_back(*hit);
+    }
+    if (head->next_cursor <= cursor) break;
+    cursor = head->next_cursor;
+  } while (true);
+  return checksum;
+}
+
+Result<void> Link::send_blocks() {
+  image::BlockHeader header;
+  std::memcpy(&header, blocks_->span().data(), sizeof header);
+  // A list that is there is not sent again: every new one has all flows judged once more.
+  if (ask_hits(nullptr) == header.checksum) {
+    blocks_published_ = true;
+    return {};
+  }
+  const auto memfd = lifecycle::sealed_memfd(blocks_->span());
+  if (!memfd) return std::unexpected{memfd.error()};
+  const int descriptor = *memfd;
+  auto answer = client_->ask(channel::Request::kBlocks, {}, std::span{&descriptor, 1});
+  ::close(descriptor);
+  if (!answer) {
+    const auto error = answer.error();
+    static_cast<void>(ask_status());
+    return std::unexpected{error};
+  }
+  const auto taken = read_at<channel::BlocksAnswer>(answer->payload, 0);
+  if (!taken || taken->checksum != header.checksum) {
+    return fail("the data plane put another block list in force than the one published",
+                "数据面生效的封禁名单与所发布的不一致");
+  }
+  blocks_published_ = true;
+  return {};
+}
+
+Result<bool> Link::publish_blocks(std::shared_ptr<const image::AlignedBytes> blocks) {
+  const std::lock_guard lock{mutex_};
+  const auto before = std::exchange(blocks_, std::move(blocks));
+  const bool before_published = std::exchange(blocks_published_, false);
+  if (client_) {
+    if (auto sent = send_blocks(); !sent && client_) {
+      blocks_ = before;
+      blocks_published_ = before_published;
+      return std::unexpected{sent.error()};
+    }
+  }
+  return blocks_published_;
+}
+
+bool Link::has_foreign_blocks() {
+  const std::lock_guard lock{mutex_};
+  return client_ && !blocks_ && ask_hits(nullptr).value_or(0) != 0;
+}
+
+std::optional<std::vector<channel::BlockHit>> Link::block_hits() {
+  const std::lock_guard lock{mutex_};
+  if (!client_ || !blocks_ || !blocks_published_) return std::nullopt;
+  image::BlockHeader header;
+  std::memcpy(&header, blocks_->span().data(), sizeof header);
+  std::vector<channel::BlockHit> hits;
+  if (ask_hits(&hits) != header.checksum) return std::nullopt;
+  return hits;
 }
 
 std::optional<DataplaneStatus> Link::ask_status() {

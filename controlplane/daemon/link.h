@@ -15,6 +15,8 @@
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
 #include "dataplane/channel/channel.h"
+#include "dataplane/image/block_list.h"
+#include "dataplane/image/bytes.h"
 
 namespace meiguan::daemon {
 
@@ -37,6 +39,14 @@ class Link {
   // True: published; false: it waits for the data plane.
   [[nodiscard]] Result<bool> publish(std::shared_ptr<const lifecycle::Bundle> bundle);
 
+  // The same for a block list, which comes before every policy.
+  [[nodiscard]] Result<bool> publish_blocks(std::shared_ptr<const image::AlignedBytes> blocks);
+  // Whether the data plane has a list though none was published by us.
+  [[nodiscard]] bool has_foreign_blocks();
+  // What the entries of the list in force have dropped, by their number; nothing where the data
+  // plane does not answer or has another list.
+  [[nodiscard]] std::optional<std::vector<channel::BlockHit>> block_hits();
+
   // Nothing where the data plane does not answer.
   [[nodiscard]] std::optional<DataplaneStatus> status();
   // At most `limit` live flows of all workers. Errors: it does not answer.
@@ -44,6 +54,10 @@ class Link {
 
  private:
   void run();
+  void publish_what_waits();
+  [[nodiscard]] Result<void> send_blocks();
+  // By checksum; nothing where it does not answer.
+  [[nodiscard]] std::optional<std::uint64_t> ask_hits(std::vector<channel::BlockHit>* hits);
   void connect();
   [[nodiscard]] Result<void> send(const lifecycle::Bundle& bundle);
   [[nodiscard]] std::optional<DataplaneStatus> ask_status();
@@ -61,6 +75,9 @@ class Link {
   std::shared_ptr<const lifecycle::Bundle> bundle_;
   std::shared_ptr<const lifecycle::Bundle> refused_;  // by this data plane
   bool published_{false};
+  std::shared_ptr<const image::AlignedBytes> blocks_;
+  std::shared_ptr<const image::AlignedBytes> refused_blocks_;
+  bool blocks_published_{false};
   std::thread thread_;
 };
 

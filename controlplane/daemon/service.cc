@@ -40,9 +40,11 @@ Service::Service(Settings settings, Log log)
       log_{log},
       recorder_{make_recorder()},
       collector_{recorder_.get()},
-      link_{settings_.run_dir / "dataplane.sock", collector_, std::move(log)} {
+      link_{settings_.run_dir / "dataplane.sock", collector_, log},
+      blocks_{settings_.state_dir, link_, std::move(log)} {
   in_force_.policy = settings_.policy;
   in_force_.gateway = settings_.gateway;
+  blocks_.start();
 }
 
 std::optional<policy::Catalog> Service::previous_catalog() const {
@@ -138,8 +140,9 @@ json::object Service::answer(const json::object& request, const api::Peer& peer)
     return status_answer({now.policy, now.gateway, now.bundle.get(), now.since,
                           *lifecycle::decide_from_now().from, link_.status(), collector_.readings(),
                           collector_.attacks(), std::chrono::system_clock::now(),
-                          recorder_->status()});
+                          recorder_->status(), blocks_.size(), blocks_.alarms()});
   }
+  if (command.starts_with("block-")) return blocks_.answer(request, peer, now.bundle.get());
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});
   const auto& catalog = now.bundle->compiled.catalog;
   if (auto past = past_answer(now, request)) return std::move(*past);

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "controlplane/api/server.h"
+#include "controlplane/daemon/block_service.h"
 #include "controlplane/daemon/link.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
@@ -68,6 +69,7 @@ class Service {
   std::unique_ptr<report::Recorder> recorder_;  // hears the collector, which goes first
   report::Collector collector_;
   Link link_;
+  BlockService blocks_;
   std::mutex loading_;           // one reload at a time
   policy::PolicyLoader loader_;  // of whoever holds loading_
   policy::Compiler compiler_;    // likewise

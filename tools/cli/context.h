@@ -74,6 +74,7 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen);
 void add_stats_commands(CLI::App& app, Context& context, Action& chosen);
 void add_approve_command(CLI::App& app, Context& context, Action& chosen);
 void add_audit_command(CLI::App& app, Context& context, Action& chosen);
+void add_block_commands(CLI::App& app, Context& context, Action& chosen);
 void add_completion_command(CLI::App& app, Context& context, Action& chosen);
 
 }  // namespace meiguan::cli

@@ -25,6 +25,7 @@ struct Options {
   std::string gateway;
   QuestionText question;
   std::string expect;
+  std::string block;
   bool all{false};
 };
 
@@ -147,12 +148,23 @@ int run(const Context& context, const Options& options) {
   const auto bundle = load(context, options.policy, options.gateway);
   if (!bundle) return kBadInput;
   const auto& catalog = bundle->compiled.catalog;
-  const auto question = read_question(options.question, *bundle);
+  auto question = read_question(options.question, *bundle);
   if (!question) {
     auto option = "--" + question.error().key;
     std::ranges::replace(option, '_', '-');
     const auto& message = question.error().message;
     return refuse(context, {option + ": " + message.english, option + "：" + message.chinese});
+  }
+  std::optional<LoadedBlocks> blocks;
+  if (!options.block.empty()) {
+    if (options.gateway.empty()) {
+      return refuse(context, {"--block needs --gateway: without one isolation and rules alone are "
+                              "asked",
+                              "--block 需要 --gateway：没有网关文件时只判断隔离与规则"});
+    }
+    blocks = load_blocks(context, options.block, bundle->policy.utc_offsets);
+    if (!blocks) return kBadInput;
+    question->blocks = &blocks->list;
   }
   const auto answer = analysis::explain(bundle->image, catalog, *question);
   if (!answer) return refuse(context, answer.error().message);
@@ -197,6 +209,9 @@ void add_explain_command(CLI::App& app, Context& context, Action& chosen) {
       "--at", options->question.at,
       context.tr("when: 2026-10-01T08:30 in the policy's time zone; now if not given",
                  "时刻：如 2026-10-01T08:30（策略时区），缺省为现在"));
+  command->add_option("--block", options->block,
+                      context.tr("the gateway's block list, as `block export` writes it",
+                                 "网关的封禁名单，由 `block export` 导出"));
   command->add_flag("--all", options->all,
                     context.tr("also every rule that matches, and why it decides or not",
                                "同时列出每条匹配的规则及其是否判决的原因"));

@@ -1,7 +1,11 @@
 #include "tools/cli/load.h"
 
 #include <cstdio>
+#include <limits>
+#include <utility>
 
+#include "controlplane/lifecycle/block_file.h"
+#include "controlplane/lifecycle/files.h"
 #include "controlplane/policy/instant_text.h"
 
 namespace meiguan::cli {
@@ -48,6 +52,33 @@ std::optional<std::int64_t> instant_of(const Context& context,
                                    at)});
   }
   return instant;
+}
+
+std::optional<LoadedBlocks> load_blocks(const Context& context, const std::string& file,
+                                        std::span<const image::UtcOffset> offsets) {
+  const auto text = lifecycle::read_file(file, lifecycle::kMaxBlockFileBytes);
+  if (!text) {
+    complain(context, text.error().message);
+    return std::nullopt;
+  }
+  lifecycle::BlockDefaults defaults;
+  defaults.now = std::numeric_limits<std::int64_t>::min();
+  defaults.offsets = offsets;
+  std::size_t ended = 0;
+  auto entries = lifecycle::read_block_file(*text, file, defaults, ended);
+  if (!entries) {
+    report_refusal(context, entries.error(), {"no block list", "没有封禁名单"});
+    return std::nullopt;
+  }
+  lifecycle::BlockChange change;
+  auto bytes = lifecycle::BlockEntries{}.with(std::move(*entries), change).image(0);
+  auto list = bytes ? image::BlockList::open(bytes->span())
+                    : Result<image::BlockList>{std::unexpected{bytes.error()}};
+  if (!list) {
+    complain(context, list.error().message);
+    return std::nullopt;
+  }
+  return LoadedBlocks{std::move(*bytes), *list};
 }
 
 }  // namespace meiguan::cli

@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "controlplane/lifecycle/bundle.h"
+#include "dataplane/image/block_list.h"
+#include "dataplane/image/bytes.h"
 #include "tools/cli/context.h"
 
 namespace meiguan::cli {
@@ -31,5 +33,16 @@ void report_refusal(const Context& context, const policy::Diagnostics& diagnosti
 [[nodiscard]] std::optional<std::int64_t> instant_of(const Context& context,
                                                      std::span<const image::UtcOffset> offsets,
                                                      std::string_view at);
+
+// A block list as the data plane has it; `list` is a view of `bytes`.
+struct LoadedBlocks {
+  image::AlignedBytes bytes;
+  image::BlockList list;
+};
+// Of a file as `block export` writes it; nothing, with everything that is wrong on stderr, where it
+// cannot be read. Entries that have ended stay: they are asked by the time of the packets.
+[[nodiscard]] std::optional<LoadedBlocks> load_blocks(const Context& context,
+                                                      const std::string& file,
+                                                      std::span<const image::UtcOffset> offsets);
 
 }  // namespace meiguan::cli

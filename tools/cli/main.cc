@@ -89,6 +89,7 @@ int run(int argc, const char* const* argv) {
   add_approve_command(app, context, chosen);
   add_audit_command(app, context, chosen);
   add_doctor_command(app, context, chosen);
+  add_block_commands(app, context, chosen);
   add_completion_command(app, context, chosen);
   try {
     app.parse(argc, argv);

@@ -38,6 +38,7 @@ struct Options {
   bool changes{false};
   std::string cases;
   std::string stats;
+  std::string block;
 };
 
 // A percentage on stderr, from the second second on.
@@ -130,6 +131,11 @@ int run(const Context& context, const Options& options) {
     other = load(context, options.baseline, options.gateway);
     if (!other) return kBadInput;
   }
+  std::optional<LoadedBlocks> blocks;
+  if (!options.block.empty()) {
+    blocks = load_blocks(context, options.block, bundle->policy.utc_offsets);
+    if (!blocks) return kBadInput;
+  }
   auto sources = find_sources(context, *bundle, options.in);
   if (!sources) return kBadInput;
   if (!options.tap.empty()) sources->push_back({options.tap, PortId{}});
@@ -163,6 +169,7 @@ int run(const Context& context, const Options& options) {
   }
   Replay replay{bundle->image, other ? &other->image : nullptr, std::move(inputs),
                 stats ? stats->events() : analysis::ReplayEvents{}};
+  if (blocks) replay.set_blocks(blocks->list);
   if (!files) replay.without_frames();
   ReplaySummary summary{bundle->compiled.catalog};
   const LineWords words{bundle->compiled.catalog, replay.inputs(), LineForm::kTable};
@@ -260,12 +267,15 @@ void add_replay_command(CLI::App& app, Context& context, Action& chosen) {
   command->add_flag("--changes", options->changes,
                     context.tr("with --baseline: what changes, by unit, service and rule",
                                "与 --baseline 同用：按单位、服务、规则汇总变化"));
+  command->add_option("--block", options->block,
+                      context.tr("the gateway's block list, as `block export` writes it",
+                                 "网关的封禁名单，由 `block export` 导出"));
   auto* const cases = command->add_option(
       "--cases", options->cases,
       context.tr("a directory of cases, each with a policy, captures and expect.txt",
                  "用例目录：每个用例含策略、抓包和 expect.txt"));
   for (const char* const other : {"--policy", "--gateway", "--in", "--tap", "--summary", "--stats",
-                                  "--expect", "--baseline", "--write", "--changes"}) {
+                                  "--expect", "--baseline", "--write", "--changes", "--block"}) {
     cases->excludes(command->get_option(other));
   }
   command->callback([&context, &chosen, options] {
