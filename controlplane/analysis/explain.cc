@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "controlplane/analysis/explain_words.h"
+#include "dataplane/net/wire.h"
 
 namespace meiguan::analysis {
 
@@ -30,6 +31,18 @@ Text describe_target(const Names& names, UnitId unit, ServiceId service) {
     text.chinese += fmt::format("，服务 {}（{}）", found->id, found->name);
   }
   return text;
+}
+
+std::optional<Text> describe_helper(const image::Image& image, ServiceId service,
+                                    std::uint8_t protocol) {
+  if (service.is_none() || protocol != net::protocol::kTcp ||
+      image.services()[service.index()].helper != image::Helper::kFtp) {
+    return std::nullopt;
+  }
+  return Text{
+      "ftp: data connections that this one negotiates between the same two ends are let "
+      "through with it, whatever the rules say of their ports",
+      "ftp：该连接在同两端之间协商出的数据连接随之放行，不再按端口查规则"};
 }
 
 Text describe_isolation(image::Isolation isolation, const Text& between) {

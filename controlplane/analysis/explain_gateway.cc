@@ -320,6 +320,11 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
     }
     result.stages.push_back(stage);
   }
+  if (result.decision.forwards()) {
+    if (const auto helper = describe_helper(image, target.service, to.protocol.number)) {
+      result.stages.push_back({"helper", kPass, *helper});
+    }
+  }
   return result;
 }
 

@@ -160,6 +160,12 @@ Result<Explanation> explain_by_objects(const Image& image, const Names& names,
     result.stages.push_back({"nat", kPass, *departure});
   }
 
+  if (access.decision.forwards()) {
+    if (const auto helper = describe_helper(image, target.service, question.to.protocol.number)) {
+      result.stages.push_back({"helper", kPass, *helper});
+    }
+  }
+
   result.assumptions.push_back(
       {"without a gateway file: ports, routes, anti-spoof, admission and the gateway's own "
        "addresses are not asked",

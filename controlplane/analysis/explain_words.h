@@ -25,6 +25,10 @@ inline constexpr std::string_view kNotAsked = "not-asked";
 [[nodiscard]] Text describe_rules(const Names& names, const image::Moment& moment,
                                   const fastpath::Access& access);
 
+// What a helper of the service lets through beside the flow itself, where it reads this protocol.
+[[nodiscard]] std::optional<Text> describe_helper(const image::Image& image, ServiceId service,
+                                                  std::uint8_t protocol);
+
 // When what the rules say of a packet changes for the first time after `at`: see
 // Explanation::until.
 [[nodiscard]] std::optional<std::int64_t> changes_at(const image::Image& image,

@@ -33,8 +33,9 @@ constexpr std::size_t round_up(std::size_t n) {
   return (n + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
 }
 
-// The longest frame with its headroom fits an empty arena.
-static_assert(round_up(kMaxFrameBytes + fastpath::Frame::kHeadroom) + kFrameAlignment <=
+// The longest frame with the room around it fits an empty arena.
+static_assert(round_up(kMaxFrameBytes + fastpath::Frame::kHeadroom + fastpath::Frame::kTailroom) +
+                  kFrameAlignment <=
               kArenaBytes);
 
 }  // namespace
@@ -90,7 +91,7 @@ void Judge::clear() noexcept {
 }
 
 bool Judge::add(std::span<const std::uint8_t> frame, PortId port, std::uint64_t number) {
-  const std::size_t room = round_up(kFrameAlignment + frame.size());
+  const std::size_t room = round_up(kFrameAlignment + frame.size() + fastpath::Frame::kTailroom);
   if (count_ == fastpath::kMaxBurst || used_ + room > arena_.size()) return false;
   Kept* kept = nullptr;
   std::uint8_t* data = nullptr;

@@ -138,8 +138,11 @@ Helper read_helper(TableView& table, Reporter& reporter) {
       {{"ftp", Helper::kFtp}, {"sip", Helper::kSip}}};
   const auto word = table.word("helper");
   const Helper helper = choose(word, "helper", kHelpers, reporter).value_or(Helper::kOff);
-  if (helper != Helper::kOff) reporter.error(word->place, not_supported_yet("`helper`"));
-  return Helper::kOff;
+  if (helper == Helper::kSip) {
+    reporter.error(word->place, not_supported_yet("`helper = \"sip\"`"));
+    return Helper::kOff;
+  }
+  return helper;
 }
 
 void read_gateway_limits(TableView& table, GatewayDraft& draft, Reporter& reporter) {

@@ -21,6 +21,9 @@ bool Pipeline::Impl::refuse_segment(const BurstContext& context, FlowRecord& flo
 }
 
 void Pipeline::Impl::end_flow(FlowRecord& flow, Tick at, FlowEnd end) noexcept {
+  if (flow.translated() && flows.translation(flow).helper != Translation::kNone) [[unlikely]] {
+    end_helped(flow, at, end);
+  }
   tell(EventKind::kFlowEnd, flow, at, end);
   limits.end(flow.key, owners_of(flow), is_half_open(flow));
   watch_end(flow, at, end);

@@ -76,7 +76,7 @@ Event event_of_flow(EventKind kind, const FlowRecord& flow, const Translation* t
   event.reply_packets = flow.sides[1].packets();
   event.reply_bytes = flow.sides[1].bytes();
   event.generation = flow.generation;
-  if (translation != nullptr) {
+  if (translation != nullptr && !equal(translation->reply, turned(flow.key))) {
     event.translated_source = translation->reply.destination;
     event.translated_destination = translation->reply.source;
     event.translated_source_port = translation->reply.destination_port;

@@ -155,6 +155,9 @@ class FlowTable {
     }
   }
 
+  [[nodiscard]] std::uint32_t number_of(const FlowRecord& record) const noexcept {
+    return static_cast<std::uint32_t>(&record - records_);
+  }
   [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
   // Record numbers that have ever been in use lie below this.
@@ -216,9 +219,6 @@ class FlowTable {
   }
   [[nodiscard]] static std::uint16_t tag_of(std::uint64_t hash) noexcept {
     return static_cast<std::uint16_t>(hash);
-  }
-  [[nodiscard]] std::uint32_t number_of(const FlowRecord& record) const noexcept {
-    return static_cast<std::uint32_t>(&record - records_);
   }
   template <Seen kSeen>
   [[nodiscard]] FlowRecord* find_by(const FlowKey& key, std::uint64_t hash, std::uint8_t mask,

@@ -74,6 +74,15 @@ bool Pipeline::Impl::may_leave(const BurstContext& context, const PacketInfo& in
 bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction, const RouteRecord* route,
                                   Fate& fate) noexcept {
+  if (flow.translated() && flows.translation(flow).helper != Translation::kNone) [[unlikely]] {
+    return pass_helped(context, info, flow, direction, route, fate);
+  }
+  return pass_unheard(context, info, flow, direction, route, fate);
+}
+
+bool Pipeline::Impl::pass_unheard(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction, const RouteRecord* route,
+                                  Fate& fate) noexcept {
   const bool own_packet = info.kind == PacketKind::kPacket;  // and not an error about one
   const bool segment = own_packet && flow.key.protocol == net::protocol::kTcp;
   TcpJudgement judgement;
@@ -139,8 +148,12 @@ bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const Pa
   const bool stale = flow.generation != context.generation;
   const bool moved = from_initiator && packet.in != flow.in(0);
 
-  if ((stale || moved) && !judge_again(context, packet, flow, direction, from_initiator, fate)) {
-    return true;
+  if (stale || moved) {
+    const bool opened = flow.translated() && HelperTable::is_opened(flows.translation(flow).helper);
+    const bool stands = opened
+                            ? judge_with_control(context, packet, flow, direction, fate)
+                            : judge_again(context, packet, flow, direction, from_initiator, fate);
+    if (!stands) return true;
   }
   // Another way is the network's business, but not one through another zone; an error that quotes
   // the flow is no exception, or it would carry what isolation stops.
@@ -214,6 +227,7 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
   flow.route = {route_number(image, *routes.forth),
                 route_inside(image, routes.back, flow.key.space)};
   limits.move(before, owners_of(flow), is_half_open(flow));
+  if (flow.translated()) renew_control(image, flow);
   // Where admission asks for a MAC, only a frame of the initiator can show it: until one has, every
   // packet is judged again, and its routes are not looked at by a packet of the new generation.
   if (from_initiator || !admission_asks_mac(image, first, routes)) {
@@ -291,15 +305,29 @@ void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& in
     fate.step = NextStep::kDrop;
     return;
   }
+  if (const Reason reason = begin_control(context, info, *flow); reason != Reason::kAllowed)
+      [[unlikely]] {
+    if (flow->translated()) nat.leave(flows.translations(), flow->translation, context.flow_now);
+    flows.erase(*flow);
+    fate.reason = reason;
+    fate.step = NextStep::kDrop;
+    return;
+  }
   if (flow->translated()) (void)send_as(info, *flow, 0);
-  if (info.protocol == net::protocol::kTcp) open_connection(*flow, info);
-  flows.look_at(*flow, next_look(*flow, context.flow_now));
-  limits.open(claim, owners, is_half_open(*flow), rate_time(context.now));
+  begin_flow(context, info, claim, owners, *flow);
+}
+
+void Pipeline::Impl::begin_flow(const BurstContext& context, const PacketInfo& info,
+                                const Limits::Claim& claim, const Owners& owners,
+                                FlowRecord& flow) noexcept {
+  if (info.protocol == net::protocol::kTcp) open_connection(flow, info);
+  flows.look_at(flow, next_look(flow, context.flow_now));
+  limits.open(claim, owners, is_half_open(flow), rate_time(context.now));
 
   counters.totals().flows_created.add(1);
-  if (judgement.unit.is_some()) counters.unit(judgement.unit).flows.add(1);
-  if (judgement.service.is_some()) counters.service(judgement.service).flows.add(1);
-  tell(EventKind::kFlowStart, *flow, context.now);
+  if (owners.unit.is_some()) counters.unit(owners.unit).flows.add(1);
+  if (owners.service.is_some()) counters.service(owners.service).flows.add(1);
+  tell(EventKind::kFlowStart, flow, context.now);
 }
 
 void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i, const Frame& frame,
@@ -363,7 +391,7 @@ void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInf
     // An error travels against the packet that it quotes.
     const bool quotes = info.kind == PacketKind::kIcmpError;
     if (quotes && info.key.protocol == net::protocol::kTcp &&
-        !quotes_connection(*flow, info, direction)) {
+        !quotes_flow(*flow, info, direction)) {
       fate.reason = Reason::kIcmpUnsolicited;
       return;
     }
@@ -373,6 +401,10 @@ void Pipeline::Impl::judge_by_state(const BurstContext& context, const PacketInf
   if (info.without_flow != Reason::kAllowed) {
     if (takes_back_cookie(context, info, fate)) return;
     fate.reason = info.without_flow;
+    return;
+  }
+  if (helpers.waiting() != 0 && open_expected(context, info, hash, packet, routes, fate))
+      [[unlikely]] {
     return;
   }
   const Limits::Claim claim = limits.claim(info.key);  // fetched while the rules are asked

@@ -77,6 +77,10 @@ class Nat {
                                      const FlowKey& packet,
                                      const TranslationTable& translations) const noexcept;
 
+  // A mapping that somebody else than a flow needs stays until it is released.
+  void hold(std::uint32_t mapping) noexcept { mappings_.use(mapping); }
+  void release(std::uint32_t mapping, FlowTime now) noexcept { mappings_.unuse(mapping, now); }
+
   // A flow's translation begins or ends.
   void join(TranslationTable& translations, std::uint32_t number, std::uint32_t mapping) noexcept;
   void leave(TranslationTable& translations, std::uint32_t number, FlowTime now) noexcept;

@@ -46,24 +46,6 @@ std::string checksums_of(const Bytes& frame) {
   return wrong_checksum(std::span{frame}.subspan(info.l3_offset, info.ip_bytes));
 }
 
-// A UDP or TCP packet with a right checksum, in a frame.
-Bytes sealed(Bytes frame) {
-  checksums::Parts parts;
-  const std::span<std::uint8_t> packet = std::span{frame}.subspan(14);
-  BOOST_REQUIRE(checksums::split(packet, parts));
-  const std::size_t at = parts.transport + (parts.protocol == 6 ? 16 : 6);
-  packet[at] = packet[at + 1] = 0;
-  std::vector<std::uint8_t> bytes = checksums::pseudo_header(packet, parts,
-                                                             packet.size() - parts.transport);
-  bytes.insert(bytes.end(), packet.begin() + static_cast<std::ptrdiff_t>(parts.transport),
-               packet.end());
-  std::uint16_t sum = checksums::naive(bytes);
-  if (parts.protocol == 17 && sum == 0) sum = 0xffff;
-  packet[at] = static_cast<std::uint8_t>(sum >> 8);
-  packet[at + 1] = static_cast<std::uint8_t>(sum);
-  return frame;
-}
-
 Bytes udp4(std::string_view from, std::uint16_t from_port, std::string_view to,
            std::uint16_t to_port, const Ipv4Options& o = {}) {
   return sealed(ethernet(ipv4(from, to, 17, udp(from_port, to_port, 20), o)));

@@ -28,6 +28,10 @@ std::uint32_t translations_of(const PipelineOptions& options) {
   return options.translations != 0 ? options.translations : options.flow_capacity / 2 + 1;
 }
 
+std::uint32_t helpers_of(const PipelineOptions& options) {
+  return options.helpers != 0 ? options.helpers : options.flow_capacity / 256 + 16;
+}
+
 NatOptions nat_options(const PipelineOptions& options) {
   const std::uint32_t blocks = options.port_blocks != 0 ? options.port_blocks
                                                         : options.flow_capacity / 64 + 16;
@@ -53,6 +57,7 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
       nat{nat_options(wanted), seed_of(wanted), log},
       identifications{HashSeed::from(random_unless(wanted.hash_seed)), wanted.worker,
                       wanted.workers},
+      helpers{helpers_of(wanted), seed_of(wanted)},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
                       : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
@@ -107,9 +112,10 @@ void Pipeline::Impl::parse_frames(const BurstContext& context, std::span<const F
   for (std::size_t i = 0; i < frames.size(); ++i) flows.prefetch_translation(likely_flows[i]);
 }
 
-void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const Frame> frames,
+void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<Frame> frames,
                                    std::span<Fate> fates) noexcept {
   net::Address last_hop;
+  burst = frames;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const PacketInfo& info = infos[i];
     Fate& fate = fates[i];
@@ -117,6 +123,7 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
       continue;
     bool done = false;
     changed = false;
+    retells = false;
     if (info.kind == PacketKind::kPacket) [[likely]] {
       unsigned direction = 0;
       FlowRecord* const flow = flows.find(likely_flows[i], info.key, hashes[i], info.match_mask,
@@ -134,6 +141,8 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<const 
     }
     if (!done) judge_packet(context, i, frames[i], fate);
     if (changed && fate.step == NextStep::kSend) {
+      if (retells) [[unlikely]]
+        retell(frames[i], infos[i], retelling);
       write_translated(frames[i].data + info.l3_offset, info);
     }
     // What `account` and `rewrite_frames` are about to touch.
@@ -222,6 +231,7 @@ void Pipeline::expire(Tick now) noexcept {
   constexpr std::uint32_t kMostBlockedSteps = 256;
   if (impl.blocked_hand != FlowTable::kNone) [[unlikely]]
     impl.end_blocked_flows(kMostBlockedSteps);
+  impl.helpers.expire(flow_time(impl.now), [&](std::uint32_t number) { impl.forget(number); });
   // Once round in 1.024 s, in small steps; what a call leaves is done by the next ones.
   constexpr std::uint64_t kMostSteps = 256;
   const std::uint64_t round = std::uint64_t{impl.flows.capacity()} << 10;

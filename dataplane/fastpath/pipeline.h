@@ -26,9 +26,11 @@ inline constexpr std::size_t kMaxBurst = 64;
 // stand still; where it goes back, it is held at its highest value so far.
 using Tick = std::uint64_t;
 
-// A frame in the caller's memory. `data` has kHeadroom writable bytes in front of it.
+// A frame in the caller's memory. `data` has kHeadroom writable bytes in front of it, and kTailroom
+// behind it as far as an IP packet of the largest port's MTU reaches.
 struct Frame {
   static constexpr std::size_t kHeadroom = 8;
+  static constexpr std::size_t kTailroom = 256;
   std::uint8_t* data{};
   std::uint32_t length{0};  // bytes, without FCS
   PortId port;              // the main port that it came in by
@@ -117,6 +119,8 @@ struct PipelineOptions {
   std::uint32_t worker{0};
   // Flows that may be translated at the same time, and as many mappings; 0: half of all flows.
   std::uint32_t translations{0};
+  // Flows that a helper reads at the same time; each may open more. 0: one of 256 flows.
+  std::uint32_t helpers{0};
   // Blocks of pool ports that may be out at the same time; 0: one for 64 flows.
   std::uint32_t port_blocks{0};
 };

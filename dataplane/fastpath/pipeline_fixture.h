@@ -40,11 +40,11 @@ struct Gate {
     std::vector<Bytes> memory;
     std::vector<Frame> frames;
     for (const Bytes& frame : wanted) {
-      memory.push_back(Bytes(Frame::kHeadroom) + frame);
+      memory.push_back(Bytes(Frame::kHeadroom) + frame + Bytes(Frame::kTailroom));
     }
-    for (Bytes& bytes : memory) {
-      frames.push_back({bytes.data() + Frame::kHeadroom,
-                        static_cast<std::uint32_t>(bytes.size() - Frame::kHeadroom), port});
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      frames.push_back({memory[i].data() + Frame::kHeadroom,
+                        static_cast<std::uint32_t>(wanted[i].size()), port});
     }
     std::vector<Fate> fates(frames.size());
     pipeline->process(world.image(), moment, generation, now, frames, fates);

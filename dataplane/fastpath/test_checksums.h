@@ -128,4 +128,22 @@ inline std::string wrong_checksum(std::span<const std::uint8_t> packet, bool who
   return inside.empty() ? "" : "quoted " + inside;
 }
 
+// A UDP or TCP packet with a right checksum, in a frame.
+inline std::vector<std::uint8_t> sealed(std::vector<std::uint8_t> frame) {
+  checksums::Parts parts;
+  const std::span<std::uint8_t> packet = std::span{frame}.subspan(14);
+  if (!checksums::split(packet, parts)) return frame;
+  const std::size_t at = parts.transport + (parts.protocol == 6 ? 16 : 6);
+  packet[at] = packet[at + 1] = 0;
+  std::vector<std::uint8_t> bytes = checksums::pseudo_header(packet, parts,
+                                                             packet.size() - parts.transport);
+  bytes.insert(bytes.end(), packet.begin() + static_cast<std::ptrdiff_t>(parts.transport),
+               packet.end());
+  std::uint16_t sum = checksums::naive(bytes);
+  if (parts.protocol == 17 && sum == 0) sum = 0xffff;
+  packet[at] = static_cast<std::uint8_t>(sum >> 8);
+  packet[at + 1] = static_cast<std::uint8_t>(sum);
+  return frame;
+}
+
 }  // namespace meiguan::fastpath::test

@@ -228,6 +228,9 @@ AlignedBytes build(const WorldOptions& options) {
     b.last_dmz = b.atoms.size();
     object(b, 0, "59.205.17.11/32", 4, 2, 0);
     object(b, 0, "10.70.0.10/32", kNoUnit, 4, 0);
+    for (const auto* at : {"198.51.100.21/32", "2001:db8:77::21/128"}) {
+      if (options.helper != Helper::kOff) object(b, 0, at, kNoUnit, 1, 0);
+    }
     port(b, 4, 0, AntiSpoof::kStrict, {"10.70.0.1/24"});
     route(b, 1, "10.70.0.0/24", RouteKind::kOnLink, kExchange);
     nat_route(b, options.pool, 0);
@@ -355,7 +358,7 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kServices,
              std::vector<ServiceRecord>{
                  {1, published, 0, service_limits,
-                  options.service_timeouts ? std::uint8_t{1} : std::uint8_t{0}, Helper::kOff}});
+                  options.service_timeouts ? std::uint8_t{1} : std::uint8_t{0}, options.helper}});
   std::vector<RuleRecord> rules(4, RuleRecord{1, 0, 0, 0, kNoLimits, 0});
   rules[0].limits = rule_limits;
   writer.put(Section::kRules, rules);

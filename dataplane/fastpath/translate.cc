@@ -1,17 +1,37 @@
 #include "dataplane/fastpath/translate.h"
 
 #include <array>
-#include <bit>
 #include <cstring>
 #include <span>
-#include <type_traits>
 
+#include "dataplane/fastpath/change.h"
 #include "dataplane/fastpath/parse.h"
-#include "dataplane/net/checksum.h"
 #include "dataplane/net/reader.h"
 #include "dataplane/net/wire.h"
 
 namespace meiguan::fastpath {
+
+bool find_transport(std::span<const std::uint8_t> packet, net::Family family,
+                    net::Reader& left) noexcept {
+  net::Reader reader{packet};
+  if (family == net::Family::kIpv4) {
+    net::Ipv4Header ip;
+    if (!reader.peek(ip) || (ip.fragment.host() & net::Ipv4Header::kOffsetMask) != 0 ||
+        !reader.skip((ip.version_length & 0x0fU) * 4U)) {
+      return false;
+    }
+  } else {
+    net::Ipv6Header ip;
+    if (!reader.read(ip)) return false;
+    std::uint8_t next = ip.next_header;
+    Extensions found;
+    if (walk_extensions(reader, next, found) != Reason::kAllowed) return false;
+    if (found.fragment && !found.first_fragment) return false;
+  }
+  left = reader;
+  return true;
+}
+
 namespace {
 
 using net::Be16;
@@ -20,37 +40,6 @@ using net::Family;
 // Beside UDP, whose place for the checksum they share (RFC 3828, RFC 4340 section 5.1).
 constexpr std::uint8_t kDccp = 33;
 constexpr std::uint8_t kUdpLite = 136;
-
-// The one's complement sum of what has changed: of each word its new value and the complement of
-// the old one, in the order of the machine (RFC 1071 section 2.B). 64 bits hold any packet's.
-class Change {
- public:
-  // Writes `value` over what stands at `at`. The complement of a 32-bit word is as good as that of
-  // its halves: both differ from the negative by a multiple of 0xffff, which a sum does not see.
-  template <typename T>
-  void put(std::uint8_t* at, const T& value) noexcept {
-    static_assert(sizeof(T) % 2 == 0);
-    using Word = std::conditional_t<sizeof(T) % 4 == 0, std::uint32_t, std::uint16_t>;
-    std::array<Word, sizeof(T) / sizeof(Word)> before;
-    std::array<Word, sizeof(T) / sizeof(Word)> after;
-    std::memcpy(before.data(), at, sizeof before);
-    std::memcpy(after.data(), &value, sizeof after);
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      sum_ += static_cast<Word>(~before[i]);
-      sum_ += after[i];
-    }
-    std::memcpy(at, after.data(), sizeof after);
-  }
-  void add(const Change& other) noexcept { sum_ += other.sum_; }
-  // The checksum that covers what has changed.
-  [[nodiscard]] Be16 applied_to(Be16 checksum) const noexcept {
-    const auto complement = static_cast<std::uint16_t>(~std::bit_cast<std::uint16_t>(checksum));
-    return net::finish_checksum(sum_ + complement);
-  }
-
- private:
-  std::uint64_t sum_{0};
-};
 
 // Adjusts the checksum at `at` and tells `outer`, which covers it, of that.
 void adjust(std::uint8_t* at, const Change& change, Change& outer) noexcept {
@@ -86,30 +75,6 @@ Change put_addresses(std::uint8_t* ip, Family family, const net::Address& source
   }
   outer.add(change);
   return change;
-}
-
-// Where the upper layer begins in an IP packet that parse has read before. `left` is what there is
-// of the upper layer; false where this is a fragment without its beginning, or a quotation too
-// short to tell.
-bool find_transport(std::span<const std::uint8_t> packet, Family family,
-                    net::Reader& left) noexcept {
-  net::Reader reader{packet};
-  if (family == Family::kIpv4) {
-    net::Ipv4Header ip;
-    if (!reader.peek(ip) || (ip.fragment.host() & net::Ipv4Header::kOffsetMask) != 0 ||
-        !reader.skip((ip.version_length & 0x0fU) * 4U)) {
-      return false;
-    }
-  } else {
-    net::Ipv6Header ip;
-    if (!reader.read(ip)) return false;
-    std::uint8_t next = ip.next_header;
-    Extensions found;
-    if (walk_extensions(reader, next, found) != Reason::kAllowed) return false;
-    if (found.fragment && !found.first_fragment) return false;
-  }
-  left = reader;
-  return true;
 }
 
 // The fields of a transport header that are `key`'s, as far as they are there: a quotation may end

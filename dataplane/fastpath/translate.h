@@ -5,8 +5,10 @@
 // was and nothing but these fields is read.
 
 #include <cstdint>
+#include <span>
 
 #include "dataplane/fastpath/packet_info.h"
+#include "dataplane/net/reader.h"
 #include "dataplane/net/wire.h"
 
 namespace meiguan::fastpath {
@@ -18,6 +20,12 @@ namespace meiguan::fastpath {
   return protocol == net::protocol::kTcp || protocol == net::protocol::kUdp ||
          protocol == net::protocol::kIcmp || protocol == net::protocol::kIcmp6;
 }
+
+// Where the upper layer begins in an IP packet that parse has read before. `left` is what there is
+// of the upper layer; false where this is a fragment without its beginning, or a quotation too
+// short to tell.
+[[nodiscard]] bool find_transport(std::span<const std::uint8_t> packet, net::Family family,
+                                  net::Reader& left) noexcept;
 
 // Gives the packet at `packet` (its IP header; `info` is what parse made of it) the addresses and
 // ports of `to`. Of an ICMP error `to` is the key of the packet that it quotes, as that packet's

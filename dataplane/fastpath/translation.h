@@ -26,9 +26,9 @@ struct alignas(64) Translation {
   // The flows of one mapping are a list, the newest first.
   std::uint32_t next{kNone};
   std::uint32_t previous{kNone};
-  // What is added to the sequence numbers of each side's segments (initiator, responder).
-  std::array<std::uint32_t, 2> sequence_shift{};
-  std::uint32_t helper{kNone};  // what a helper keeps of the flow
+  // What a helper keeps of the flow, or of the one that has opened it (helper_table.h). Such a flow
+  // has a Translation also where its packets stay as they are.
+  std::uint32_t helper{kNone};
 };
 static_assert(sizeof(Translation) == 64);
 

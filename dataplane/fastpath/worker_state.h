@@ -15,12 +15,15 @@
 #include "dataplane/fastpath/flow_table.h"
 #include "dataplane/fastpath/flow_timeouts.h"
 #include "dataplane/fastpath/fragments.h"
+#include "dataplane/fastpath/hear_ftp.h"
+#include "dataplane/fastpath/helper_table.h"
 #include "dataplane/fastpath/identifications.h"
 #include "dataplane/fastpath/judge.h"
 #include "dataplane/fastpath/nat.h"
 #include "dataplane/fastpath/packet_info.h"
 #include "dataplane/fastpath/pipeline.h"
 #include "dataplane/fastpath/port_table.h"
+#include "dataplane/fastpath/retell.h"
 #include "dataplane/fastpath/syn_cookie.h"
 #include "dataplane/fastpath/tcp_state.h"
 #include "dataplane/net/link.h"
@@ -71,7 +74,7 @@ struct Pipeline::Impl {
   // The stages, in order; each does one thing to all frames of the burst.
   void parse_frames(const BurstContext& context, std::span<const Frame> frames,
                     std::span<Fate> fates) noexcept;
-  void judge_packets(const BurstContext& context, std::span<const Frame> frames,
+  void judge_packets(const BurstContext& context, std::span<Frame> frames,
                      std::span<Fate> fates) noexcept;
   void rewrite_frames(const BurstContext& context, std::span<Frame> frames,
                       std::span<Fate> fates) noexcept;
@@ -110,6 +113,10 @@ struct Pipeline::Impl {
   [[nodiscard]] bool pass_by_flow(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction,
                                   const image::RouteRecord* route, Fate& fate) noexcept;
+  // The same where no helper has to do with the flow.
+  [[nodiscard]] bool pass_unheard(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction,
+                                  const image::RouteRecord* route, Fate& fate) noexcept;
   // What becomes of a segment that does not belong to the connection. True where it is to be judged
   // as a new one: the flow is over.
   [[nodiscard]] bool refuse_segment(const BurstContext& context, FlowRecord& flow,
@@ -131,6 +138,53 @@ struct Pipeline::Impl {
                                   const Limits::Claim& claim, const Owners& owners) noexcept;
   [[nodiscard]] bool takes_back_cookie(const BurstContext& context, const PacketInfo& info,
                                        Fate& fate) noexcept;
+  // The last steps of a flow that has its record and its translation.
+  void begin_flow(const BurstContext& context, const PacketInfo& info, const Limits::Claim& claim,
+                  const Owners& owners, FlowRecord& flow) noexcept;
+
+  // helped_flow.cc: flows that a helper reads, and those that it opens.
+  // A new flow to a service with a helper: kAllowed, or why it must not open.
+  [[nodiscard]] Reason begin_control(const BurstContext& context, const PacketInfo& info,
+                                     FlowRecord& flow) noexcept;
+  [[nodiscard]] bool pass_helped(const BurstContext& context, const PacketInfo& info,
+                                 FlowRecord& flow, unsigned direction,
+                                 const image::RouteRecord* route, Fate& fate) noexcept;
+  [[nodiscard]] bool pass_control(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction,
+                                  const image::RouteRecord* route, Fate& fate) noexcept;
+  // Whether an ICMP error quotes what that side of the flow may have sent.
+  [[nodiscard]] bool quotes_flow(const FlowRecord& flow, const PacketInfo& info,
+                                 unsigned direction) noexcept;
+  // The control flow is no service's any more that a helper reads, or of another.
+  void renew_control(const image::Image& image, FlowRecord& flow) noexcept;
+  void end_helped(FlowRecord& flow, Tick at, FlowEnd end) noexcept;
+  void forget(std::uint32_t expected) noexcept;
+
+  // helped_segment.cc: what one segment of a control connection does.
+  struct Segment;
+  [[nodiscard]] Reason hear(const BurstContext& context, const PacketInfo& info, FlowRecord& flow,
+                            unsigned direction, const image::RouteRecord* route,
+                            Segment& segment) noexcept;
+  [[nodiscard]] Reason hear_new(const BurstContext& context, FlowRecord& flow, unsigned direction,
+                                Segment& segment) noexcept;
+  // Where an announced flow will come in, and how its other end has to be told of it.
+  [[nodiscard]] Reason expect(const BurstContext& context, const FlowRecord& flow,
+                              unsigned direction, const ftp::Line& line, Segment& segment) noexcept;
+  [[nodiscard]] Reason map_end(const BurstContext& context, const FlowRecord& flow,
+                               std::uint16_t port, Expected& expected) noexcept;
+
+  // open_expected.cc: a first packet that a control flow has announced. False where none has.
+  [[nodiscard]] bool open_expected(const BurstContext& context, const PacketInfo& info,
+                                   std::uint64_t hash, const Opening& packet, const Routes& routes,
+                                   Fate& fate) noexcept;
+  [[nodiscard]] Reason translate_expected(const BurstContext& context, const FlowRecord& parent,
+                                          const Expected& expected, const Routes& routes,
+                                          FlowRecord& flow) noexcept;
+  // As judge_again, for a flow that was opened so: it stands and falls with its control flow.
+  [[nodiscard]] bool judge_with_control(const BurstContext& context, const Opening& packet,
+                                        FlowRecord& flow, unsigned direction, Fate& fate) noexcept;
+  void follow_control(const FlowRecord& control, unsigned from, FlowRecord& flow) noexcept;
+
   // watch.cc: whether a first packet, a packet of an ICMP flow, a flow's end belong to an attack.
   void watch_first_packet(const BurstContext& context, const PacketInfo& info,
                           const Limits::Claim& claim, const Fate& fate) noexcept;
@@ -232,6 +286,11 @@ struct Pipeline::Impl {
   // Of the packet in hand, where it belongs to a translated flow: the key that it leaves with.
   bool changed{false};
   FlowKey sent_as;
+  // And its numbers and text, where it belongs to a flow that a helper reads.
+  bool retells{false};
+  Retelling retelling;
+  HelperTable helpers;
+  std::span<Frame> burst;
   Tick now{0};                    // the highest so far
   Tick rotated{0};                // up to when `rotation_due` has grown
   std::uint64_t rotation_due{0};  // steps of the flow table's rotation, times 1024

@@ -80,6 +80,8 @@ class Image {
     return source_egress_[std::size_t{source_group} * meta_->zone_columns + column];
   }
   [[nodiscard]] bool has_egress() const noexcept { return !source_egress_.empty(); }
+  // Whether any service has a helper.
+  [[nodiscard]] bool has_helpers() const noexcept { return has_helpers_; }
 
   // The objects at an address; every address has an atom.
   [[nodiscard]] const Atom& atom_at(SpaceId space, const net::Address& address) const noexcept;
@@ -170,6 +172,7 @@ class Image {
   std::span<const LimitRecord> limits_;
   std::span<const TimeoutRecord> timeouts_;
   const GatewayLimits* gateway_limits_{};
+  bool has_helpers_{false};
 };
 
 // The hash by which TerminalSlots are placed; shared by the writer and `terminal_at`.

@@ -129,6 +129,9 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
         check.gateway(), check.translations(), check.limits(), check.matrix(), check.tries()}) {
     if (wrong != nullptr) return damaged(wrong);
   }
+  for (const ServiceRecord& service : image.services_) {
+    if (service.helper != Helper::kOff) image.has_helpers_ = true;
+  }
   return image;
 }
 

@@ -51,8 +51,8 @@ bool checksums_right(std::span<const std::uint8_t> frame, const PacketInfo& info
          test::wrong_checksum(frame.subspan(info.l3_offset, info.ip_bytes)).empty();
 }
 
-// A frame that was sent in, in exactly as much memory as may be touched: the headroom in front,
-// nothing behind.
+// A frame that was sent in, in exactly as much memory as may be touched: nothing behind, as no
+// service of these worlds has a helper.
 struct Input {
   Input(const std::uint8_t* data, std::size_t size)
       : length{size}, memory{new std::uint8_t[Frame::kHeadroom + size]} {

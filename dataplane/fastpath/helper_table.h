@@ -1,0 +1,128 @@
+#pragma once
+
+// What a worker keeps for the helpers of policy.md's services (`helper = "ftp"`, ...): the flows
+// whose payload is read, and what they have negotiated. A control flow and the flows that it opens
+// have a Translation, be it one that changes nothing, whose `helper` leads here: so flows without a
+// helper are asked nothing.
+//
+//   control flow --Translation::helper--> Control --first--> Expected <-> Expected ...
+//   data flow ---Translation::helper, with kOpened--------------^  control, next, previous
+//
+// An Expected waits for the first packet of a flow between the two ends of its control flow, and
+// only for one to the very port that was negotiated; then it stands for that flow. It goes with its
+// control flow. All memory is taken at construction.
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/fastpath/flow_record.h"
+#include "dataplane/fastpath/ftp.h"
+#include "dataplane/fastpath/sequence_shift.h"
+#include "dataplane/fastpath/translation.h"
+#include "dataplane/image/format.h"
+
+namespace meiguan::fastpath {
+
+// A flow that was negotiated.
+struct Expected {
+  static constexpr std::uint32_t kNone = 0xffff'ffff;
+
+  // As its first packet comes in, but for the source's port, which is anything.
+  FlowKey key;
+  std::uint32_t control{kNone};
+  std::uint32_t flow{kNone};     // kNone: it waits
+  std::uint32_t mapping{kNone};  // of the end that waits, held
+  FlowTime until{0};             // while it waits
+  std::uint32_t next{kNone};     // of the same control flow
+  std::uint32_t previous{kNone};
+  std::uint32_t next_in_bucket{kNone};
+  std::uint16_t port{0};  // of the end that waits, by its own count
+  std::uint8_t from{0};   // the side of the control flow that opens it
+  bool live{false};
+
+  [[nodiscard]] bool waits() const noexcept { return live && flow == kNone; }
+};
+
+// A control flow.
+struct Control {
+  std::uint32_t flow{FlowRecord::kNoTranslation};
+  image::Helper helper{image::Helper::kOff};  // kOff: it is not read any more
+  bool asked{false};                          // the initiator waits for a 227 or 229
+  std::array<ftp::Side, 2> sides{};           // of the initiator's bytes, of the responder's
+  std::array<SequenceShift, 2> shifts{};      // of each side's numbers
+  std::uint32_t first{Expected::kNone};
+  std::uint32_t count{0};  // of those that wait and those that stand for a flow
+};
+
+class HelperTable {
+ public:
+  static constexpr std::uint32_t kNone = Translation::kNone;
+  static constexpr std::uint32_t kOpened = 0x8000'0000;  // Translation::helper is an Expected
+  static constexpr std::uint32_t kMostOfOne = 16;        // expected flows of one control flow
+
+  // Room for `controls` control flows, and for four times as many that they open.
+  HelperTable(std::uint32_t controls, const HashSeed& seed);
+
+  [[nodiscard]] static bool is_opened(std::uint32_t helper) noexcept {
+    return helper != kNone && (helper & kOpened) != 0;
+  }
+
+  // A new one, as born; kNone where there is no room.
+  [[nodiscard]] std::uint32_t take_control() noexcept;
+  // That expects nothing any more.
+  void give_back_control(std::uint32_t number) noexcept;
+  [[nodiscard]] Control& control(std::uint32_t number) noexcept { return controls_[number]; }
+
+  // One more for its control flow; kNone where there is no room, or it has as many as it may.
+  [[nodiscard]] std::uint32_t expect(const Expected& wanted) noexcept;
+  void forget(std::uint32_t number) noexcept;
+  // It stands for a flow from now on.
+  void open(std::uint32_t number, std::uint32_t flow) noexcept;
+  [[nodiscard]] Expected& expected(std::uint32_t number) noexcept { return expected_[number]; }
+
+  // The one that waits for this first packet, or kNone.
+  [[nodiscard]] std::uint32_t find(const FlowKey& packet, FlowTime now) const noexcept;
+
+  // How many wait.
+  [[nodiscard]] std::uint32_t waiting() const noexcept { return waiting_; }
+  [[nodiscard]] std::uint32_t controls() const noexcept { return live_controls_; }
+  // Those that stand for flows, too.
+  [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
+
+  // Goes on by a few and calls `late(number)` for those that have waited in vain; it forgets them.
+  template <typename Late>
+  void expire(FlowTime now, Late&& late) noexcept {
+    constexpr std::uint32_t kMostAtOnce = 16;
+    if (waiting_ == 0) return;
+    for (std::uint32_t i = 0; i < kMostAtOnce; ++i) {
+      hand_ = hand_ + 1 < expected_.size() ? hand_ + 1 : 0;
+      if (expected_[hand_].waits() && is_late(expected_[hand_], now)) late(hand_);
+    }
+  }
+
+ private:
+  [[nodiscard]] static bool is_late(const Expected& expected, FlowTime now) noexcept {
+    return static_cast<std::int32_t>(now - expected.until) > 0;
+  }
+  [[nodiscard]] std::uint32_t& bucket(const FlowKey& key) noexcept { return buckets_[slot(key)]; }
+  [[nodiscard]] std::uint32_t slot(FlowKey key) const noexcept {
+    key.source_port = 0;
+    return static_cast<std::uint32_t>(flow_hash(key, seed_) >> 32) & mask_;
+  }
+  void take_out(std::uint32_t number) noexcept;
+
+  HashSeed seed_;
+  std::vector<Control> controls_;
+  std::vector<Expected> expected_;
+  std::vector<std::uint32_t> buckets_;  // of those that wait
+  std::vector<std::uint32_t> free_controls_;
+  std::vector<std::uint32_t> free_expected_;
+  std::uint32_t mask_;
+  std::uint32_t live_controls_{0};
+  std::uint32_t live_{0};
+  std::uint32_t waiting_{0};
+  std::uint32_t hand_{0};
+};
+
+}  // namespace meiguan::fastpath
