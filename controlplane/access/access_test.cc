@@ -58,6 +58,7 @@ BOOST_AUTO_TEST_CASE(who_may_do_what) {
   } kCases[] = {{"status", "sea"},     {"ports", "s"},          {"apply", "e"},
                 {"confirm", "e"},      {"rollback", "e"},       {"approve", "e"},
                 {"reload", "e"},       {"flows", "e"},          {"audit-show", "a"},
+                {"block-add", "e"},    {"block-remove", "e"},   {"block-list", "e"},
                 {"audit-verify", "a"}, {"no-such-command", ""}, {"", ""}};
   for (const auto& c : kCases) {
     const std::string_view roles{c.roles};
@@ -71,8 +72,9 @@ BOOST_AUTO_TEST_CASE(who_may_do_what) {
 }
 
 BOOST_AUTO_TEST_CASE(nothing_that_changes_is_two_roles) {
-  for (const char* name : {"apply", "apply-bundles", "reload", "confirm", "abort", "rollback",
-                           "approve", "capture", "audit-sign"}) {
+  for (const char* name :
+       {"apply", "apply-bundles", "reload", "confirm", "abort", "rollback", "approve", "block-add",
+        "block-remove", "block-import", "capture", "audit-sign"}) {
     const auto* const command = find_command(name);
     BOOST_REQUIRE(command != nullptr);
     BOOST_TEST(command->changes, name);

@@ -8,15 +8,14 @@ namespace {
 
 // What everybody with a role may see is what the box does as a whole; who was denied what, and what
 // the policy was and is, is the security administrator's.
-constexpr std::array<Command, 35> kCommands{{
+constexpr std::array<Command, 36> kCommands{{
     // name             system security audit  changes
     {"status", true, true, true, false},         {"top", true, true, false, false},
     {"ports", true, false, false, false},        {"capture", true, false, false, true},
     {"doctor", true, false, false, false},       {"store", true, false, false, false},
     {"stats", true, true, false, false},         {"nodes", true, true, false, false},
-    {"report", true, true, false, false},
-    {"month", true, true, false, false},
-    {"past-flows", false, true, false, false},        {"flows", false, true, false, false},
+    {"report", true, true, false, false},        {"month", true, true, false, false},
+    {"past-flows", false, true, false, false},   {"flows", false, true, false, false},
     {"drops", false, true, false, false},        {"attacks", false, true, false, false},
     {"hits", false, true, false, false},         {"sessions", false, true, false, false},
     {"port-blocks", false, true, false, false},  {"dry-run", false, true, false, false},
@@ -25,10 +24,10 @@ constexpr std::array<Command, 35> kCommands{{
     {"apply-bundles", false, true, false, true}, {"reload", false, true, false, true},
     {"confirm", false, true, false, true},       {"abort", false, true, false, true},
     {"rollback", false, true, false, true},      {"approve", false, true, false, true},
-    {"block", false, true, false, true},         {"unblock", false, true, false, true},
-    {"blocked", false, true, false, false},      {"blocks", false, true, false, false},
-    {"audit-show", false, false, true, false},   {"audit-verify", false, false, true, false},
-    {"audit-sign", false, false, true, true},
+    {"block-add", false, true, false, true},     {"block-remove", false, true, false, true},
+    {"block-import", false, true, false, true},  {"block-list", false, true, false, false},
+    {"block-export", false, true, false, false}, {"audit-show", false, false, true, false},
+    {"audit-verify", false, false, true, false}, {"audit-sign", false, false, true, true},
 }};
 
 bool has(const std::vector<Holder>& holders, const Peer& peer, bool groups) {
