@@ -82,12 +82,19 @@ void check_cores(Remarks& remarks) {
 
 // The kernel must not forward between data ports past the policy.
 void check_forwarding(const Machine& machine, Remarks& remarks) {
-  for (const auto& [name, file] :
-       {std::pair{"net.ipv4.ip_forward", "proc/sys/net/ipv4/ip_forward"},
-        std::pair{"net.ipv6.conf.all.forwarding", "proc/sys/net/ipv6/conf/all/forwarding"}}) {
+  struct Setting {
+    const char* check;
+    const char* name;
+    const char* file;
+  };
+  const Setting settings[] = {{"kernel-forwarding-ipv4", "net.ipv4.ip_forward",
+                               "proc/sys/net/ipv4/ip_forward"},
+                              {"kernel-forwarding-ipv6", "net.ipv6.conf.all.forwarding",
+                               "proc/sys/net/ipv6/conf/all/forwarding"}};
+  for (const auto& [check, name, file] : settings) {
     const auto value = number_of(machine.root / file);
     if (!value) continue;  // a kernel without this family forwards none of it
-    Remark remark{"kernel-forwarding",
+    Remark remark{check,
                   *value == 0 ? Health::kGood : Health::kWarning,
                   {fmt::format("{} = {}", name, *value), fmt::format("{} = {}", name, *value)},
                   {}};

@@ -1,3 +1,4 @@
+#include "dataplane/fastpath/judged.h"
 #include "dataplane/fastpath/worker_state.h"
 
 namespace meiguan::fastpath {
@@ -6,13 +7,6 @@ namespace {
 using image::RouteKind;
 using image::RouteRecord;
 
-// A route to where the packets of a side come from lies in that side's address space.
-std::uint32_t route_inside(const image::Image& image, const RouteRecord* route,
-                           std::uint16_t space) noexcept {
-  return route != nullptr && image.ports()[route->port].space == space ? route_number(image, *route)
-                                                                       : image::kNone;
-}
-
 const RouteRecord* route_at(const image::Image& image, std::uint32_t number) noexcept {
   return number < image.routes().size() ? &image.routes()[number] : nullptr;
 }
@@ -20,32 +14,6 @@ const RouteRecord* route_at(const image::Image& image, std::uint32_t number) noe
 void report_no_route(Fate& fate) noexcept {
   fate.reason = Reason::kNoRoute;
   fate.step = NextStep::kReport;
-}
-
-void take_judgement(const Judgement& judgement, Fate& fate) noexcept {
-  fate.reason = judgement.reason;
-  fate.out = judgement.out;
-  fate.rule = judgement.rule;
-  fate.unit = judgement.unit;
-  fate.to_unit = judgement.to_unit;
-  fate.service = judgement.service;
-}
-
-// By which of the image's time-outs a flow to that service lives.
-std::uint8_t timeouts_of(const image::Image& image, ServiceId service) noexcept {
-  return service.is_some() ? image.services()[service.index()].timeouts : std::uint8_t{0};
-}
-
-// The flow's first packet as it would be today.
-Opening opening_of_flow(const FlowRecord& flow) noexcept {
-  Opening opening;
-  opening.family = flow.key.source.family();
-  opening.protocol.number = flow.key.protocol;
-  opening.protocol.value = flow.key.query != 0 ? flow.key.query : flow.key.destination_port;
-  opening.source = flow.key.source;
-  opening.destination = flow.key.destination;
-  opening.in = flow.in(0);
-  return opening;
 }
 
 }  // namespace
@@ -164,77 +132,6 @@ bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const Pa
     return true;
   }
   return pass_by_flow(context, info, flow, direction, route_at(image, flow.route[direction]), fate);
-}
-
-bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& packet,
-                                 FlowRecord& flow, unsigned direction, bool from_initiator,
-                                 Fate& fate) noexcept {
-  const image::Image& image = context.image;
-  const bool stale = flow.generation != context.generation;
-  Opening first = opening_of_flow(flow);
-  if (from_initiator) {
-    first.in = packet.in;
-    first.mac = packet.mac;
-  }
-  Routes routes;
-  Judgement judgement;
-  if (first.in.index() < image.ports().size()) {
-    judgement.reason = judge_addresses(image, first, routes);
-    // What has become the gateway's own address is no flow's any more.
-    if (routes.to_gateway) judgement.reason = Reason::kDefaultDeny;
-    NatPlan plan = Nat::plan_for(flow.key);
-    if (judgement.reason == Reason::kAllowed && routes.forth != nullptr &&
-        routes.forth->kind == RouteKind::kNat) {
-      const FlowKey* const kept = flow.translated() ? &flows.translation(flow).reply : nullptr;
-      judgement.reason = go_inward(context, kept, first, routes, plan);
-    }
-    if (has_blocks() && is_blocked(plan, 1)) [[unlikely]]
-      judgement.reason = Reason::kBlocked;
-    if (judgement.reason == Reason::kAllowed) {
-      judgement = judge_access(image, context.moment, first, routes);
-    }
-    if (judgement.reason == Reason::kAllowed &&
-        !keeps_translation(context, flow, judgement, first.in, plan)) {
-      judgement.reason = Reason::kNatUntranslatable;
-    }
-    // What the other end would see of it.
-    if (judgement.reason == Reason::kAllowed && has_blocks() && plan.changes() &&
-        is_blocked(plan.reply, 1)) [[unlikely]] {
-      judgement = {};
-      judgement.reason = Reason::kBlocked;
-    }
-  }
-  if (judgement.reason != Reason::kAllowed) {
-    take_judgement(judgement, fate);
-    fate.reply = direction == 1;
-    if (judgement.reason == Reason::kBlocked) {
-      end_flow(flow, context.now, FlowEnd::kBlocked);
-    } else if (stale) {
-      fate.reason = Reason::kRevoked;
-      end_flow(flow, context.now, FlowEnd::kRevoked);
-    }
-    return false;
-  }
-
-  const Owners before = owners_of(flow);
-  flow.rule = judgement.rule;
-  flow.set_unit(judgement.unit);
-  flow.set_to_unit(judgement.to_unit);
-  flow.set_service(judgement.service);
-  flow.timeouts = timeouts_of(image, judgement.service);
-  flow.set_in(0, first.in);
-  flow.set_in(1, PortId{routes.forth->port});
-  flow.route = {route_number(image, *routes.forth),
-                route_inside(image, routes.back, flow.key.space)};
-  limits.move(before, owners_of(flow), is_half_open(flow));
-  if (flow.translated()) renew_control(image, flow);
-  // Where admission asks for a MAC, only a frame of the initiator can show it: until one has, every
-  // packet is judged again, and its routes are not looked at by a packet of the new generation.
-  if (from_initiator || !admission_asks_mac(image, first, routes)) {
-    flow.generation = context.generation;
-  }
-  look_sooner(flow, context.flow_now);
-  return true;
 }
 
 void Pipeline::Impl::open_flow(const BurstContext& context, const PacketInfo& info,

@@ -304,9 +304,9 @@ AlignedBytes build(const WorldOptions& options) {
                                       {key(132, 3869), 0}};
   const std::vector<PortMap> maps{{0, static_cast<std::uint32_t>(breaks.size())}};
 
-  const std::uint8_t deny = static_cast<std::uint8_t>(RuleAction::kDeny);
+  const auto deny = static_cast<std::uint8_t>(RuleAction::kDeny);
   const std::uint8_t rule0 = options.allow ? static_cast<std::uint8_t>(RuleAction::kAllow) : deny;
-  const std::uint8_t allow = static_cast<std::uint8_t>(RuleAction::kAllow);
+  const auto allow = static_cast<std::uint8_t>(RuleAction::kAllow);
   const std::uint8_t published = options.publish || options.nat ? 1 : 0;
   const std::uint32_t none = image::kNone;
   const std::uint8_t rule0_by_service = options.allow ? std::uint8_t{0} : deny;
@@ -340,19 +340,13 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kMeta, std::span<const Meta>{&meta, 1});
   writer.put(Section::kZones, zones);
   writer.put(Section::kSpaces, spaces);
-  std::vector<std::uint64_t> keys(spaces.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i;
-  writer.put(Section::kSpaceKeys, keys);
+  writer.put(Section::kSpaceKeys, std::vector<std::uint64_t>{0, 1});
   writer.put(Section::kZoneSets, zone_sets);
   writer.put(Section::kObjectIsolation, table);
   writer.put(Section::kPortIsolation, table);
   writer.put(Section::kTrieNodes, tries.nodes());
   writer.put(Section::kTrieEntries, tries.entries());
-  if (options.nat) {
-    put_nat(writer, b, options);
-  } else {
-    put_no_nat(writer);
-  }
+  options.nat ? put_nat(writer, b, options) : put_no_nat(writer);
   writer.put(Section::kAtoms, b.atoms);
   writer.put(Section::kUnits, units);
   writer.put(Section::kServices,

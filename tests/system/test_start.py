@@ -154,6 +154,7 @@ def doctor_says_what_to_do(bench: Bench) -> None:
     code, rows = doctor(missing, bench.lab.directory / "nowhere")
     same(code, 1, "the exit code where something is bad")
     true(any(row["health"] == "bad" and "no-such-if" in row["found"] for row in rows.values()), f"interface: {rows}")
-    true("ip_forward=0" in rows["kernel-forwarding"]["fix"] or "forwarding=0" in rows["kernel-forwarding"]["fix"],
-         f"forwarding: {rows['kernel-forwarding']}")
+    forwards = rows["kernel-forwarding-ipv4"]
+    same(forwards["health"], "warning", f"forwarding: {forwards}")
+    true("ip_forward=0" in forwards["fix"], f"forwarding: {forwards}")
     same(rows["disk"]["health"], "bad", f"disk: {rows['disk']}")
