@@ -126,6 +126,8 @@ json::array port_rows(const policy::Catalog& catalog,
   return rows;
 }
 
+}  // namespace
+
 json::object event_row(const Names& names, const fastpath::Event& event) {
   return {{"source", net::to_string(event.source)},
           {"source_port", event.source_port},
@@ -139,6 +141,8 @@ json::object event_row(const Names& names, const fastpath::Event& event) {
           {"service", name_or_null(names.service_id(event.service))},
           {"rule", name_or_null(names.rule_name(event.rule))}};
 }
+
+namespace {
 
 json::array reason_rows(const report::Readings& readings, bool drops_only) {
   json::array rows;
@@ -188,7 +192,9 @@ json::object status_answer(const StatusInput& input) {
   }
   flows.emplace("created", input.readings.now.flows_created);
   flows.emplace("ended", input.readings.now.flows_ended);
-  json::object policy{{"directory", input.policy.string()}, {"gateway", input.gateway.string()}};
+  json::object policy{{"directory", input.policy.string()},
+                      {"gateway", input.gateway.string()},
+                      {"revision", input.revision}};
   json::array ports;
   if (input.bundle != nullptr) {
     const auto& image = input.bundle->image;

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/analysis/names.h"
+#include "controlplane/daemon/changes.h"
 #include "controlplane/daemon/link.h"
 #include "controlplane/policy/catalog.h"
 #include "controlplane/report/collector.h"
@@ -17,9 +19,14 @@
 
 namespace meiguan::daemon {
 
+// Who speaks to whom, by names of the catalog.
+[[nodiscard]] boost::json::object event_row(const analysis::Names& names,
+                                            const fastpath::Event& event);
+
 struct StatusInput {
   std::filesystem::path policy;
   std::filesystem::path gateway;
+  std::uint32_t revision{0};
   const lifecycle::Bundle* bundle{nullptr};
   report::WallTime since;
   std::int64_t now{0};  // seconds since 1970
@@ -30,6 +37,7 @@ struct StatusInput {
   report::Recorder::Status statistics;
   std::size_t blocks{0};           // entries of the block list
   std::vector<Text> block_alarms;  // what is wrong with it
+  std::vector<Alarm> alarms;       // of the policy's life
 };
 
 [[nodiscard]] boost::json::object status_answer(const StatusInput& input);

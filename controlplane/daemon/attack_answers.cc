@@ -79,6 +79,20 @@ json::object attacks_answer(const policy::Catalog& catalog, const report::Collec
 
 json::array alarms_of(const StatusInput& input) {
   json::array alarms;
+  const auto tell = [&](std::string_view name, std::string_view kind, const std::string& about) {
+    alarms.push_back(json::object{{"alarm", name},
+                                  {"kind", kind},
+                                  {"about", about},
+                                  {"packets", nullptr},
+                                  {"since", nullptr}});
+  };
+  for (const auto& alarm : input.alarms) tell(alarm.name, "policy", alarm.about);
+  if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmImageDamaged) != 0) {
+    tell("image-damaged", "policy", "image.last of the data plane was damaged when it started");
+  }
+  if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmImageNotKept) != 0) {
+    tell("image-not-kept", "policy", "the data plane cannot write down the image in force");
+  }
   for (const auto& attack : input.attacks) {
     const auto* const info = fastpath::find_attack(attack.type);
     if (info == nullptr || !attack.goes_on(input.read_at)) continue;
@@ -111,11 +125,7 @@ json::array alarms_of(const StatusInput& input) {
     const std::uint64_t live = input.dataplane->answer.live_flows;
     const std::uint64_t capacity = input.dataplane->answer.flow_capacity;
     if (capacity != 0 && live * 100 >= capacity * kNearlyFullPercent) {
-      alarms.push_back(json::object{{"alarm", "flow-table-nearly-full"},
-                                    {"kind", "capacity"},
-                                    {"about", fmt::format("{} / {}", live, capacity)},
-                                    {"packets", nullptr},
-                                    {"since", nullptr}});
+      tell("flow-table-nearly-full", "capacity", fmt::format("{} / {}", live, capacity));
     }
   }
   for (const Text& alarm : input.block_alarms) {

@@ -125,16 +125,20 @@ void Gate::note(const std::string& event, json::object detail) {
   if (log_) log_->sign_now();
 }
 
-std::expected<std::filesystem::path, SignedPolicy::Refused> Gate::first_policy(
+std::expected<Gate::First, SignedPolicy::Refused> Gate::first_policy(
     const std::filesystem::path& policy) {
   auto standing = signed_policy_.standing(wall_milliseconds() / 1000);
   if (!standing) return std::unexpected{std::move(standing.error())};
-  if (*standing) return std::move(**standing);
-  if (appliance_.trust.required) {
-    say_({"no signed policy was taken yet: the one of the command line is in force until then",
-          "尚未采用过签名策略：在此之前使用命令行指定的策略"});
+  if (*standing) {
+    return First{std::move((*standing)->policy), true, std::move((*standing)->signature)};
   }
-  return policy;
+  if (appliance_.trust.required) {
+    say_(
+        {"no signed policy was taken yet: until then the one in force before is, or the one of "
+         "the command line",
+         "尚未采用过签名策略：在此之前使用先前生效的策略或命令行指定的策略"});
+  }
+  return First{policy, false, {}};
 }
 
 json::object Gate::refuse(const access::Peer& peer, access::Role role, const std::string& command) {
@@ -210,7 +214,7 @@ json::object Gate::make_change(const json::object& request, const access::Peer& 
   }
   auto answer = go(prepared->request);
   if (!prepared->offer || !is_ok(answer)) return answer;
-  answer.emplace("signature", prepared->offer->admitted.signature);
+  answer["signature"] = prepared->offer->admitted.signature;
   if (const auto kept = signed_policy_.keep(*prepared->offer); !kept) say_(kept.error().message);
   return answer;
 }

@@ -40,9 +40,14 @@ class Gate {
   // Something that nobody asked for: a start, a stop, a signal, a return to the revision before.
   void note(const std::string& event, boost::json::object detail);
 
+  struct First {
+    std::filesystem::path policy;
+    bool is_signed{false};  // nothing else may be started with
+    std::string signature;  // what admitted it then
+  };
   // The policy to start with in place of `policy`, which nobody signed; see SignedPolicy. Where
   // none was taken yet, that is `policy`, and it is said.
-  [[nodiscard]] std::expected<std::filesystem::path, SignedPolicy::Refused> first_policy(
+  [[nodiscard]] std::expected<First, SignedPolicy::Refused> first_policy(
       const std::filesystem::path& policy);
   // Whether files that changed may be loaded without somebody who asks for it.
   [[nodiscard]] bool may_reload() const noexcept {

@@ -66,11 +66,33 @@ void Link::publish_what_waits() {
     }
   }
   if (client_ && bundle_ && !published_ && refused_ != bundle_) {
-    if (auto sent = send(*bundle_); !sent && client_) {
+    const Terms terms{.provisional = provisional_, .may_reopen = true};
+    if (auto sent = catch_up(terms); !sent && client_) {
       log_(sent.error().message);
       refused_ = bundle_;
     }
   }
+}
+
+// A data plane that has the policy already goes on with it: its flows need not be judged again.
+Result<void> Link::catch_up(Terms terms) {
+  const auto status = ask_status();
+  if (!status || status->answer.checksum != bundle_->image.checksum()) return send(*bundle_, terms);
+  published_ = true;
+  return terms.provisional ? Result<void>{} : ask_to_keep();
+}
+
+Result<void> Link::ask_to_keep() {
+  const auto answer = client_->ask(channel::Request::kKeep);
+  if (!answer) return std::unexpected{answer.error()};
+  return {};
+}
+
+Result<void> Link::keep() {
+  const std::lock_guard lock{mutex_};
+  provisional_ = false;
+  // One that comes back is given it anew.
+  return client_ && published_ ? ask_to_keep() : Result<void>{};
 }
 
 void Link::connect() {
@@ -111,11 +133,15 @@ void Link::hang_up(const Error& error) {
   collector_.detach();
 }
 
-Result<void> Link::send(const lifecycle::Bundle& bundle) {
+Result<void> Link::send(const lifecycle::Bundle& bundle, Terms terms) {
   const auto image = lifecycle::sealed_memfd(bundle.compiled.bytes.span());
   if (!image) return std::unexpected{image.error()};
   const int descriptor = *image;
-  auto answer = client_->ask(channel::Request::kPublish, {}, std::span{&descriptor, 1});
+  channel::PublishRequest request;
+  if (terms.provisional) request.flags |= channel::PublishRequest::kProvisional;
+  if (terms.may_reopen) request.flags |= channel::PublishRequest::kMayReopen;
+  auto answer = client_->ask(channel::Request::kPublish, std::as_bytes(std::span{&request, 1}),
+                             std::span{&descriptor, 1});
   ::close(descriptor);
   if (!answer) {
     // A refusal leaves the channel as it is; a broken channel does not answer the next question.
@@ -134,16 +160,17 @@ Result<void> Link::send(const lifecycle::Bundle& bundle) {
   return {};
 }
 
-Result<bool> Link::publish(std::shared_ptr<const lifecycle::Bundle> bundle) {
+Result<bool> Link::publish(std::shared_ptr<const lifecycle::Bundle> bundle, Terms terms) {
   const std::lock_guard lock{mutex_};
   if (client_ && blocks_ && !blocks_published_) {
     if (auto sent = send_blocks(); !sent && client_) log_(sent.error().message);
   }
   if (client_) {
-    if (auto sent = send(*bundle); !sent && client_) return std::unexpected{sent.error()};
+    if (auto sent = send(*bundle, terms); !sent && client_) return std::unexpected{sent.error()};
   }
   const bool done = client_.has_value();
   bundle_ = std::move(bundle);
+  provisional_ = terms.provisional;
   published_ = done;
   return done;
 }
@@ -252,8 +279,25 @@ std::optional<DataplaneStatus> Link::status() {
 }
 
 Result<std::vector<fastpath::Event>> Link::flows(std::size_t limit) {
-  const std::lock_guard lock{mutex_};
   std::vector<fastpath::Event> events;
+  const auto walked = walk_flows([&](const fastpath::Event& event) {
+    if (events.size() < limit) events.push_back(event);
+    return events.size() < limit;
+  });
+  if (!walked) return std::unexpected{walked.error()};
+  return events;
+}
+
+Result<void> Link::each_flow(const std::function<void(const fastpath::Event&)>& visit) {
+  return walk_flows([&](const fastpath::Event& event) {
+    visit(event);
+    return true;
+  });
+}
+
+// Shows flows to `visit` until it answers false.
+Result<void> Link::walk_flows(const std::function<bool(const fastpath::Event&)>& visit) {
+  const std::lock_guard lock{mutex_};
   for (std::uint32_t worker = 0; client_ && worker < workers_; ++worker) {
     channel::FlowsRequest request{worker, 0};
     do {
@@ -261,17 +305,17 @@ Result<std::vector<fastpath::Event>> Link::flows(std::size_t limit) {
       if (!answer) return std::unexpected{answer.error()};
       const auto head = read_at<channel::FlowsAnswer>(answer->payload, 0);
       if (!head) return absent();
-      for (std::uint32_t i = 0; i < head->events && events.size() < limit; ++i) {
+      for (std::uint32_t i = 0; i < head->events; ++i) {
         const auto event = read_at<fastpath::Event>(answer->payload,
                                                     sizeof *head + i * sizeof(fastpath::Event));
         if (!event) break;
-        events.push_back(*event);
+        if (!visit(*event)) return {};
       }
       request.cursor = head->next_cursor;
-    } while (request.cursor != 0 && events.size() < limit);
+    } while (request.cursor != 0);
   }
   if (!client_) return absent();
-  return events;
+  return {};
 }
 
 }  // namespace meiguan::daemon

@@ -27,6 +27,11 @@ struct DataplaneStatus {
 
 class Link {
  public:
+  // What a policy is published with; see channel::PublishRequest.
+  struct Terms {
+    bool provisional{false};  // waits to be confirmed: the data plane does not start with it
+    bool may_reopen{false};   // ports, at once; a data plane that comes later always may
+  };
   using Log = std::function<void(const Text&)>;
 
   Link(std::filesystem::path socket, report::Collector& collector, Log log);
@@ -37,7 +42,10 @@ class Link {
   // Puts a policy in force: now where the data plane is there, else as soon as it is. Errors: the
   // data plane refuses it; then the policy before stays the one to publish.
   // True: published; false: it waits for the data plane.
-  [[nodiscard]] Result<bool> publish(std::shared_ptr<const lifecycle::Bundle> bundle);
+  [[nodiscard]] Result<bool> publish(std::shared_ptr<const lifecycle::Bundle> bundle, Terms terms);
+  // What was published provisionally is confirmed: the data plane starts with it from now on.
+  // Errors: it cannot write it down; it goes on with it all the same.
+  [[nodiscard]] Result<void> keep();
 
   // The same for a block list, which comes before every policy.
   [[nodiscard]] Result<bool> publish_blocks(std::shared_ptr<const image::AlignedBytes> blocks);
@@ -51,6 +59,8 @@ class Link {
   [[nodiscard]] std::optional<DataplaneStatus> status();
   // At most `limit` live flows of all workers. Errors: it does not answer.
   [[nodiscard]] Result<std::vector<fastpath::Event>> flows(std::size_t limit);
+  // Shows every live flow of all workers. Errors as above.
+  [[nodiscard]] Result<void> each_flow(const std::function<void(const fastpath::Event&)>& visit);
 
  private:
   void run();
@@ -59,7 +69,10 @@ class Link {
   // By checksum; nothing where it does not answer.
   [[nodiscard]] std::optional<std::uint64_t> ask_hits(std::vector<channel::BlockHit>* hits);
   void connect();
-  [[nodiscard]] Result<void> send(const lifecycle::Bundle& bundle);
+  [[nodiscard]] Result<void> send(const lifecycle::Bundle& bundle, Terms terms);
+  [[nodiscard]] Result<void> ask_to_keep();
+  [[nodiscard]] Result<void> catch_up(Terms terms);
+  [[nodiscard]] Result<void> walk_flows(const std::function<bool(const fastpath::Event&)>& visit);
   [[nodiscard]] std::optional<DataplaneStatus> ask_status();
   void hang_up(const Error& error);
 
@@ -73,6 +86,7 @@ class Link {
   std::optional<channel::Client> client_;
   std::uint32_t workers_{0};
   std::shared_ptr<const lifecycle::Bundle> bundle_;
+  bool provisional_{false};
   std::shared_ptr<const lifecycle::Bundle> refused_;  // by this data plane
   bool published_{false};
   std::shared_ptr<const image::AlignedBytes> blocks_;

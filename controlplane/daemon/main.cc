@@ -47,6 +47,11 @@ void report(Language language, const policy::Diagnostics& diagnostics) {
   }
 }
 
+void report(Language language, const Refusal& refusal) {
+  say(language, refusal.why);
+  report(language, refusal.diagnostics);
+}
+
 // "1m=48h"; false where it is no such text.
 bool take_keep(std::string_view text, store::Retention& keep) {
   const auto equals = text.find('=');
@@ -80,14 +85,23 @@ Result<void> give_socket(const std::filesystem::path& path, const std::optional<
               path.string() + "：无法交给 [roles] socket_group 的用户组");
 }
 
+boost::json::object detail_of(const Applied& applied) {
+  return {{"revision", applied.revision.number},
+          {"image", applied.revision.checksum},
+          {"signature", applied.revision.signature}};
+}
+
 int run(int argc, const char* const* argv) {
   const auto language = language_of_environment();
   CLI::App app{"Meiguan control plane", "meiguan-controld"};
   Settings settings;
-  app.add_option("--policy", settings.policy, "the policy: a directory or one file")->required();
-  app.add_option("--gateway", settings.gateway, "the gateway file")->required();
+  app.add_option(
+         "--policy", settings.changes.policy,
+         "the first policy, a directory or one file; later the one applied last is in force")
+      ->required();
+  app.add_option("--gateway", settings.changes.gateway, "the gateway file")->required();
   app.add_option("--run-dir", settings.run_dir, "sockets");
-  app.add_option("--state-dir", settings.state_dir, "what lasts over restarts");
+  app.add_option("--state-dir", settings.changes.state_dir, "what lasts over restarts");
   std::string stats_dir;
   std::vector<std::string> keep;
   std::uint64_t flow_record_mib = settings.flow_record_bytes >> 20;
@@ -101,6 +115,9 @@ int run(int argc, const char* const* argv) {
   std::filesystem::path appliance_file;
   app.add_option("--appliance", appliance_file,
                  "signers, roles, audit; by default /etc/meiguan/appliance.toml where it is");
+  app.add_option("--keep-revisions", settings.changes.keep,
+                 "how many revisions are kept, 2 at least")
+      ->check(CLI::Range(lifecycle::RevisionStore::kLeastKept, std::size_t{100'000}));
   app.set_version_flag("--version", "meiguan-controld " MEIGUAN_VERSION);
   try {
     app.parse(argc, argv);
@@ -118,9 +135,9 @@ int run(int argc, const char* const* argv) {
   if (!stats_dir.empty()) settings.stats_dir = std::filesystem::absolute(stats_dir);
   std::error_code error;
   std::filesystem::create_directories(settings.run_dir, error);
-  std::filesystem::create_directories(settings.state_dir, error);
-  settings.policy = std::filesystem::absolute(settings.policy);
-  settings.gateway = std::filesystem::absolute(settings.gateway);
+  std::filesystem::create_directories(settings.changes.state_dir, error);
+  settings.changes.policy = std::filesystem::absolute(settings.changes.policy);
+  settings.changes.gateway = std::filesystem::absolute(settings.changes.gateway);
   const auto log = [language](const Text& text) { say(language, text); };
 
   const auto appliance = load_appliance(appliance_file);
@@ -131,20 +148,27 @@ int run(int argc, const char* const* argv) {
 
   asio::io_context io;
   asio::thread_pool workers{kWorkers};
-  Gate gate{*appliance, settings.state_dir, log};
+  Gate gate{*appliance, settings.changes.state_dir, log};
   gate.note("start", {{"version", MEIGUAN_VERSION},
-                      {"policy", settings.policy.string()},
-                      {"gateway", settings.gateway.string()},
+                      {"policy", settings.changes.policy.string()},
+                      {"gateway", settings.changes.gateway.string()},
                       {"appliance", appliance_file.string()}});
-  auto first = gate.first_policy(settings.policy);
+  auto first = gate.first_policy(settings.changes.policy);
   if (!first) {
     say(language, first.error().why);
     report(language, first.error().diagnostics);
     gate.note("stop", {{"why", first.error().why.english}});
     return 2;
   }
-  settings.policy = std::move(*first);
+  settings.changes.policy = std::move(first->policy);
+  settings.changes.this_policy_only = first->is_signed;
+  settings.changes.signature = std::move(first->signature);
   Service service{settings, log};
+  service.on_return([&gate](const lifecycle::Revision& revision) {
+    gate.note("return", {{"revision", revision.number},
+                         {"repeats", revision.repeats},
+                         {"why", revision.comment}});
+  });
   api::Server server{io, [&](boost::json::object request, const api::Peer& peer,
                              api::Server::Reply reply) {
                        asio::post(workers, [&service, &gate, request = std::move(request), peer,
@@ -165,12 +189,13 @@ int run(int argc, const char* const* argv) {
   }
   // At start there is nothing in force that could stay: a policy with errors ends the daemon, and
   // the data plane goes on with its last good image.
-  const auto loaded = service.reload();
+  const auto loaded = service.start();
   if (!loaded) {
     report(language, loaded.error());
     gate.note("stop", {{"why", "no policy could be loaded"}});
     return 2;
   }
+  gate.note("in-force", detail_of(*loaded));
   say(language, {"ready", "就绪"});
   tell_service_manager("READY=1\nSTATUS=a policy is in force");
 
@@ -185,6 +210,8 @@ int run(int argc, const char* const* argv) {
       report(language, again.error());
       say(language, {"reload: nothing was loaded, the policy in force stays",
                      "reload：没有加载，继续使用现行策略"});
+    } else {
+      gate.note("in-force", detail_of(*again));
     }
   };
   asio::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};

@@ -3,7 +3,7 @@
 // What meiguan-controld does: the policy in force, and the answers to the commands of its socket.
 
 #include <boost/json/object.hpp>
-#include <chrono>
+#include <expected>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -12,6 +12,7 @@
 
 #include "controlplane/api/server.h"
 #include "controlplane/daemon/block_service.h"
+#include "controlplane/daemon/changes.h"
 #include "controlplane/daemon/link.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
@@ -20,10 +21,8 @@
 namespace meiguan::daemon {
 
 struct Settings {
-  std::filesystem::path policy;
-  std::filesystem::path gateway;
+  Changes::Settings changes{.policy = {}, .gateway = {}, .state_dir = "/var/lib/meiguan"};
   std::filesystem::path run_dir{"/run/meiguan"};
-  std::filesystem::path state_dir{"/var/lib/meiguan"};
   std::filesystem::path stats_dir;  // of the statistics store; empty: "stats" of the state's
   std::string stats_postgres;       // a connection string of libpq; empty: files in stats_dir
   store::Retention keep{store::kDefaultRetention};
@@ -36,43 +35,34 @@ class Service {
 
   Service(Settings settings, Log log);
 
-  // Loads the policy of the settings; called at start and for `reload`. Diagnostics: nothing was
-  // loaded, what was in force stays.
-  [[nodiscard]] std::expected<bool, policy::Diagnostics> reload();
+  // See Changes::on_return(); to be set before start().
+  void on_return(Changes::TellReturn tell) { changes_.on_return(std::move(tell)); }
+  // Puts the policy in force that was, or the first one; see Changes::start().
+  [[nodiscard]] std::expected<Applied, Refusal> start();
+  // Reads the files of the policy in force again, as nobody in particular.
+  [[nodiscard]] std::expected<Applied, Refusal> reload();
 
   // Answers one request of the local socket; safe from several threads.
   [[nodiscard]] boost::json::object answer(const boost::json::object& request,
                                            const api::Peer& peer);
 
  private:
-  struct InForce {
-    std::filesystem::path policy;
-    std::filesystem::path gateway;
-    std::shared_ptr<const lifecycle::Bundle> bundle;
-    std::chrono::system_clock::time_point since;
-  };
-
-  [[nodiscard]] std::expected<bool, policy::Diagnostics> load(const std::filesystem::path& policy,
-                                                              const std::filesystem::path& gateway);
-  [[nodiscard]] std::optional<policy::Catalog> previous_catalog() const;
-  [[nodiscard]] InForce in_force() const;
-  [[nodiscard]] boost::json::object apply(const boost::json::object& request);
   [[nodiscard]] std::unique_ptr<report::Recorder> make_recorder();
+  void take_names(const std::shared_ptr<const lifecycle::Bundle>& bundle);
+  [[nodiscard]] std::shared_ptr<const lifecycle::Bundle> bundle() const;
   // Nothing where it is no question about the past.
-  [[nodiscard]] std::optional<boost::json::object> past_answer(const InForce& now,
+  [[nodiscard]] std::optional<boost::json::object> past_answer(const lifecycle::Bundle& bundle,
                                                                const boost::json::object& request);
 
   Settings settings_;
   Log log_;
-  mutable std::mutex mutex_;  // of in_force_
-  InForce in_force_;
-  std::unique_ptr<report::Recorder> recorder_;  // hears the collector, which goes first
+  mutable std::mutex mutex_;                         // of bundle_
+  std::shared_ptr<const lifecycle::Bundle> bundle_;  // for the recorder, which outlives changes_
+  std::unique_ptr<report::Recorder> recorder_;       // hears the collector, which goes first
   report::Collector collector_;
   Link link_;
   BlockService blocks_;
-  std::mutex loading_;           // one reload at a time
-  policy::PolicyLoader loader_;  // of whoever holds loading_
-  policy::Compiler compiler_;    // likewise
+  Changes changes_;
 };
 
 }  // namespace meiguan::daemon

@@ -12,7 +12,7 @@ namespace meiguan::daemon {
 std::unique_ptr<report::Recorder> Service::make_recorder() {
   std::unique_ptr<report::FlowRing> flows;
   if (settings_.flow_record_bytes > 0) {
-    auto opened = report::FlowRing::open(settings_.state_dir / "flows",
+    auto opened = report::FlowRing::open(settings_.changes.state_dir / "flows",
                                          settings_.flow_record_bytes);
     if (opened) {
       flows = std::move(*opened);
@@ -20,14 +20,14 @@ std::unique_ptr<report::Recorder> Service::make_recorder() {
       log_(opened.error().message);
     }
   }
-  const auto directory = settings_.stats_dir.empty() ? settings_.state_dir / "stats"
+  const auto directory = settings_.stats_dir.empty() ? settings_.changes.state_dir / "stats"
                                                      : settings_.stats_dir;
   store::Options options;
   options.retention = settings_.keep;
   // Days begin at midnight of the policy in force.
   options.offset = [this](std::int64_t seconds) {
-    const auto bundle = in_force().bundle;
-    return bundle ? offset_at(bundle->image.utc_offsets(), seconds) : 0;
+    const auto now = bundle();
+    return now ? offset_at(now->image.utc_offsets(), seconds) : 0;
   };
   return std::make_unique<report::Recorder>(
       [directory, options, server = settings_.stats_postgres] {
@@ -37,9 +37,9 @@ std::unique_ptr<report::Recorder> Service::make_recorder() {
       std::move(flows), [] { return std::chrono::system_clock::now(); }, log_);
 }
 
-std::optional<boost::json::object> Service::past_answer(const InForce& now,
+std::optional<boost::json::object> Service::past_answer(const lifecycle::Bundle& bundle,
                                                         const boost::json::object& request) {
-  const StatsInput input{*now.bundle, *recorder_,
+  const StatsInput input{bundle, *recorder_,
                          std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
   const auto command = api::string_at(request, "command");
   if (command == "stats") return stats_answer(input, request);

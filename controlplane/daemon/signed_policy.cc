@@ -110,7 +110,7 @@ Result<std::filesystem::path> SignedPolicy::unpack(const policy::PolicyTree& tre
   return target;
 }
 
-std::expected<std::optional<std::filesystem::path>, SignedPolicy::Refused> SignedPolicy::standing(
+std::expected<std::optional<SignedPolicy::Standing>, SignedPolicy::Refused> SignedPolicy::standing(
     std::int64_t now) {
   const std::lock_guard lock{mutex_};
   if (!trust_.required) return std::nullopt;
@@ -127,7 +127,7 @@ std::expected<std::optional<std::filesystem::path>, SignedPolicy::Refused> Signe
   content.tree = offer->admitted.tree;
   const auto unpacked = unpack(content.tree, lifecycle::digest_of(content));
   if (!unpacked) return std::unexpected{Refused{unpacked.error().message, {}}};
-  return *unpacked;
+  return Standing{*unpacked, offer->admitted.signature};
 }
 
 std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepare(
@@ -137,6 +137,7 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
   const auto command = api::string_at(request, "command");
   const auto* const files = request.if_contains("bundles");
   Prepared prepared{request, {}};
+  prepared.request.erase("signature");  // only what was checked here is one
   if (command != "apply" && command != "reload" && command != "rollback") return prepared;
   if (trust_.required && files == nullptr) {
     return refuse(
@@ -148,6 +149,13 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
   if (command == "reload" && two_persons_) {
     return refuse({"where two persons are needed, `meiguan apply` names what is approved",
                    "需要双人批准时，请用 `meiguan apply` 指明内容"});
+  }
+  // What is older than what was taken does not come back by itself, so that nothing can wait here.
+  if (trust_.required && request.contains("confirm_seconds")) {
+    return refuse(
+        {"signed policy cannot wait to be confirmed on an appliance that requires it: "
+         "leave the time to confirm out",
+         "要求签名的设备上，签名策略不能待确认：请去掉确认时限"});
   }
   lifecycle::Content content;
   if (files != nullptr) {
@@ -163,6 +171,7 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
                                      std::move(offer.error())}};
     }
     content.tree = offer->admitted.tree;
+    prepared.request["signature"] = offer->admitted.signature;
     prepared.offer = std::move(*offer);
     prepared.request.erase("bundles");
   } else if (!two_persons_) {

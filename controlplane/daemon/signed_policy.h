@@ -43,11 +43,14 @@ class SignedPolicy {
   [[nodiscard]] std::expected<Prepared, Refused> prepare(const boost::json::object& request,
                                                          const access::Peer& peer,
                                                          std::int64_t now);
+  struct Standing {
+    std::filesystem::path policy;
+    std::string signature;
+  };
   // Where the policy of all bundles that were taken last lies unpacked: what to start with. Nothing
   // where signatures are not required, or none was taken yet. Errors: they are damaged, or nobody
   // trusted signed them any more.
-  [[nodiscard]] std::expected<std::optional<std::filesystem::path>, Refused> standing(
-      std::int64_t now);
+  [[nodiscard]] std::expected<std::optional<Standing>, Refused> standing(std::int64_t now);
   // After it was put in force. Errors: an older bundle might be taken once more.
   [[nodiscard]] Result<void> keep(const Offer& offer);
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "controlplane/lifecycle/revision.h"
 #include "controlplane/policy/catalog.h"
 #include "controlplane/policy/compile.h"
 #include "controlplane/policy/diagnostic.h"
@@ -40,6 +41,15 @@ inline constexpr DecideAssertions kLeaveUndecided{};
 [[nodiscard]] std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
     const std::filesystem::path& policy, const std::filesystem::path& gateway,
     const policy::Catalog* previous, DecideAssertions assertions,
+    policy::PolicyLoader* loader = nullptr, policy::Compiler* compiler = nullptr);
+
+// What lies on disk, each file read once. Errors: what cannot be read.
+[[nodiscard]] std::expected<Content, policy::Diagnostics> read_content(
+    const std::filesystem::path& policy, const std::filesystem::path& gateway);
+
+// The same from files in memory.
+[[nodiscard]] std::expected<std::unique_ptr<const Bundle>, policy::Diagnostics> load_bundle(
+    const Content& content, const policy::Catalog* previous, DecideAssertions assertions,
     policy::PolicyLoader* loader = nullptr, policy::Compiler* compiler = nullptr);
 
 }  // namespace meiguan::lifecycle

@@ -7,7 +7,7 @@
 namespace meiguan::lifecycle {
 namespace {
 
-constexpr int kLevel = 3;
+constexpr int kLevel = 1;                   // an apply waits for it
 constexpr std::size_t kMostPacked = 32768;  // a block of 128 KiB of one byte takes four
 
 }  // namespace

@@ -81,9 +81,13 @@ Result<void> write_atomically(const std::filesystem::path& path, std::span<const
     return give_up();
   }
   // So that the rename itself survives a power cut; a directory that cannot be synced is as it is.
-  const Descriptor parent{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (parent.get() >= 0) static_cast<void>(::fsync(parent.get()));
+  sync_directory(directory);
   return {};
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const Descriptor opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (opened.get() >= 0) static_cast<void>(::fsync(opened.get()));
 }
 
 Result<void> write_atomically(const std::filesystem::path& path, std::string_view text,

@@ -16,6 +16,9 @@ namespace meiguan::lifecycle {
 [[nodiscard]] Result<void> write_atomically(const std::filesystem::path& path,
                                             std::string_view text, unsigned mode = 0644);
 
+// Makes what was renamed or removed in a directory last over a power cut, where it can be synced.
+void sync_directory(const std::filesystem::path& directory);
+
 // The whole file; errors where it cannot be read or has more than `limit` bytes.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit);
 

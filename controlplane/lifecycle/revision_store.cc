@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <future>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -157,15 +158,17 @@ Result<Revision> RevisionStore::add(Revision revision, const Parts& parts,
     revision.deadline = Deadline{confirm_seconds, now.wall + confirm_seconds,
                                  now.boot_milliseconds + confirm_seconds * 1000, boot_id_};
   }
-  const auto content = put_object(to_bytes(parts.content));
-  if (!content) return std::unexpected{content.error()};
   const std::string_view image{// reinterpret_cast: bytes as characters.
                                reinterpret_cast<const char*>(parts.image.data()),
                                parts.image.size()};
-  const auto kept_image = put_object(image);
-  if (!kept_image) return std::unexpected{kept_image.error()};
+  // Somebody waits, and packing takes longest: side by side.
+  auto packing = std::async(std::launch::async, [&] { return put_object(image); });
+  const auto content = put_object(to_bytes(parts.content));
   const auto catalog = put_object(parts.catalog);
-  if (!catalog) return std::unexpected{catalog.error()};
+  const auto kept_image = packing.get();
+  for (const auto* const kept : {&content, &kept_image, &catalog}) {
+    if (!*kept) return std::unexpected{kept->error()};
+  }
   revision.content = *content;
   revision.image = *kept_image;
   revision.catalog = *catalog;
@@ -193,6 +196,8 @@ Result<void> RevisionStore::confirm(std::uint32_t number, const std::string& by)
 void RevisionStore::withdraw(std::uint32_t number) {
   std::error_code ignored;
   fs::remove(file_of(number, ".revision"), ignored);
+  // Or a power cut would bring it back, and the next start would put it in force.
+  sync_directory(directory_);
   std::erase_if(revisions_, [&](const Revision& revision) { return revision.number == number; });
 }
 

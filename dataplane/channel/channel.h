@@ -21,19 +21,21 @@
 
 namespace meiguan::channel {
 
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::size_t kMaxMessageBytes = 64 * 1024;
 inline constexpr std::size_t kMaxDescriptors = 16;
 
 enum class Request : std::uint32_t {
   kHello = 1,   // answer: HelloAnswer; descriptors: the counter segment, then each worker's ring
-  kPublish,     // descriptor: a sealed memfd with an image; answer: PublishAnswer
+  kPublish,     // descriptor: a sealed memfd with an image; payload: PublishRequest or nothing;
+                // answer: PublishAnswer
   kStatus,      // answer: StatusAnswer, then PortState for each port
   kFlows,       // payload FlowsRequest; answer: FlowsAnswer, then Events (kind kFlowPeriodic)
   kNeighbours,  // payload: std::uint32_t cursor; answer: std::uint32_t next, NeighbourState...
   kTrace,       // payload: std::uint32_t 0 or 1; answer: empty
   kBlocks,      // descriptor: a sealed memfd with a block list; answer: BlocksAnswer
   kBlockHits,   // payload: std::uint32_t cursor; answer: BlockHitsAnswer, then BlockHits
+  kKeep,        // the image in force becomes the one that the data plane starts with; answer: empty
 };
 
 struct MessageHeader {
@@ -54,6 +56,17 @@ struct HelloAnswer {
   std::uint32_t reserved;
 };
 
+// What a published image is taken with.
+struct PublishRequest {
+  // Not to be started with: it waits for a person to confirm it.
+  static constexpr std::uint32_t kProvisional = 1;
+  // Where it asks for other devices or workers, the ports are closed and opened anew: live flows
+  // end. Without this such an image is refused.
+  static constexpr std::uint32_t kMayReopen = 2;
+  std::uint32_t flags{0};
+  std::uint32_t reserved{0};
+};
+
 struct PublishAnswer {
   std::uint32_t generation;
   std::uint32_t reserved;
@@ -71,7 +84,14 @@ struct StatusAnswer {
   std::uint32_t live_flows;
   std::uint32_t flow_capacity;  // of all workers
   std::uint32_t neighbours;
+  std::uint32_t alarms;  // kAlarm… bits
+  std::uint32_t reserved;
 };
+
+// image.last was damaged: the data plane started with the image before it, or without any.
+inline constexpr std::uint32_t kAlarmImageDamaged = 1;
+// The image in force could not be kept on disk: a restart would begin with an earlier one.
+inline constexpr std::uint32_t kAlarmImageNotKept = 2;
 
 struct PortState {
   std::array<char, 32> name;  // zero-terminated

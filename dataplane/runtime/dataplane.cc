@@ -81,30 +81,11 @@ std::vector<Device::Wanted> wanted_devices(const image::Image& image) {
   return wanted;
 }
 
-Outcome<std::unique_ptr<LoadedImage>> first_image(const Options& options, bool& from_state) {
-  from_state = false;
-  std::error_code error;
-  const std::filesystem::path last = last_image_file(options.state_dir);
-  if (std::filesystem::exists(last, error)) {
-    auto loaded = LoadedImage::from_file(last, !options.no_huge);
-    if (loaded) {
-      from_state = true;
-      return std::move(*loaded);
-    }
-    if (options.image.empty()) return configuration(loaded.error());
-    log(Level::kError, loaded.error().message);
-  }
-  if (options.image.empty()) return std::unique_ptr<LoadedImage>{};
-  auto loaded = LoadedImage::from_file(options.image, !options.no_huge);
-  if (!loaded) return configuration(loaded.error());
-  return std::move(*loaded);
-}
-
 Dataplane::Dataplane(const Options& options, Segments segments)
     : options_{options},
       segments_{std::move(segments)},
       started_{monotonic_ms()},
-      neighbours_{options.neighbours},
+      neighbours_{std::in_place, options.neighbours},
       alive_interval_{watchdog_interval()} {}
 
 Dataplane::~Dataplane() {
@@ -126,18 +107,26 @@ Outcome<void> Dataplane::start() {
 }
 
 Outcome<void> Dataplane::start_with_image() {
-  bool from_state = false;
-  auto loaded = first_image(options_, from_state);
-  if (!loaded) return std::unexpected{loaded.error()};
-  if (*loaded == nullptr) {
+  auto first = first_image(options_);
+  if (!first) return std::unexpected{first.error()};
+  if (first->damaged) {
+    alarms_ |= channel::kAlarmImageDamaged;
+    log(Level::kError,
+        {fmt::format("the last good image is damaged; {}",
+                     first->loaded ? "the one before it is taken" : "there is no other"),
+         fmt::format("上次生效的映像已损坏；{}",
+                     first->loaded ? "改用再前一次的映像" : "没有其他映像可用")});
+  }
+  if (first->loaded == nullptr) {
     log_info("no image yet: waiting for the control plane to publish one; nothing is forwarded",
              "尚无映像：等待控制面发布；此前不转发任何报文");
     return {};
   }
-  return take(std::move(*loaded), !from_state);
+  if (first->is_last) kept_ = first->loaded->image().checksum();
+  return take(std::move(first->loaded), {.keep = !first->damaged});
 }
 
-Outcome<void> Dataplane::take(std::unique_ptr<LoadedImage> loaded, bool keep) {
+Outcome<void> Dataplane::take(std::shared_ptr<const LoadedImage> loaded, Take how) {
   if (blocks_lost_) {
     return configuration(
         fmt::format("the last block list is damaged: send a block list first, or remove {}",
@@ -153,11 +142,11 @@ Outcome<void> Dataplane::take(std::unique_ptr<LoadedImage> loaded, bool keep) {
       return opened;
     }
   }
-  auto next = place(std::move(loaded));
-  if (next && keep) {
+  auto next = place(loaded);
+  if (!next && !first && how.may_reopen) return reopen(std::move(loaded), how);
+  if (next && how.keep) {
     // Before it is in force: what is not kept would be gone with the next start.
-    auto kept = save_last_image(options_.state_dir, (*next)->image().bytes());
-    if (!kept) next = environment(kept.error());
+    if (auto kept = keep((*next)->image()); !kept) next = environment(kept.error());
   }
   if (!next) {
     if (first) close_ports();
@@ -214,7 +203,7 @@ Outcome<void> Dataplane::open_ports(const image::Image& image) {
     shared_.devices.push_back(std::move(*opened));
   }
   exceptions_ = std::make_unique<Exceptions>(shared_, pool_, segments_.block(segments_.workers()),
-                                             neighbours_, options_.neighbours);
+                                             *neighbours_, options_.neighbours);
   return {};
 }
 
@@ -235,11 +224,12 @@ Outcome<void> Dataplane::make_rings(unsigned workers) {
 }
 
 // Where the image's ports lie on the devices. Errors: its devices are not those that are open.
-Outcome<std::unique_ptr<InForce>> Dataplane::place(std::unique_ptr<LoadedImage> loaded) const {
+Outcome<std::unique_ptr<InForce>> Dataplane::place(
+    std::shared_ptr<const LoadedImage> loaded) const {
   const image::Image& image = loaded->image();
   const auto wanted = wanted_devices(image);
   auto in_force = std::make_unique<InForce>();
-  in_force->generation = in_force_ ? in_force_->generation + 1 : 1;
+  in_force->generation = generation_ + 1;
   in_force->port_of_device.resize(shared_.devices.size());
   in_force->device_of_port.resize(image.ports().size());
   in_force->macs.resize(image.ports().size());
@@ -265,15 +255,12 @@ Outcome<std::unique_ptr<InForce>> Dataplane::place(std::unique_ptr<LoadedImage> 
   }
   if (!same) {
     return configuration(
-        fmt::format("the image asks for other devices, a larger MTU, the first sub-ports of a port "
-                    "or another number of workers than this data plane was started with; nothing "
-                    "has changed: to take it, stop meiguan-dataplane and meiguan-controld, remove "
-                    "{}, and start both with the new gateway file",
-                    last_image_file(options_.state_dir).string()),
-        fmt::format("映像要求的设备、MTU、首个子端口或工作线程数与数据面启动时不同；未作任何更改："
-                    "如需更换，请停止 meiguan-dataplane 与 meiguan-controld，删除 {}，"
-                    "再以新的网关文件启动两者",
-                    last_image_file(options_.state_dir).string()));
+        "the image asks for other devices, a larger MTU, the first sub-ports of a port "
+        "or another number of workers than are open; nothing has changed: with "
+        "--reopen-ports all ports are opened anew, and live connections begin again",
+        "映像要求的设备、MTU、首个子端口或工作线程数与已打开的不同；未作任何更改：加 "
+        "--reopen-ports "
+        "将重新打开全部端口，现有连接须重新建立");
   }
   for (std::size_t i = 0; i < image.ports().size(); ++i) {
     const std::size_t parent = image.ports()[i].parent;
@@ -297,6 +284,7 @@ void Dataplane::put_in_force(std::unique_ptr<InForce> next) {
     (void)::rte_rcu_qsbr_check(shared_.qsbr, token, true);
   }
   in_force_ = std::move(next);
+  generation_ = in_force_->generation;
 }
 
 void Dataplane::pass_time(std::int64_t wall_seconds) {
@@ -315,7 +303,7 @@ Outcome<void> Dataplane::start_workers(unsigned workers,
                                        const fastpath::FragmentOptions& fragments) {
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, workers, shared_, segments_.block(i),
-                                                &segments_.ring(i), neighbours_, options_.flows,
+                                                &segments_.ring(i), *neighbours_, options_.flows,
                                                 fragments));
   }
   for (unsigned i = 0; i < workers; ++i) {

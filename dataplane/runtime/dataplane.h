@@ -17,6 +17,7 @@
 #include "dataplane/runtime/eal.h"
 #include "dataplane/runtime/exceptions.h"
 #include "dataplane/runtime/failure.h"
+#include "dataplane/runtime/first_image.h"
 #include "dataplane/runtime/in_force.h"
 #include "dataplane/runtime/options.h"
 #include "dataplane/runtime/segments.h"
@@ -39,12 +40,21 @@ class Dataplane {
 
  private:
   // Puts an image in force: with the first one ports and workers start. An error changes nothing.
-  [[nodiscard]] Outcome<void> take(std::unique_ptr<LoadedImage> loaded, bool keep);
+  struct Take {
+    bool keep{true};         // on disk, to start with
+    bool may_reopen{false};  // ports and workers, where the image asks for others
+  };
+  [[nodiscard]] Outcome<void> take(std::shared_ptr<const LoadedImage> loaded, Take how);
+  // Closes ports and workers and opens those of another image; where that fails, those of before.
+  [[nodiscard]] Outcome<void> reopen(std::shared_ptr<const LoadedImage> loaded, Take how);
+  // Writes the image in force down as the one to start with, where it is not already.
+  [[nodiscard]] Result<void> keep(const image::Image& image);
   [[nodiscard]] Outcome<void> open_ports(const image::Image& image);
   [[nodiscard]] Outcome<void> make_rings(unsigned workers);
   [[nodiscard]] Outcome<void> start_workers(unsigned workers,
                                             const fastpath::FragmentOptions& fragments);
-  [[nodiscard]] Outcome<std::unique_ptr<InForce>> place(std::unique_ptr<LoadedImage> loaded) const;
+  [[nodiscard]] Outcome<std::unique_ptr<InForce>> place(
+      std::shared_ptr<const LoadedImage> loaded) const;
   void put_in_force(std::unique_ptr<InForce> next);
   // The last good image, or that of the command line.
   [[nodiscard]] Outcome<void> start_with_image();
@@ -70,17 +80,21 @@ class Dataplane {
   [[nodiscard]] Result<Answer> flows(const channel::Message& request);
   [[nodiscard]] Result<Answer> neighbour_list(const channel::Message& request) const;
   [[nodiscard]] Result<Answer> trace(const channel::Message& request);
+  [[nodiscard]] Result<Answer> keep_in_force();
 
   Options options_;
   Segments segments_;
   fastpath::Tick started_;
+  std::uint64_t kept_{0};  // checksum of image.last; 0: it is not there, or no good
+  std::uint32_t alarms_{0};
+  std::uint32_t generation_{0};  // the latest
   std::optional<ChannelServer> server_;
   Shared shared_;
   rte_mempool* pool_{};
   std::unique_ptr<InForce> in_force_;
   std::shared_ptr<LoadedBlocks> blocks_;
   bool blocks_lost_{false};  // the last ones are damaged, and none have come since
-  fastpath::NeighbourTable neighbours_;
+  std::optional<fastpath::NeighbourTable> neighbours_;
   std::unique_ptr<Exceptions> exceptions_;
   std::vector<std::unique_ptr<Worker>> workers_;
   // What every worker must have passed before it is called alive again.
@@ -95,9 +109,5 @@ class Dataplane {
 
 // Main ports of an image as the devices they ask for, in the order of their PortIds.
 [[nodiscard]] std::vector<Device::Wanted> wanted_devices(const image::Image& image);
-
-// Loads the image that the data plane would start with; null where there is none.
-[[nodiscard]] Outcome<std::unique_ptr<LoadedImage>> first_image(const Options& options,
-                                                                bool& from_state);
 
 }  // namespace meiguan::runtime

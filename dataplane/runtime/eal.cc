@@ -7,10 +7,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -34,6 +38,25 @@ std::uint64_t free_huge_bytes() {
     bytes += pages * std::strtoull(name.c_str() + dash + 1, nullptr, 10) * 1024;
   }
   return bytes;
+}
+
+// What data planes left behind that were killed: DPDK's run-time directories of processes that are
+// no more.
+void clear_leftovers(const std::filesystem::path& beside) {
+  constexpr std::string_view kPrefix = "meiguan-";
+  std::error_code error;
+  std::vector<std::filesystem::path> left;
+  for (std::filesystem::directory_iterator at{beside.parent_path(), error};
+       !error && at != std::filesystem::directory_iterator{}; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (!name.starts_with(kPrefix)) continue;
+    int process = 0;
+    const char* const end = name.data() + name.size();
+    const auto [stop, bad] = std::from_chars(name.data() + kPrefix.size(), end, process);
+    if (bad != std::errc{} || stop != end || process <= 0) continue;
+    if (::kill(process, 0) != 0 && errno == ESRCH) left.push_back(at->path());
+  }
+  for (const auto& path : left) std::filesystem::remove_all(path, error);
 }
 
 }  // namespace
@@ -95,6 +118,7 @@ Outcome<Eal> Eal::start(const Options& options, const CorePlan& cores) {
   argv.push_back(nullptr);
 
   if (::rte_eal_init(static_cast<int>(arguments.size()), argv.data()) >= 0) {
+    clear_leftovers(::rte_eal_get_runtime_dir());
     // A directory of a prefix that was given may be in use by other processes, too.
     return Eal{options.file_prefix.empty() ? ::rte_eal_get_runtime_dir() : ""};
   }

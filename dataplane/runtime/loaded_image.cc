@@ -13,6 +13,7 @@ namespace meiguan::runtime {
 namespace {
 
 constexpr const char* kLastImage = "image.last";
+constexpr const char* kImageBefore = "image.before";
 
 std::unexpected<Error> failed(const char* english, const char* chinese, const std::string& name) {
   const char* why = std::strerror(errno);
@@ -75,9 +76,13 @@ std::filesystem::path last_image_file(const std::filesystem::path& state_dir) {
   return state_dir / kLastImage;
 }
 
+std::filesystem::path image_before_file(const std::filesystem::path& state_dir) {
+  return state_dir / kImageBefore;
+}
+
 Result<void> save_last_image(const std::filesystem::path& state_dir,
-                             std::span<const std::byte> bytes) {
-  return save_last(state_dir, kLastImage, bytes);
+                             std::span<const std::byte> bytes, bool last_is_good) {
+  return save_last(state_dir, kLastImage, bytes, last_is_good ? kImageBefore : nullptr);
 }
 
 }  // namespace meiguan::runtime

@@ -43,8 +43,11 @@ class LoadedImage {
 
 // The last good image on disk: `image.last` in the state directory.
 [[nodiscard]] std::filesystem::path last_image_file(const std::filesystem::path& state_dir);
-// Replaces it as a whole (temporary file, fsync, rename), or leaves the old one.
+// The one before it: `image.before`, for the case that image.last is damaged.
+[[nodiscard]] std::filesystem::path image_before_file(const std::filesystem::path& state_dir);
+// Replaces it as a whole (temporary file, fsync, rename), or leaves the old one; where that is good
+// it becomes image.before.
 [[nodiscard]] Result<void> save_last_image(const std::filesystem::path& state_dir,
-                                           std::span<const std::byte> bytes);
+                                           std::span<const std::byte> bytes, bool last_is_good);
 
 }  // namespace meiguan::runtime

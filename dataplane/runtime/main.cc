@@ -35,19 +35,19 @@ Descriptor open_signals() {
 // --check: all that can be known without taking a port.
 Outcome<void> check(const Options& options, const CorePlan& cores) {
   if (auto memory = check_memory(options); !memory) return memory;
-  bool from_state = false;
-  auto loaded = first_image(options, from_state);
-  if (!loaded) return std::unexpected{loaded.error()};
+  const auto first = first_image(options);
+  if (!first) return std::unexpected{first.error()};
+  const bool from_state = first->is_last;
   if (const auto blocks = options.state_dir / kLastBlocks; std::filesystem::exists(blocks)) {
     auto list = LoadedBlocks::from_file(blocks, 1, !options.no_huge);
     if (!list) return configuration(list.error());
   }
-  if (*loaded == nullptr) {
+  if (first->loaded == nullptr) {
     log_info("no image: the data plane would wait for the control plane to publish one",
              "没有映像：数据面将等待控制面发布");
     return {};
   }
-  const image::Image& image = (*loaded)->image();
+  const image::Image& image = first->loaded->image();
   if (auto fits = check_capacity(image, fastpath::CounterCapacity{}); !fits) return fits;
   if (image.meta().workers > cores.workers.size()) {
     return configuration(

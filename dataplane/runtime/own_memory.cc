@@ -87,7 +87,7 @@ Result<OwnMemory> OwnMemory::copy_of(int descriptor, std::size_t most, bool huge
 }
 
 Result<void> save_last(const std::filesystem::path& state_dir, const char* name,
-                       std::span<const std::byte> bytes) {
+                       std::span<const std::byte> bytes, const char* before) {
   std::error_code error;
   std::filesystem::create_directories(state_dir, error);
   const std::filesystem::path last = state_dir / name;
@@ -104,6 +104,12 @@ Result<void> save_last(const std::filesystem::path& state_dir, const char* name,
       bytes = bytes.subspan(static_cast<std::size_t>(put));
     }
     if (::fsync(file.get()) != 0) return failed("cannot write", "无法写入", temporary);
+  }
+  if (before != nullptr) {
+    // By a second name, so that the file is there at every moment. Where a file system has no such
+    // names, there is none of before.
+    std::filesystem::remove(state_dir / before, error);
+    std::filesystem::create_hard_link(last, state_dir / before, error);
   }
   if (::rename(temporary.c_str(), last.c_str()) != 0) {
     return failed("cannot replace", "无法替换", last);

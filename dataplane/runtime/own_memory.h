@@ -33,8 +33,9 @@ class OwnMemory {
 };
 
 // Replaces the file `name` in the state directory as a whole (temporary file, fsync, rename), or
-// leaves the old one.
+// leaves the old one. With `before`, the old one is kept under that name.
 [[nodiscard]] Result<void> save_last(const std::filesystem::path& state_dir, const char* name,
-                                     std::span<const std::byte> bytes);
+                                     std::span<const std::byte> bytes,
+                                     const char* before = nullptr);
 
 }  // namespace meiguan::runtime

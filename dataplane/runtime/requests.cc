@@ -69,6 +69,7 @@ Result<Answer> Dataplane::answer(channel::Message& request) {
     case channel::Request::kTrace: return trace(request);
     case channel::Request::kBlocks: return publish_blocks(request);
     case channel::Request::kBlockHits: return block_hits(request);
+    case channel::Request::kKeep: return keep_in_force();
   }
   return fail(fmt::format("the data plane knows no request {}", request.header.type),
               fmt::format("数据面不认识请求 {}", request.header.type));
@@ -88,17 +89,43 @@ Result<Answer> Dataplane::hello() const {
 }
 
 Result<Answer> Dataplane::publish(channel::Message& request) {
+  channel::PublishRequest how{};
+  if (!request.payload.empty()) {
+    const auto asked = get<channel::PublishRequest>(request);
+    if (!asked) return std::unexpected{asked.error()};
+    how = *asked;
+  }
   const auto memfd = sealed_memfd_of(request, {"the image", "映像"});
   if (!memfd) return std::unexpected{memfd.error()};
   auto loaded = LoadedImage::from_descriptor(memfd->get(), !options_.no_huge);
   if (!loaded) return std::unexpected{loaded.error()};
-  if (auto taken = take(std::move(*loaded), true); !taken) {
+  const Take taking{.keep = (how.flags & channel::PublishRequest::kProvisional) == 0,
+                    .may_reopen = (how.flags & channel::PublishRequest::kMayReopen) != 0};
+  if (auto taken = take(std::move(*loaded), taking); !taken) {
     log(Level::kWarning, taken.error().message);
     return std::unexpected{Error{taken.error().message}};
   }
   Answer answer;
   put(answer, channel::PublishAnswer{in_force_->generation, 0, in_force_->image().checksum()});
   return answer;
+}
+
+Result<void> Dataplane::keep(const image::Image& image) {
+  if (kept_ == image.checksum()) return {};
+  auto kept = save_last_image(options_.state_dir, image.bytes(), kept_ != 0);
+  if (kept) {
+    kept_ = image.checksum();
+    alarms_ &= ~(channel::kAlarmImageDamaged | channel::kAlarmImageNotKept);
+  } else {
+    alarms_ |= channel::kAlarmImageNotKept;
+  }
+  return kept;
+}
+
+Result<Answer> Dataplane::keep_in_force() {
+  if (!in_force_) return fail("no image is in force", "没有生效的映像");
+  if (auto kept = keep(in_force_->image()); !kept) return std::unexpected{kept.error()};
+  return Answer{};
 }
 
 Result<Answer> Dataplane::status() const {
@@ -116,6 +143,7 @@ Result<Answer> Dataplane::status() const {
     ended += totals.flows_ended.value();
     created += totals.flows_created.value();
   }
+  body.alarms = alarms_;
   body.live_flows = static_cast<std::uint32_t>(created - ended);
   if (!in_force_) {
     put(answer, body);

@@ -12,6 +12,7 @@
 #include "dataplane/runtime/channel_server.h"
 #include "dataplane/runtime/cores.h"
 #include "dataplane/runtime/device_args.h"
+#include "dataplane/runtime/first_image.h"
 #include "dataplane/runtime/loaded_image.h"
 #include "dataplane/runtime/options.h"
 #include "dataplane/runtime/segments.h"
@@ -152,8 +153,8 @@ BOOST_AUTO_TEST_CASE(the_last_image_is_replaced_whole) {
   const Directory directory;
   const auto state = directory.path / "state";
   const fastpath::test::World world;
-  BOOST_TEST(save_last_image(state, world.image().bytes()).has_value());
-  BOOST_TEST(save_last_image(state, world.image().bytes()).has_value());
+  BOOST_TEST(save_last_image(state, world.image().bytes(), true).has_value());
+  BOOST_TEST(save_last_image(state, world.image().bytes(), true).has_value());
   BOOST_TEST(!std::filesystem::exists(state / "image.tmp"));
   const auto loaded = LoadedImage::from_file(last_image_file(state), false);
   BOOST_REQUIRE(loaded.has_value());
@@ -163,12 +164,30 @@ BOOST_AUTO_TEST_CASE(the_last_image_is_replaced_whole) {
   BOOST_REQUIRE(!full.has_value());
   BOOST_TEST(full.error().exit_code == kExitConfiguration);
 
+  BOOST_TEST(LoadedImage::from_file(image_before_file(state), false).has_value());
+  Options options;
+  options.state_dir = state;
+  options.no_huge = true;
+  const auto first = first_image(options);
+  BOOST_REQUIRE(first.has_value());
+  BOOST_TEST((first->is_last && !first->damaged));
+
+  // image.before is another file by now, or the damage would be its, too.
+  std::filesystem::copy_file(last_image_file(state), state / "copy");
+  std::filesystem::rename(state / "copy", last_image_file(state));
   std::filesystem::resize_file(last_image_file(state), 100);
+  const auto second = first_image(options);
+  BOOST_REQUIRE(second.has_value());
+  BOOST_TEST((second->loaded != nullptr && !second->is_last && second->damaged));
+  std::filesystem::remove(image_before_file(state));
+  const auto none = first_image(options);
+  BOOST_REQUIRE(none.has_value());
+  BOOST_TEST((none->loaded == nullptr && none->damaged));
   const auto cut = LoadedImage::from_file(last_image_file(state), false);
   BOOST_REQUIRE(!cut.has_value());
   BOOST_TEST(cut.error().message.english.find("image.last") != std::string::npos);
   BOOST_TEST(!LoadedImage::from_file(directory.path, false).has_value());
-  BOOST_TEST(!save_last_image("/proc/nowhere", world.image().bytes()).has_value());
+  BOOST_TEST(!save_last_image("/proc/nowhere", world.image().bytes(), false).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(the_server_answers_refuses_and_survives_its_clients) {

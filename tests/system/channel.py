@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSION = 1
-HELLO, PUBLISH, STATUS, FLOWS, NEIGHBOURS, TRACE = range(1, 7)
+VERSION = 2
+HELLO, PUBLISH, STATUS, FLOWS, NEIGHBOURS, TRACE, KEEP = range(1, 8)
 FLOW_START, FLOW_PERIODIC, FLOW_END, DENIAL, PACKET, AUDIT = range(1, 7)
 NONE = 0xFFFFFFFF
 REASON_CODES = 128
@@ -64,6 +64,8 @@ class Status:
     live_flows: int
     flow_capacity: int
     ports: dict[str, dict[str, int]]
+    checksum: int = 0
+    alarms: int = 0
 
 
 class Counters(NamedTuple):
@@ -141,15 +143,16 @@ class DataPlane:
 
     def status(self) -> Status:
         answer, _ = self._ask(STATUS)
-        pid, _, _, _, generation, workers, ports, live, capacity, _ = struct.unpack_from("<QQQQIIIIII", answer)
-        found, at = {}, 56
+        pid, _, checksum, _, generation, workers, ports, live, capacity, _, alarms, _ = struct.unpack_from(
+            "<QQQQIIIIIIII", answer)
+        found, at = {}, 64
         for _ in range(ports):
             name, _, up, _, mtu, missed, errors, failed = struct.unpack_from("<32s6sBBI4xQQQ", answer, at)
             found[name.split(b"\0")[0].decode()] = {
                 "up": up, "mtu": mtu, "device_missed": missed, "device_errors": errors,
                 "transmit_failed": failed}
             at += 72
-        return Status(pid, generation, workers, live, capacity, found)
+        return Status(pid, generation, workers, live, capacity, found, checksum, alarms)
 
     def events(self) -> list[Event]:
         """Takes out what the rings hold. There is one reader of the rings: no control plane beside."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -189,6 +190,8 @@ def only_signed_policy_that_goes_up_is_taken(bench: Bench) -> None:
     code, said = apply(first)
     same(code, 0, said)
     true("360121 revision 7 by county" in said, said)
+    kept = bench.lab.directory / "revisions-of-first"
+    shutil.copytree(gateway.state_dir / "revisions", kept)
     began = generation(gateway)
     cut = bundle("cut", 9, county_key)
     cut.write_bytes(cut.read_bytes()[:-3000])
@@ -212,6 +215,17 @@ def only_signed_policy_that_goes_up_is_taken(bench: Bench) -> None:
     (bench.policy / "more.toml").write_text("not a policy")
     gateway.start_controld()
     true(str(gateway.state_dir) in gateway.json("status")["policy"]["directory"], "the signed policy")
+    newest = gateway.json("history")["rows"][0]
+    same((newest["state"], newest["origin"], newest["signature"]), ("in-force", "apply", "360121 revision 8 by county"),
+         "the revision that was applied, and who signed it")
+    # Nor is a kept revision that is not what was signed last.
+    gateway.controld.stop()
+    shutil.rmtree(gateway.state_dir / "revisions")
+    shutil.copytree(kept, gateway.state_dir / "revisions")
+    gateway.start_controld()
+    newest = gateway.json("history")["rows"][0]
+    same((newest["state"], newest["origin"], newest["signature"]), ("in-force", "start", "360121 revision 8 by county"),
+         "an older store of revisions")
     signed = [r for r in records(gateway) if r["event"] == "apply" and r["outcome"] == "done"]
     same([r["detail"]["signature"] for r in signed], ["360121 revision 7 by county", "360121 revision 8 by county"],
          "in the audit log")

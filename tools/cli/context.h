@@ -75,6 +75,8 @@ void add_stats_commands(CLI::App& app, Context& context, Action& chosen);
 void add_approve_command(CLI::App& app, Context& context, Action& chosen);
 void add_audit_command(CLI::App& app, Context& context, Action& chosen);
 void add_block_commands(CLI::App& app, Context& context, Action& chosen);
+void add_change_commands(CLI::App& app, Context& context, Action& chosen);
+void add_revision_commands(CLI::App& app, Context& context, Action& chosen);
 void add_completion_command(CLI::App& app, Context& context, Action& chosen);
 
 }  // namespace meiguan::cli

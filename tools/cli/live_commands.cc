@@ -1,4 +1,4 @@
-// meiguan status | top | flows | drops | ports | apply | reload: what meiguan-controld is asked.
+// meiguan status | top | flows | drops | ports: what meiguan-controld is asked.
 
 #include <CLI/CLI.hpp>
 #include <array>
@@ -250,6 +250,7 @@ int status(const Context& context) {
   line({"generation", "策略代次"}, text_at(*answer, "dataplane", "generation"));
   line({"policy", "策略目录"}, text_at(*answer, "policy", "directory"));
   line({"gateway", "网关文件"}, text_at(*answer, "policy", "gateway"));
+  line({"revision", "策略版本"}, text_at(*answer, "policy", "revision"));
   line({"image", "映像"}, text_at(*answer, "policy", "image") +
                               (text_at(*answer, "policy", "in_force") == "true"
                                    ? context.tr(", in force", "，已生效")
@@ -307,25 +308,6 @@ int drops(const Context& context) {
     out.line("");
   }
   return print(table_of("groups", answer->if_contains("groups")), context, *format, out);
-}
-
-int load_policy(const Context& context, const json::object& request) {
-  const auto format = context.format({Format::kTable, Format::kJson});
-  if (!format) return kBadInput;
-  const auto answer = ask(context, request, kLoadSeconds);
-  if (!answer) return answer.error();
-  Out out;
-  if (*format == Format::kJson) {
-    out.line(json::serialize(*answer));
-    return kYes;
-  }
-  const auto* const published = answer->if_contains("published");
-  const bool now = published != nullptr && published->is_bool() && published->get_bool();
-  out.line(fmt::format("{}: {}", api::string_at(*answer, "policy"),
-                       now ? context.tr("in force", "已生效")
-                           : context.tr("loaded, in force as soon as the data plane is there",
-                                        "已加载，数据面就绪后生效")));
-  return kYes;
 }
 
 }  // namespace
@@ -413,37 +395,6 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
   app.add_subcommand("ports", context.tr("the ports", "端口"))->callback([&context, &chosen] {
     chosen = [&context] { return show_rows(context, {{"command", "ports"}}, "ports"); };
   });
-
-  struct Paths {
-    std::string policy;
-    std::string gateway;
-  };
-  auto* const apply = app.add_subcommand("apply", context.tr("put another policy in force",
-                                                             "让另一策略生效"));
-  auto paths = std::make_shared<Paths>();
-  apply
-      ->add_option("--policy", paths->policy,
-                   context.tr("the policy; meiguan-controld must be able to read it",
-                              "策略；meiguan-controld 须能读取"))
-      ->required();
-  apply->add_option("--gateway", paths->gateway,
-                    context.tr("the gateway file; the one in force by default",
-                               "网关文件；默认沿用现行的"));
-  apply->callback([&context, &chosen, paths] {
-    chosen = [&context, paths] {
-      json::object request{{"command", "apply"},
-                           {"policy", std::filesystem::absolute(paths->policy).string()}};
-      if (!paths->gateway.empty()) {
-        request.emplace("gateway", std::filesystem::absolute(paths->gateway).string());
-      }
-      return load_policy(context, request);
-    };
-  });
-  app.add_subcommand("reload", context.tr("load the policy in force from its files again",
-                                          "重新加载现行策略的文件"))
-      ->callback([&context, &chosen] {
-        chosen = [&context] { return load_policy(context, {{"command", "reload"}}); };
-      });
 }
 
 }  // namespace meiguan::cli
