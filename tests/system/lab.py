@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +170,23 @@ class Bench:
 
         return Measured(after.reasons - before.reasons, grown("units"), grown("services"), grown("rules"),
                         grown("ports"), sent, received)
+
+    def echoes(self) -> int:
+        """Segments of connections that the gateway knows no more, or has just cut; 0 without a data plane."""
+        try:
+            reasons = self.counters().reasons
+        except OSError:
+            return 0
+        return sum(reasons[name] for name in ("tcp-no-state", "revoked", "blocked"))
+
+    def fade(self, before: int) -> None:
+        """What a test cut off is sent again for a while, and is not for the next test to count."""
+        last, since = self.echoes(), time.monotonic()
+        until = since + 8
+        while last != before and since + 1 > time.monotonic() < until:
+            if (now := self.echoes()) != last:
+                last, since = now, time.monotonic()
+            time.sleep(0.05)
 
     def settled(self) -> Counters:
         """The counters, once they agree with the cables and with themselves."""

@@ -126,6 +126,8 @@ class Namespace:
                            ("autoconf", 0), ("mldv2_unsolicited_report_interval", 10**9)):
             self.sysctl(f"net/ipv6/conf/default/{key}", value)
             self.sysctl(f"net/ipv6/conf/all/{key}", value)
+        # Who is gone does not send for a minute what nobody answers.
+        self.sysctl("net/ipv4/tcp_orphan_retries", 1)
         self.ip("link set lo up")
 
     def ip(self, *lines: str) -> None:
