@@ -4,6 +4,7 @@
 // its acknowledgments are the sender's own; a third party is never let in, nor anybody at a
 // well-known port; and when all is over, nothing is left.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@ namespace {
 using namespace meiguan;
 using namespace meiguan::fastpath;
 using test::Bytes;
+using test::operator+;
 
 void require(bool holds) {
   if (!holds) __builtin_trap();
