@@ -50,7 +50,10 @@ Line read_commas(std::string_view line, std::size_t at) noexcept {
   const std::size_t first = at;
   std::array<std::uint32_t, 6> numbers{};
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    if (i != 0 && (at == line.size() || line[at++] != ',')) return invalid();
+    if (i != 0) {
+      if (at == line.size() || line[at] != ',') return invalid();
+      ++at;
+    }
     const auto number = read_number(line, at, 255);
     if (!number) return invalid();
     numbers[i] = *number;

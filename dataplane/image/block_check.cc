@@ -87,8 +87,9 @@ Result<BlockList> BlockCheck::open(std::span<const std::byte> bytes) {
   list.records_ = {reinterpret_cast<const BlockRecord*>(bytes.data() + layout.records),
                    header.records};
   list.slots_ = {reinterpret_cast<const BlockSlot*>(bytes.data() + layout.slots), header.slots};
-  for (const char* wrong : {spaces(list), slots(list), records(list)}) {
-    if (wrong != nullptr) return damaged(wrong);
+  // One after the other: each relies on what those before it found right.
+  for (const auto check : {&spaces, &slots, &records}) {
+    if (const char* const wrong = check(list); wrong != nullptr) return damaged(wrong);
   }
   return list;
 }

@@ -193,6 +193,10 @@ BOOST_AUTO_TEST_CASE(damage_is_named) {
        [&](std::byte* b) {
          for (int i = 0; i < 4; ++i) slot(b)[i].record = 2;
        }},
+      {"a slot",  // far behind the records: nothing may look there before the slots are checked
+       [&](std::byte* b) {
+         for (int i = 0; i < 4; ++i) slot(b)[i].record = 0x3fff'ffff;
+       }},
       {"slots in use",
        [&](std::byte* b) {
          for (int i = 0; i < 4; ++i) slot(b)[i].record = kNone;
