@@ -173,6 +173,7 @@ json::object change_answer(const json::object& request, const access::Peer& peer
   change.signature = api::string_at(request, "signature");  // the gate's, never the asker's
   change.confirm_seconds = number_at(request, "confirm_seconds");
   change.may_reopen = flag_at(request, "reopen_ports");
+  change.keeps_gateway = flag_at(request, "keeps_gateway");
   if (command == "confirm") {
     const auto confirmed = changes.confirm(peer.user);
     if (!confirmed) return refused(confirmed.error());

@@ -134,8 +134,17 @@ std::expected<Content, Refusal> Changes::read(std::filesystem::path policy,
 std::expected<Applied, Refusal> Changes::apply_files(std::filesystem::path policy,
                                                      std::filesystem::path gateway,
                                                      const Change& change) {
+  const bool keeps = change.keeps_gateway && gateway.empty();
   auto content = read(std::move(policy), std::move(gateway));
   if (!content) return std::unexpected{std::move(content.error())};
+  if (keeps) {
+    auto known = revision(in_force().revision.number);
+    if (!known) {
+      return refuse(known.error(), "name the gateway file, so that it is approved, too",
+                    "请指明网关文件，使其一并获得批准");
+    }
+    content->gateway = std::move(known->second.gateway);
+  }
   return apply(std::move(*content), change);
 }
 

@@ -37,6 +37,8 @@ struct Change {
   std::string signature;
   std::int64_t confirm_seconds{0};  // 0: it need not be confirmed
   bool may_reopen{false};
+  // Where no gateway file is named: the text in force, not what its file says by now.
+  bool keeps_gateway{false};
 };
 
 struct PolicyInForce {

@@ -201,6 +201,9 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
     auto text = lifecycle::read_file(gateway, policy::kMaxFileBytes);
     if (!text) return refuse(std::move(text.error().message));
     content.gateway = policy::TreeFile{"gateway.toml", std::move(*text)};
+  } else if (two_persons_) {
+    // What nobody approved does not come in beside what was.
+    prepared.request["keeps_gateway"] = true;
   }
   const auto hash = lifecycle::digest_of(content);
   if (auto approved = check_approved(hash, peer.uid, now); !approved) {

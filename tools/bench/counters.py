@@ -11,11 +11,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = struct.Struct("=IIII")  # of a message: version, type, status, bytes (dataplane/channel/channel.h)
-VERSION, HELLO = 1, 1
+HELLO = 1
 SEGMENT = struct.Struct("=QIIIIIIQQ")  # SegmentHeader
 MAGIC = 0x31544E434E41474D
 REASONS = 128
 REASON = struct.Struct("=QQ")  # packets, bytes
+
+
+def protocol_version() -> int:
+    text = (ROOT / "dataplane/channel/channel.h").read_text(encoding="utf-8")
+    return int(re.search(r"kVersion = (\d+);", text)[1])
 
 
 def reason_names() -> dict[int, str]:
@@ -30,11 +35,11 @@ class Counters:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
             channel.settimeout(10)
             channel.connect(str(command_socket))
-            channel.send(HEADER.pack(VERSION, HELLO, 0, 0))
+            channel.send(HEADER.pack(protocol_version(), HELLO, 0, 0))
             answer, descriptors, _, _ = socket.recv_fds(channel, 65536, 16)
         try:
-            version, kind, status, _ = HEADER.unpack_from(answer)
-            if (version, kind, status) != (VERSION, HELLO, 0) or not descriptors:
+            _, kind, status, _ = HEADER.unpack_from(answer)
+            if (kind, status) != (HELLO, 0) or not descriptors:
                 raise RuntimeError("the data plane does not hand out its counters")
             self.memory = mmap.mmap(descriptors[0], 0, prot=mmap.PROT_READ)
         finally:
