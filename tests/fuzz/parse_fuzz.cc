@@ -1,6 +1,6 @@
 // Any bytes as a frame: parse never reads past them (the sanitizers watch), and what it calls
 // well-formed agrees with itself. Under libFuzzer, with clang:
-//   meson setup build-fuzz -Dfuzz=true && build-fuzz/tests/fuzz/parse_fuzz -max_len=2048
+//   ninja -C build-sanitized fuzzers && build-sanitized/tests/fuzz/parse_fuzz -max_len=2048
 
 #include <cstddef>
 #include <cstdint>
