@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <future>
 #include <utility>
 
 #include "controlplane/lifecycle/files.h"
@@ -159,6 +160,13 @@ std::expected<Applied, Refusal> Changes::apply(Content content, const Change& ch
     return refuse("ticket and comment are one line, of at most 200 and 1000 bytes",
                   "工单号与备注应各为一行，至多 200 与 1000 字节");
   }
+  return load_and_put_in_force(content, change, 0);
+}
+
+std::expected<Applied, Refusal> Changes::load_and_put_in_force(const Content& content,
+                                                               const Change& change,
+                                                               std::uint32_t repeats) {
+  auto packing = std::async(std::launch::async, [&content] { return lifecycle::pack(content); });
   auto bundle = load(content, lifecycle::decide_from_now());
   if (!bundle) {
     log_({fmt::format("{}: {} errors, nothing loaded", content.tree.read_from.string(),
@@ -167,11 +175,12 @@ std::expected<Applied, Refusal> Changes::apply(Content content, const Change& ch
                       bundle.error().size())});
     return refuse(std::move(bundle.error()));
   }
-  return put_in_force(content, std::move(*bundle), change, 0);
+  return put_in_force(content, packing.get(), std::move(*bundle), change, repeats);
 }
 
-Result<Revision> Changes::write_down(const Content& content, const lifecycle::Bundle& bundle,
-                                     const Change& change, std::uint32_t repeats) {
+Result<Revision> Changes::write_down(const Content& content, const lifecycle::Packed& packed,
+                                     const lifecycle::Bundle& bundle, const Change& change,
+                                     std::uint32_t repeats) {
   auto names = policy::to_json(bundle.compiled.catalog) + "\n";
   Revision revision;
   revision.origin = change.origin;
@@ -189,7 +198,7 @@ Result<Revision> Changes::write_down(const Content& content, const lifecycle::Bu
   }
   const std::lock_guard lock{mutex_};
   if (!store_) return std::unexpected{Error{*no_store_}};
-  return store_->add(std::move(revision), {content, bundle.compiled.bytes.span(), names},
+  return store_->add(std::move(revision), {packed, bundle.compiled.bytes.span(), names},
                      change.confirm_seconds);
 }
 
@@ -201,16 +210,15 @@ void Changes::hold(const Revision& revision, std::shared_ptr<const lifecycle::Bu
 }
 
 std::expected<Applied, Refusal> Changes::put_in_force(
-    const Content& content, std::shared_ptr<const lifecycle::Bundle> bundle, const Change& change,
-    std::uint32_t repeats) {
+    const Content& content, const lifecycle::Packed& packed,
+    std::shared_ptr<const lifecycle::Bundle> bundle, const Change& change, std::uint32_t repeats) {
   const Link::Terms terms{.provisional = change.confirm_seconds > 0,
                           .may_reopen = change.may_reopen};
   const auto now = in_force();
   // What somebody else answers for is another revision, be it the same content.
   const bool same_word = change.signature.empty() ||
                          cut(change.signature) == now.revision.signature;
-  if (now.revision.number != 0 && same_word &&
-      lifecycle::digest_of(content) == now.revision.content) {
+  if (now.revision.number != 0 && same_word && packed.digest == now.revision.content) {
     const auto published = link_.publish(bundle, {.may_reopen = change.may_reopen});
     if (!published) return refuse(published.error(), "nothing has changed", "未作更改");
     auto same = now.revision;
@@ -221,7 +229,7 @@ std::expected<Applied, Refusal> Changes::put_in_force(
   }
   // Before it is in force: what is not written down would be another policy with the next start,
   // and nobody would know of its deadline.
-  const auto written = write_down(content, *bundle, change, repeats);
+  const auto written = write_down(content, packed, *bundle, change, repeats);
   if (!written) {
     return refuse(written.error(), "the change cannot be written down, so nothing has changed",
                   "无法记录此次更改，因此未作更改");
@@ -253,11 +261,9 @@ std::expected<Applied, Refusal> Changes::roll_back(std::uint32_t number, Change 
   if (auto refused = busy(turn)) return std::unexpected{std::move(*refused)};
   auto kept = revision(number);
   if (!kept) return std::unexpected{Refusal{kept.error().message, {}}};
-  auto bundle = load(kept->second, lifecycle::decide_from_now());
-  if (!bundle) return refuse(std::move(bundle.error()));
   change.origin = Origin::kRollback;
   change.signature = kept->first.signature;
-  return put_in_force(kept->second, std::move(*bundle), change, number);
+  return load_and_put_in_force(kept->second, change, number);
 }
 
 std::expected<Revision, Refusal> Changes::confirm(const std::string& author) {

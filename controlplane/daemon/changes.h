@@ -141,10 +141,14 @@ class Changes {
                             lifecycle::DecideAssertions assertions);
   [[nodiscard]] std::expected<lifecycle::Content, Refusal> read(
       std::filesystem::path policy, std::filesystem::path gateway) const;
+  // Loads it, and has it packed meanwhile.
+  [[nodiscard]] std::expected<Applied, Refusal> load_and_put_in_force(
+      const lifecycle::Content& content, const Change& change, std::uint32_t repeats);
   [[nodiscard]] std::expected<Applied, Refusal> put_in_force(
-      const lifecycle::Content& content, std::shared_ptr<const lifecycle::Bundle> bundle,
-      const Change& change, std::uint32_t repeats);
+      const lifecycle::Content& content, const lifecycle::Packed& packed,
+      std::shared_ptr<const lifecycle::Bundle> bundle, const Change& change, std::uint32_t repeats);
   [[nodiscard]] Result<lifecycle::Revision> write_down(const lifecycle::Content& content,
+                                                       const lifecycle::Packed& packed,
                                                        const lifecycle::Bundle& bundle,
                                                        const Change& change, std::uint32_t repeats);
   void hold(const lifecycle::Revision& revision, std::shared_ptr<const lifecycle::Bundle> bundle);

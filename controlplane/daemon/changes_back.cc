@@ -111,7 +111,8 @@ std::expected<Applied, Refusal> Changes::start_kept() {
       log_({change.comment + fmt::format(": revision {} is in force again", candidate.number),
             fmt::format("{} 的第 {} 版未在时限内确认：第 {} 版重新生效", overdue->author,
                         overdue->number, candidate.number)});
-      const auto written = write_down(*content, **bundle, change, candidate.number);
+      const auto written = write_down(*content, lifecycle::pack(*content), **bundle, change,
+                                      candidate.number);
       if (written) hold(*written, *bundle);
       if (!written) log_(written.error().message);
       if (tell_return_) tell_return_(in_force().revision);
@@ -209,7 +210,8 @@ std::expected<Applied, Refusal> Changes::go_back(const Change& change) {
     }
     auto admitted = change;
     admitted.signature = revision.signature;
-    auto written = write_down(*content, **bundle, admitted, revision.number);
+    auto written = write_down(*content, lifecycle::pack(*content), **bundle, admitted,
+                              revision.number);
     if (!written) log_(written.error().message);
     auto now = revision;
     if (written) now = *written;

@@ -34,6 +34,10 @@ std::optional<std::uint32_t> number_of(const std::string& name, std::string_view
 
 }  // namespace
 
+Packed pack(std::string_view bytes) { return {sha256_hex(bytes), compressed(bytes)}; }
+
+Packed pack(const Content& content) { return pack(std::string_view{to_bytes(content)}); }
+
 Result<RevisionStore> RevisionStore::open(fs::path directory, Clock clock, std::size_t keep) {
   std::error_code error;
   fs::create_directories(directory / "objects", error);
@@ -127,13 +131,10 @@ const Revision* RevisionStore::unconfirmed() const {
   return milliseconds_left(newest) > 0 ? &newest : nullptr;
 }
 
-Result<std::string> RevisionStore::put_object(std::string_view bytes) const {
-  auto digest = sha256_hex(bytes);
+Result<void> RevisionStore::put_object(const Packed& object) const {
   // One that is there and whole is kept; a damaged one is put right.
-  if (get_object(digest)) return digest;
-  const auto written = write_atomically(directory_ / "objects" / digest, compressed(bytes), 0640);
-  if (!written) return std::unexpected{written.error()};
-  return digest;
+  if (get_object(object.digest)) return {};
+  return write_atomically(directory_ / "objects" / object.digest, object.frame, 0640);
 }
 
 Result<std::string> RevisionStore::get_object(const std::string& digest) const {
@@ -161,15 +162,21 @@ Result<Revision> RevisionStore::add(Revision revision, const Parts& parts,
   const std::string_view image{// reinterpret_cast: bytes as characters.
                                reinterpret_cast<const char*>(parts.image.data()),
                                parts.image.size()};
-  // Somebody waits, and packing takes longest: side by side.
-  auto packing = std::async(std::launch::async, [&] { return put_object(image); });
-  const auto content = put_object(to_bytes(parts.content));
-  const auto catalog = put_object(parts.catalog);
+  const auto put = [this](std::string_view bytes) -> Result<std::string> {
+    auto object = pack(bytes);
+    if (const auto kept = put_object(object); !kept) return std::unexpected{kept.error()};
+    return std::move(object.digest);
+  };
+  // Somebody waits: side by side.
+  auto packing = std::async(std::launch::async, [&] { return put(image); });
+  const auto content = put_object(parts.content);
+  const auto catalog = put(parts.catalog);
   const auto kept_image = packing.get();
-  for (const auto* const kept : {&content, &kept_image, &catalog}) {
+  if (!content) return std::unexpected{content.error()};
+  for (const auto* const kept : {&kept_image, &catalog}) {
     if (!*kept) return std::unexpected{kept->error()};
   }
-  revision.content = *content;
+  revision.content = parts.content.digest;
   revision.image = *kept_image;
   revision.catalog = *catalog;
   const auto written = write_atomically(file_of(revision.number, ".revision"), to_text(revision),

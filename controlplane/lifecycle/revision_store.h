@@ -22,6 +22,15 @@
 
 namespace meiguan::lifecycle {
 
+// Bytes as the store keeps them: compressed, under the name of their SHA-256. To pack takes
+// longest of all and needs no store, so whoever waits for something else has it done meanwhile.
+struct Packed {
+  std::string digest;
+  std::string frame;
+};
+[[nodiscard]] Packed pack(std::string_view bytes);
+[[nodiscard]] Packed pack(const Content& content);  // its digest is digest_of(content)
+
 class RevisionStore {
  public:
   static constexpr std::size_t kLeastKept = 2;
@@ -46,7 +55,7 @@ class RevisionStore {
   [[nodiscard]] std::int64_t milliseconds_left(const Revision& revision) const;
 
   struct Parts {
-    const Content& content;
+    const Packed& content;
     std::span<const std::byte> image;
     std::string_view catalog;
   };
@@ -75,7 +84,7 @@ class RevisionStore {
   void read_all();
   void read_one(const std::filesystem::path& file, std::uint32_t number);
   [[nodiscard]] bool may_be_in_force(const Revision& revision) const;
-  [[nodiscard]] Result<std::string> put_object(std::string_view bytes) const;
+  [[nodiscard]] Result<void> put_object(const Packed& object) const;
   [[nodiscard]] Result<std::string> get_object(const std::string& digest) const;
   void remove_old();
   [[nodiscard]] std::filesystem::path file_of(std::uint32_t number, const char* ending) const;

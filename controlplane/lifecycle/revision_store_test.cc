@@ -41,7 +41,7 @@ struct Lab {
     revision.author = "alice";
     revision.ticket = "JX-1";
     revision.comment = "为财政局开通";
-    const auto content = content_of(text);
+    const auto content = pack(content_of(text));
     const auto added = store.add(revision,
                                  {content, std::as_bytes(std::span{kImage}),
                                   "{\"catalog\":\"" + text + "\"}"},
