@@ -16,6 +16,7 @@ from typing import Iterator
 
 CORE = ("dataplane/base", "dataplane/net", "dataplane/image", "dataplane/fastpath")
 CRYPTO = ("dataplane/base", "controlplane/crypto")
+WEB = ("dataplane/base", "dataplane/net", "controlplane/web")
 CHANNEL = (*CORE, "dataplane/channel")
 POLICY = (*CORE, "controlplane/policy")
 ANALYSIS = (*POLICY, "controlplane/analysis")
@@ -23,7 +24,7 @@ AUDIT = (*CRYPTO, "controlplane/audit")
 LIFECYCLE = (*ANALYSIS, *CRYPTO, "dataplane/channel", "controlplane/lifecycle")
 STORE = (*CORE, "controlplane/store")
 REPORT = (*ANALYSIS, "dataplane/channel", "controlplane/store", "controlplane/report")
-SERVED = (*ANALYSIS, "dataplane/channel", "controlplane/lifecycle", "controlplane/store",
+SERVED = (*ANALYSIS, "dataplane/channel", "controlplane/web", "controlplane/lifecycle", "controlplane/store",
           "controlplane/report", "controlplane/access", *AUDIT)
 
 # What each library may include of ours, itself among it: the arrows, inside out.
@@ -41,6 +42,7 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "controlplane/report": REPORT,
     "controlplane/crypto": CRYPTO,
     "controlplane/audit": AUDIT,
+    "controlplane/web": WEB,
     "controlplane/access": (*LIFECYCLE, *AUDIT, "controlplane/access"),
     "controlplane/host": (*POLICY, "controlplane/host"),
     "controlplane/api": (*SERVED, "controlplane/api"),
@@ -55,9 +57,9 @@ FOREIGN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (r"toml\+\+/", "toml++", ("controlplane/policy/toml_reader.cc",)),
     (r"(sqlite3|libpq-fe|libpq/)", "SQL", ("controlplane/store/",)),
     (r"openssl/(?!ssl)", "OpenSSL's cryptography",
-     ("controlplane/crypto/", "controlplane/api/", "controlplane/access/", "controlplane/report/uplink")),
+     ("controlplane/crypto/", "controlplane/web/")),
     (r"(openssl/ssl|boost/asio/ssl|boost/beast)", "TLS and HTTP",
-     ("controlplane/audit/syslog", "controlplane/api/", "controlplane/access/", "controlplane/report/uplink")),
+     ("controlplane/web/",)),
     (r"zstd", "zstd", ("controlplane/lifecycle/", "controlplane/report/", "controlplane/store/")),
     (r"(libmnl/|libnftnl/)", "netlink", ("controlplane/host/",)),
     (r"CLI/", "CLI11", ("tools/cli/", "controlplane/daemon/", "dataplane/runtime/")),
