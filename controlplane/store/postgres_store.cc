@@ -12,8 +12,6 @@ namespace {
 constexpr const char* kSums =
     "packets bigint NOT NULL, bytes bigint NOT NULL, started bigint NOT NULL, "
     "ended bigint NOT NULL, peak_packets bigint NOT NULL, peak_bytes bigint NOT NULL";
-// A writer holds it for its transaction, so that a group gets one number.
-constexpr const char* kLock = "SELECT pg_advisory_xact_lock(5066549580791808)";
 
 std::vector<std::string> schema() {
   std::vector<std::string> all{
@@ -21,8 +19,11 @@ std::vector<std::string> schema() {
       "unit text NOT NULL, peer text NOT NULL, service text NOT NULL, from_zone text NOT NULL, "
       "to_zone text NOT NULL, reason text NOT NULL, rule text NOT NULL, family text NOT NULL, "
       "direction text NOT NULL)",
+      // A new group is looked for first; a province has a hundred thousand.
+      "CREATE INDEX IF NOT EXISTS groups_names ON groups (node, unit, service, rule)",
       "CREATE TABLE IF NOT EXISTS watermarks (node text PRIMARY KEY, epoch bigint NOT NULL, "
       "sequence bigint NOT NULL)",
+      "CREATE TABLE IF NOT EXISTS lost (node text PRIMARY KEY, batches bigint NOT NULL)",
       "CREATE TABLE IF NOT EXISTS hits (node text, rule text, hits bigint NOT NULL, "
       "audited bigint NOT NULL, first bigint, last bigint, watched_since bigint NOT NULL, "
       "watched_until bigint NOT NULL, watched_ms bigint NOT NULL, PRIMARY KEY (node, rule))"};
@@ -80,12 +81,18 @@ bool PostgresStore::connect() {
     return false;
   }
   connection_.emplace(std::move(*opened));
-  bool made = run("BEGIN") && run(kLock);
+  bool made = run("BEGIN") && run(kPostgresLock);
   for (const auto& sql : schema()) made = made && run(sql);
-  made = made && run("COMMIT") &&
-         run(fmt::format("CREATE TEMP TABLE incoming (grp bigint, {}) ON COMMIT DELETE ROWS",
-                         kSums)) &&
-         load_groups();
+  made =
+      made && run("COMMIT") &&
+      run(fmt::format("CREATE TEMP TABLE incoming (resolution bigint, time bigint, grp bigint, {}) "
+                      "ON COMMIT DELETE ROWS",
+                      kSums)) &&
+      run("CREATE TEMP TABLE incoming_watches (time bigint, node text, watched_ms bigint, "
+          "events_lost bigint, folded bigint) ON COMMIT DELETE ROWS") &&
+      run("CREATE TEMP TABLE incoming_hits (line bigserial, node text, rule text, hits bigint, "
+          "audited bigint, minute bigint, watched_ms bigint) ON COMMIT DELETE ROWS") &&
+      load_groups();
   if (made) return true;
   error_ = connection_->error();
   connection_.reset();
@@ -151,103 +158,6 @@ bool PostgresStore::make_part(std::size_t resolution, std::int64_t time) {
   }
   parts_.insert(name);
   return true;
-}
-
-bool PostgresStore::put_rows(const Batch& batch) {
-  std::string text;
-  for (const auto& row : batch.rows) {
-    std::int64_t group = 0;
-    if (!group_id(row.key, group)) return false;
-    const auto& s = row.sums;
-    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", group, s.packets, s.bytes, s.started,
-                        s.ended, s.peak_packets, s.peak_bytes);
-  }
-  if (!connection_->copy_in("COPY incoming FROM STDIN", text)) return false;
-  for (std::size_t i = 0; i < kResolutions; ++i) {
-    const auto time = bucket_of(batch.minute, kResolution[i].step, options_.offset);
-    if (!make_part(i, time)) return false;
-    if (!run(fmt::format(
-            "INSERT INTO rows_{0} AS r SELECT {1}, grp, packets, bytes, started, ended, "
-            "peak_packets, peak_bytes FROM incoming ORDER BY grp ON CONFLICT (time, grp) DO UPDATE "
-            "SET packets = r.packets + excluded.packets, bytes = r.bytes + excluded.bytes, "
-            "started = r.started + excluded.started, ended = r.ended + excluded.ended, "
-            "peak_packets = greatest(r.peak_packets, excluded.peak_packets), "
-            "peak_bytes = greatest(r.peak_bytes, excluded.peak_bytes)",
-            kResolution[i].name, time))) {
-      return false;
-    }
-    if (!run(fmt::format("INSERT INTO watches_{} AS w VALUES ($1::bigint,$2,$3::bigint,$4::bigint,"
-                         "$5::bigint) ON CONFLICT (time, node) DO UPDATE "
-                         "SET watched_ms = w.watched_ms + excluded.watched_ms, "
-                         "events_lost = w.events_lost + excluded.events_lost, "
-                         "folded = w.folded + excluded.folded",
-                         kResolution[i].name),
-             {text_of(time), batch.node, text_of(batch.watch.watched_ms),
-              text_of(batch.watch.events_lost), text_of(batch.watch.folded)})) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool PostgresStore::put_hits(const Batch& batch) {
-  for (const auto& row : batch.hits) {
-    const bool hit = row.hits + row.audited > 0;
-    if (!run("INSERT INTO hits AS h VALUES ($1,$2,$3::bigint,$4::bigint,nullif($5,'')::bigint,"
-             "nullif($5,'')::bigint,$6::bigint,$6::bigint,$7::bigint) "
-             "ON CONFLICT (node, rule) DO UPDATE SET hits = h.hits + excluded.hits, "
-             "audited = h.audited + excluded.audited, first = least(h.first, excluded.first), "
-             "last = greatest(h.last, excluded.last), "
-             "watched_since = least(h.watched_since, excluded.watched_since), "
-             "watched_until = greatest(h.watched_until, excluded.watched_until), "
-             "watched_ms = h.watched_ms + excluded.watched_ms",
-             {batch.node, row.rule, text_of(row.hits), text_of(row.audited),
-              hit ? text_of(batch.minute) : "", text_of(batch.minute),
-              text_of(batch.watch.watched_ms)})) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool PostgresStore::put_marks(const Batch& batch) {
-  return run(
-      "INSERT INTO watermarks VALUES ($1,$2::bigint,$3::bigint) ON CONFLICT (node) "
-      "DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence",
-      {batch.node, text_of(static_cast<std::int64_t>(batch.epoch)),
-       text_of(static_cast<std::int64_t>(batch.sequence))});
-}
-
-Result<Applied> PostgresStore::append(const Batch& batch) {
-  const std::lock_guard lock{mutex_};
-  if (!connect()) return std::unexpected{error_};
-  if (!run("BEGIN") || !run(kLock)) return failed();
-  const auto mark = connection_->run("SELECT epoch, sequence FROM watermarks WHERE node = $1",
-                                     {batch.node});
-  if (!mark.ok()) return failed();
-  // Of a node that was never heard of any sequence may be the first: its past is another store's.
-  if (mark.rows() == 1) {
-    const auto epoch = static_cast<std::uint64_t>(mark.integer(0, 0));
-    const auto last = batch.epoch == epoch ? static_cast<std::uint64_t>(mark.integer(0, 1)) : 0;
-    const bool before = batch.epoch < epoch || batch.sequence <= last;
-    if (before || batch.sequence != last + 1) {
-      if (!run("ROLLBACK")) return failed();
-      return before ? Applied::kBefore : Applied::kGap;
-    }
-  }
-  if (!put_rows(batch) || !put_hits(batch) || !put_marks(batch) || !run("COMMIT")) return failed();
-  return Applied::kNow;
-}
-
-Result<std::optional<Watermark>> PostgresStore::watermark(const std::string& node) {
-  const std::lock_guard lock{mutex_};
-  if (!connect()) return std::unexpected{error_};
-  const auto mark = connection_->run("SELECT epoch, sequence FROM watermarks WHERE node = $1",
-                                     {node});
-  if (!mark.ok()) return failed();
-  if (mark.rows() == 0) return std::nullopt;
-  return Watermark{static_cast<std::uint64_t>(mark.integer(0, 0)),
-                   static_cast<std::uint64_t>(mark.integer(0, 1))};
 }
 
 Result<Answer> PostgresStore::query(const Query& query, std::span<const Batch> fresh) {

@@ -13,14 +13,19 @@
 
 namespace meiguan::store {
 
+// A writer holds it for its transaction, so that a group gets one number.
+inline constexpr const char* kPostgresLock = "SELECT pg_advisory_xact_lock(5066549580791808)";
+
 class PostgresStore : public Store {
  public:
   PostgresStore(std::string connection, Options options);
 
   // Connects and makes what is missing.
   [[nodiscard]] Result<void> open();
-  [[nodiscard]] Result<Applied> append(const Batch& batch) override;
-  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& node) override;
+  using Store::append;
+  [[nodiscard]] Result<std::vector<Applied>> append(std::span<const Batch> batches) override;
+  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& source) override;
+  [[nodiscard]] Result<std::vector<Source>> sources() override;
   using Store::query;
   [[nodiscard]] Result<Answer> query(const Query& query, std::span<const Batch> fresh) override;
   [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node) override;
@@ -35,9 +40,12 @@ class PostgresStore : public Store {
   [[nodiscard]] bool load_groups();
   [[nodiscard]] bool group_id(const Key& key, std::int64_t& id);
   [[nodiscard]] bool make_part(std::size_t resolution, std::int64_t time);
-  [[nodiscard]] bool put_rows(const Batch& batch);
-  [[nodiscard]] bool put_marks(const Batch& batch);
-  [[nodiscard]] bool put_hits(const Batch& batch);
+  // What the watermarks say of each; false where they could not be asked.
+  [[nodiscard]] bool judge_all(std::span<const Batch> batches, std::vector<Applied>& said);
+  [[nodiscard]] bool put_rows(std::span<const Batch* const> batches);
+  [[nodiscard]] bool put_watches(std::span<const Batch* const> batches, std::size_t resolution);
+  [[nodiscard]] bool put_marks(std::span<const Batch* const> batches);
+  [[nodiscard]] bool put_hits(std::span<const Batch* const> batches);
 
   std::string connect_;
   Options options_;

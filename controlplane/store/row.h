@@ -70,14 +70,20 @@ struct Sums {
   std::int64_t peak_bytes{0};
 
   void add(const Sums& other) noexcept {
-    packets += other.packets;
-    bytes += other.bytes;
-    started += other.started;
-    ended += other.ended;
+    packets = sum(packets, other.packets);
+    bytes = sum(bytes, other.bytes);
+    started = sum(started, other.started);
+    ended = sum(ended, other.ended);
     peak_packets = peak_packets > other.peak_packets ? peak_packets : other.peak_packets;
     peak_bytes = peak_bytes > other.peak_bytes ? peak_bytes : other.peak_bytes;
   }
   bool operator==(const Sums&) const = default;
+
+ private:
+  // Numbers of a hostile child wrap; they do not end the process.
+  [[nodiscard]] static std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  }
 };
 
 struct Row {
@@ -106,17 +112,33 @@ struct RuleHits {
   std::int64_t audited{0};  // first packets that came past it
 };
 
+// What a node reports it reports in streams, so that one may go ahead of another.
+enum class Stream : std::uint8_t {
+  kBulk,    // forwarded traffic, what was watched, hits of rules
+  kDenied,  // rows of packets that were dropped
+};
+inline constexpr std::size_t kStreams = 2;
+inline constexpr std::string_view kDeniedMark = "#denied";  // no code of a node has a #
+
 // What one node says of one minute, or a part of it: rows of the same minute add up. The same
-// (node, epoch, sequence) is the same batch and counts once, however often it comes; within an
-// epoch sequences begin at 1 and have no gaps.
+// (node, stream, epoch, sequence) is the same batch and counts once, however often it comes; within
+// an epoch sequences begin at 1 and have no gaps but those that a batch declares.
 struct Batch {
   std::string node;
+  Stream stream{Stream::kBulk};
   std::uint64_t epoch{0};
   std::uint64_t sequence{0};
   std::int64_t minute{0};  // seconds since 1970, a multiple of 60
   Watch watch;
   std::vector<Row> rows;       // each key at most once
   std::vector<RuleHits> hits;  // of every rule in force, those without hits too
+  // So many right before it were dropped by who sends it and will never come; less than `sequence`.
+  std::uint64_t lost{0};
+
+  // What watermarks go by: node and stream.
+  [[nodiscard]] std::string source() const {
+    return stream == Stream::kBulk ? node : node + std::string{kDeniedMark};
+  }
 };
 
 }  // namespace meiguan::store

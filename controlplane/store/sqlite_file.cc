@@ -102,6 +102,12 @@ Result<SqliteFile> SqliteFile::open(const std::filesystem::path& path, bool& dam
   return file;
 }
 
+std::size_t SqliteFile::GroupHash::operator()(const GroupKey& key) const noexcept {
+  std::uint64_t hash = 0;
+  for (const auto part : key) hash = (hash ^ part) * 0x9e37'79b9'7f4a'7c15U + (hash >> 29U);
+  return hash;
+}
+
 bool SqliteFile::load_groups() {
   names_.clear();
   groups_.clear();
@@ -112,9 +118,13 @@ bool SqliteFile::load_groups() {
   }
   auto statement = connection_.prepare(kAllGroups);
   while (statement.step()) {
-    Key key;
-    if (!key_of(statement, names, key)) return false;
-    groups_.emplace(std::move(key), statement.integer(0));
+    GroupKey key{};
+    for (std::size_t i = 0; i < kKeyNames; ++i) {
+      const auto id = statement.integer(static_cast<int>(i) + 1);
+      if (id < 0 || static_cast<std::size_t>(id) >= names.size()) return false;
+      key[i] = static_cast<std::uint32_t>(id);
+    }
+    groups_.emplace(key, statement.integer(0));
   }
   return !statement.failed();
 }
@@ -145,13 +155,14 @@ bool SqliteFile::prepare() {
   return true;
 }
 
-bool SqliteFile::name_id(const std::string& name, std::int64_t& id) {
+bool SqliteFile::name_id(std::string_view name, std::int64_t& id) {
   id = 0;
   if (name.empty()) return true;
   if (const auto found = names_.find(name); found != names_.end()) {
     id = found->second;
     return true;
   }
+  if (names_.size() >= static_cast<std::size_t>(kMostIds)) return false;
   add_name_.bind(0, name);
   if (!add_name_.run()) return false;
   id = connection_.last_id();
@@ -160,39 +171,51 @@ bool SqliteFile::name_id(const std::string& name, std::int64_t& id) {
 }
 
 bool SqliteFile::group_id(const Key& key, std::int64_t& id) {
-  if (const auto found = groups_.find(key); found != groups_.end()) {
+  GroupKey numbers{};
+  for (std::size_t i = 0; i < kKeyNames; ++i) {
+    std::int64_t name = 0;
+    if (!name_id(key.names[i], name)) return false;
+    numbers[i] = static_cast<std::uint32_t>(name);
+  }
+  if (const auto found = groups_.find(numbers); found != groups_.end()) {
     id = found->second;
     return true;
   }
   for (std::size_t i = 0; i < kKeyNames; ++i) {
-    std::int64_t name = 0;
-    if (!name_id(key.names[i], name)) return false;
-    add_group_.bind(static_cast<int>(i), name);
+    add_group_.bind(static_cast<int>(i), static_cast<std::int64_t>(numbers[i]));
   }
   if (!add_group_.run()) return false;
   id = connection_.last_id();
-  groups_.emplace(key, id);
+  groups_.emplace(numbers, id);
   return true;
 }
 
-bool SqliteFile::put(const Batch& batch, std::int64_t time) {
-  std::int64_t node = 0;
-  if (!name_id(batch.node, node)) return false;
-  const auto epoch = static_cast<std::int64_t>(batch.epoch);
-  const auto sequence = static_cast<std::int64_t>(batch.sequence);
-  applied_.bind(0, node);
-  applied_.bind(1, epoch);
-  if (applied_.step()) {
-    const bool before = applied_.integer(0) >= sequence;
-    applied_.reset();
-    if (before) return true;
-  } else if (applied_.failed()) {
-    return false;
+bool SqliteFile::is_new(const Batch& batch, Latest& latest, bool& result) {
+  std::int64_t source = 0;
+  if (!name_id(batch.source(), source)) return false;
+  const std::pair key{source, static_cast<std::int64_t>(batch.epoch)};
+  auto found = latest.find(key);
+  if (found == latest.end()) {
+    applied_.bind(0, key.first);
+    applied_.bind(1, key.second);
+    std::int64_t last = 0;
+    if (applied_.step()) {
+      last = applied_.integer(0);
+      applied_.reset();
+    } else if (applied_.failed()) {
+      return false;
+    }
+    found = latest.emplace(key, last).first;
   }
-  for (const auto& row : batch.rows) {
-    std::int64_t group = 0;
-    if (!group_id(row.key, group)) return false;
-    const auto& s = row.sums;
+  const auto sequence = static_cast<std::int64_t>(batch.sequence);
+  result = sequence > found->second;
+  if (result) found->second = sequence;
+  return true;
+}
+
+bool SqliteFile::put_rows(std::vector<PlacedRow> rows) {
+  merge(rows);
+  for (const auto& [time, group, s] : rows) {
     int at = 0;
     for (const auto value :
          {time, group, s.packets, s.bytes, s.started, s.ended, s.peak_packets, s.peak_bytes}) {
@@ -200,21 +223,51 @@ bool SqliteFile::put(const Batch& batch, std::int64_t time) {
     }
     if (!add_row_.run()) return false;
   }
-  int at = 0;
-  for (const auto value :
-       {time, node, batch.watch.watched_ms, batch.watch.events_lost, batch.watch.folded}) {
-    add_watch_.bind(at++, value);
-  }
-  if (!add_watch_.run()) return false;
-  set_applied_.bind(0, node);
-  set_applied_.bind(1, epoch);
-  set_applied_.bind(2, sequence);
-  return set_applied_.run();
+  return true;
 }
 
-Result<void> SqliteFile::apply(const Batch& batch, std::int64_t time, bool& damaged) {
+bool SqliteFile::put_watches(const PlacedWatches& watches) {
+  for (const auto& [key, watch] : watches) {
+    int at = 0;
+    for (const auto value :
+         {key.first, key.second, watch.watched_ms, watch.events_lost, watch.folded}) {
+      add_watch_.bind(at++, value);
+    }
+    if (!add_watch_.run()) return false;
+  }
+  return true;
+}
+
+bool SqliteFile::put(std::span<const PlacedBatch> batches) {
+  Latest latest;
+  std::vector<PlacedRow> rows;
+  PlacedWatches watches;
+  for (const auto& [batch, time] : batches) {
+    bool fresh = false;
+    if (!is_new(*batch, latest, fresh)) return false;
+    if (!fresh) continue;
+    for (const auto& row : batch->rows) {
+      std::int64_t group = 0;
+      if (!group_id(row.key, group)) return false;
+      rows.push_back({time, group, row.sums});
+    }
+    std::int64_t node = 0;
+    if (!name_id(batch->node, node)) return false;
+    if (batch->stream == Stream::kBulk) watches[{time, node}].add(batch->watch);
+  }
+  if (!put_rows(std::move(rows)) || !put_watches(watches)) return false;
+  for (const auto& [key, sequence] : latest) {
+    set_applied_.bind(0, key.first);
+    set_applied_.bind(1, key.second);
+    set_applied_.bind(2, sequence);
+    if (!set_applied_.run()) return false;
+  }
+  return true;
+}
+
+Result<void> SqliteFile::apply(std::span<const PlacedBatch> batches, bool& damaged) {
   damaged = false;
-  if (connection_.execute("BEGIN IMMEDIATE") && put(batch, time) && connection_.execute("COMMIT")) {
+  if (connection_.execute("BEGIN IMMEDIATE") && put(batches) && connection_.execute("COMMIT")) {
     return {};
   }
   auto error = failure(connection_, damaged);

@@ -18,6 +18,10 @@ CREATE TABLE hits (
   watched_ms INTEGER NOT NULL, PRIMARY KEY (node, rule)) WITHOUT ROWID;
 PRAGMA user_version=1;
 COMMIT)sql";
+// Came later, and is made in files of before too.
+constexpr const char* kLost =
+    "CREATE TABLE IF NOT EXISTS lost (node TEXT PRIMARY KEY, batches INTEGER NOT NULL) "
+    "WITHOUT ROWID";
 
 }  // namespace
 
@@ -44,12 +48,13 @@ Result<SqliteMeta> SqliteMeta::open(const std::filesystem::path& path, bool& dam
     return fail(fmt::format("statistics store: {} is no file of this version", path.string()),
                 fmt::format("统计库：{} 不是本版本的文件", path.string()));
   }
+  if (!c.execute(kLost)) return failed();
   return meta;
 }
 
-Result<std::optional<Watermark>> SqliteMeta::watermark(const std::string& node, bool& damaged) {
+Result<std::optional<Watermark>> SqliteMeta::watermark(const std::string& source, bool& damaged) {
   auto statement = connection_.prepare("SELECT epoch, sequence FROM watermarks WHERE node = ?");
-  statement.bind(0, node);
+  statement.bind(0, source);
   if (statement.step()) {
     return Watermark{static_cast<std::uint64_t>(statement.integer(0)),
                      static_cast<std::uint64_t>(statement.integer(1))};
@@ -59,14 +64,29 @@ Result<std::optional<Watermark>> SqliteMeta::watermark(const std::string& node, 
   return std::unexpected{connection_.error()};
 }
 
-bool SqliteMeta::put(const Batch& batch) {
+Result<std::vector<Source>> SqliteMeta::sources(bool& damaged) {
+  auto statement = connection_.prepare(
+      "SELECT node, epoch, sequence, coalesce(batches, 0) FROM watermarks "
+      "LEFT JOIN lost USING (node) ORDER BY node");
+  std::vector<Source> all;
+  while (statement.step()) {
+    all.push_back({std::string{statement.text(0)},
+                   {static_cast<std::uint64_t>(statement.integer(1)),
+                    static_cast<std::uint64_t>(statement.integer(2))},
+                   static_cast<std::uint64_t>(statement.integer(3))});
+  }
+  if (!statement.failed()) return all;
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
+}
+
+bool SqliteMeta::put(std::span<const Batch* const> batches) {
   auto mark = connection_.prepare(
       "INSERT INTO watermarks VALUES (?,?,?) ON CONFLICT DO UPDATE SET "
       "epoch = excluded.epoch, sequence = excluded.sequence");
-  mark.bind(0, batch.node);
-  mark.bind(1, static_cast<std::int64_t>(batch.epoch));
-  mark.bind(2, static_cast<std::int64_t>(batch.sequence));
-  if (!mark.run()) return false;
+  auto lost = connection_.prepare(
+      "INSERT INTO lost VALUES (?,?) ON CONFLICT DO UPDATE SET "
+      "batches = batches + excluded.batches");
   auto hit = connection_.prepare(
       "INSERT INTO hits VALUES (?1,?2,?3,?4,iif(?3+?4 > 0,?5,NULL),iif(?3+?4 > 0,?5,NULL),?5,?5,?6)"
       " ON CONFLICT DO UPDATE SET hits = hits + excluded.hits, "
@@ -76,20 +96,32 @@ bool SqliteMeta::put(const Batch& batch) {
       "watched_since = min(watched_since, excluded.watched_since), "
       "watched_until = max(watched_until, excluded.watched_until), "
       "watched_ms = watched_ms + excluded.watched_ms");
-  for (const auto& row : batch.hits) {
-    hit.bind(0, batch.node);
-    hit.bind(1, row.rule);
-    hit.bind(2, row.hits);
-    hit.bind(3, row.audited);
-    hit.bind(4, batch.minute);
-    hit.bind(5, batch.watch.watched_ms);
-    if (!hit.run()) return false;
+  for (const auto* const batch : batches) {
+    const auto source = batch->source();
+    mark.bind(0, source);
+    mark.bind(1, static_cast<std::int64_t>(batch->epoch));
+    mark.bind(2, static_cast<std::int64_t>(batch->sequence));
+    if (!mark.run()) return false;
+    if (batch->lost > 0) {
+      lost.bind(0, source);
+      lost.bind(1, static_cast<std::int64_t>(batch->lost));
+      if (!lost.run()) return false;
+    }
+    for (const auto& row : batch->hits) {
+      hit.bind(0, batch->node);
+      hit.bind(1, row.rule);
+      hit.bind(2, row.hits);
+      hit.bind(3, row.audited);
+      hit.bind(4, batch->minute);
+      hit.bind(5, batch->watch.watched_ms);
+      if (!hit.run()) return false;
+    }
   }
   return true;
 }
 
-Result<void> SqliteMeta::finish(const Batch& batch, bool& damaged) {
-  if (connection_.execute("BEGIN IMMEDIATE") && put(batch) && connection_.execute("COMMIT")) {
+Result<void> SqliteMeta::finish(std::span<const Batch* const> batches, bool& damaged) {
+  if (connection_.execute("BEGIN IMMEDIATE") && put(batches) && connection_.execute("COMMIT")) {
     return {};
   }
   damaged = connection_.damaged();

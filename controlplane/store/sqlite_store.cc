@@ -103,20 +103,30 @@ Result<SqliteFile*> SqliteStore::file(const FileKey& key) {
   return &open_.emplace(key, std::move(*opened)).first->second;
 }
 
-Result<void> SqliteStore::apply(const Batch& batch, std::size_t resolution) {
-  const auto& r = kResolution[resolution];
-  const auto time = bucket_of(batch.minute, r.step, options_.offset);
-  const FileKey key{resolution, period_of(time, r.period)};
+Result<void> SqliteStore::apply(std::span<const PlacedBatch> batches, const FileKey& key) {
   const auto target = file(key);
   if (!target) return std::unexpected{target.error()};
   bool damaged = false;
-  auto done = (*target)->apply(batch, time, damaged);
+  auto done = (*target)->apply(batches, damaged);
   if (done || !damaged) return done;
   open_.erase(key);
   put_aside(path_of(key));
   const auto fresh = file(key);
   if (!fresh) return std::unexpected{fresh.error()};
-  return (*fresh)->apply(batch, time, damaged);
+  return (*fresh)->apply(batches, damaged);
+}
+
+Result<void> SqliteStore::apply(std::span<const Batch* const> batches, std::size_t resolution) {
+  const auto& r = kResolution[resolution];
+  std::map<FileKey, std::vector<PlacedBatch>> parts;
+  for (const auto* const batch : batches) {
+    const auto time = bucket_of(batch->minute, r.step, options_.offset);
+    parts[{resolution, period_of(time, r.period)}].push_back({batch, time});
+  }
+  for (const auto& [key, part] : parts) {
+    if (auto done = apply(part, key); !done) return done;
+  }
+  return {};
 }
 
 template <typename Ask>
@@ -135,31 +145,50 @@ auto SqliteStore::of_meta(const Ask& ask)
   }
 }
 
-Result<Applied> SqliteStore::append(const Batch& batch) {
-  const std::lock_guard lock{writing_};
-  const auto mark = of_meta(
-      [&](SqliteMeta& meta, bool& damaged) { return meta.watermark(batch.node, damaged); });
-  if (!mark) return std::unexpected{mark.error()};
-  // Of a node that was never heard of any sequence may be the first: its past is another store's.
-  if (*mark) {
-    const auto& known = **mark;
-    if (batch.epoch < known.epoch) return Applied::kBefore;
-    const std::uint64_t last = batch.epoch == known.epoch ? known.sequence : 0;
-    if (batch.sequence <= last) return Applied::kBefore;
-    if (batch.sequence != last + 1) return Applied::kGap;
+Result<std::vector<Applied>> SqliteStore::judge_all(std::span<const Batch> batches) {
+  std::map<std::string, std::optional<Watermark>> marks;
+  std::vector<Applied> said;
+  for (const auto& batch : batches) {
+    const auto source = batch.source();
+    auto known = marks.find(source);
+    if (known == marks.end()) {
+      const auto mark = of_meta(
+          [&](SqliteMeta& meta, bool& damaged) { return meta.watermark(source, damaged); });
+      if (!mark) return std::unexpected{mark.error()};
+      known = marks.emplace(source, *mark).first;
+    }
+    said.push_back(judge(known->second, batch));
+    if (said.back() == Applied::kNow) known->second = Watermark{batch.epoch, batch.sequence};
   }
-  for (std::size_t i = 0; i < kResolutions; ++i) {
-    if (auto done = apply(batch, i); !done) return std::unexpected{done.error()};
-  }
-  const auto done = of_meta(
-      [&](SqliteMeta& meta, bool& damaged) { return meta.finish(batch, damaged); });
-  if (!done) return std::unexpected{done.error()};
-  return Applied::kNow;
+  return said;
 }
 
-Result<std::optional<Watermark>> SqliteStore::watermark(const std::string& node) {
+Result<std::vector<Applied>> SqliteStore::append(std::span<const Batch> batches) {
   const std::lock_guard lock{writing_};
-  return of_meta([&](SqliteMeta& meta, bool& damaged) { return meta.watermark(node, damaged); });
+  auto said = judge_all(batches);
+  if (!said) return said;
+  std::vector<const Batch*> wanted;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    if ((*said)[i] == Applied::kNow) wanted.push_back(&batches[i]);
+  }
+  if (wanted.empty()) return said;
+  for (std::size_t i = 0; i < kResolutions; ++i) {
+    if (auto done = apply(wanted, i); !done) return std::unexpected{done.error()};
+  }
+  const auto done = of_meta(
+      [&](SqliteMeta& meta, bool& damaged) { return meta.finish(wanted, damaged); });
+  if (!done) return std::unexpected{done.error()};
+  return said;
+}
+
+Result<std::optional<Watermark>> SqliteStore::watermark(const std::string& source) {
+  const std::lock_guard lock{writing_};
+  return of_meta([&](SqliteMeta& meta, bool& damaged) { return meta.watermark(source, damaged); });
+}
+
+Result<std::vector<Source>> SqliteStore::sources() {
+  const std::lock_guard lock{writing_};
+  return of_meta([&](SqliteMeta& meta, bool& damaged) { return meta.sources(damaged); });
 }
 
 Result<std::vector<HitsRow>> SqliteStore::hits(const std::string& node) {

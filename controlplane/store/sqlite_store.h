@@ -20,14 +20,16 @@ class SqliteMeta {
  public:
   [[nodiscard]] static Result<SqliteMeta> open(const std::filesystem::path& path, bool& damaged);
 
-  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& node, bool& damaged);
-  // Moves the watermark and counts the hits.
-  [[nodiscard]] Result<void> finish(const Batch& batch, bool& damaged);
+  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& source,
+                                                           bool& damaged);
+  [[nodiscard]] Result<std::vector<Source>> sources(bool& damaged);
+  // Moves the watermarks and counts the hits, in one transaction.
+  [[nodiscard]] Result<void> finish(std::span<const Batch* const> batches, bool& damaged);
   [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node, bool& damaged);
 
  private:
   explicit SqliteMeta(Connection connection) : connection_{std::move(connection)} {}
-  [[nodiscard]] bool put(const Batch& batch);
+  [[nodiscard]] bool put(std::span<const Batch* const> batches);
   Connection connection_;
 };
 
@@ -36,8 +38,10 @@ class SqliteStore : public Store {
   SqliteStore(std::filesystem::path directory, Options options);
 
   [[nodiscard]] Result<void> open();
-  [[nodiscard]] Result<Applied> append(const Batch& batch) override;
-  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& node) override;
+  using Store::append;
+  [[nodiscard]] Result<std::vector<Applied>> append(std::span<const Batch> batches) override;
+  [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& source) override;
+  [[nodiscard]] Result<std::vector<Source>> sources() override;
   using Store::query;
   [[nodiscard]] Result<Answer> query(const Query& query, std::span<const Batch> fresh) override;
   [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node) override;
@@ -54,7 +58,9 @@ class SqliteStore : public Store {
   template <typename Ask>
   [[nodiscard]] auto of_meta(const Ask& ask)
       -> decltype(ask(std::declval<SqliteMeta&>(), std::declval<bool&>()));
-  [[nodiscard]] Result<void> apply(const Batch& batch, std::size_t resolution);
+  [[nodiscard]] Result<std::vector<Applied>> judge_all(std::span<const Batch> batches);
+  [[nodiscard]] Result<void> apply(std::span<const Batch* const> batches, std::size_t resolution);
+  [[nodiscard]] Result<void> apply(std::span<const PlacedBatch> batches, const FileKey& key);
   [[nodiscard]] Result<SqliteFile*> file(const FileKey& key);
   void put_aside(const std::filesystem::path& path);
 

@@ -78,15 +78,30 @@ struct Watermark {
   bool operator==(const Watermark&) const = default;
 };
 
+// Somebody who has reported: see Batch::source().
+struct Source {
+  std::string name;
+  Watermark mark;
+  std::uint64_t lost{0};  // batches that were declared lost, since ever
+};
+
+// What becomes of a batch of a source whose watermark is that. Of a source that was never heard of
+// any sequence may be the first: its past is another store's.
+[[nodiscard]] Applied judge(const std::optional<Watermark>& mark, const Batch& batch) noexcept;
+
 class Store {
  public:
   virtual ~Store() = default;
 
-  // Adds a batch to all resolutions, once; lasts when it returns. Errors: the database cannot take
-  // it; then it may be tried again, and what was applied of it already is not applied twice.
-  [[nodiscard]] virtual Result<Applied> append(const Batch& batch) = 0;
-  // The last batch of the node's latest epoch that was applied whole.
-  [[nodiscard]] virtual Result<std::optional<Watermark>> watermark(const std::string& node) = 0;
+  // Adds batches to all resolutions, each once; they last when it returns, and cost one sync
+  // together. What became of each, in their order. Errors: the database cannot take them; then all
+  // may be tried again, and what was applied of them already is not applied twice.
+  [[nodiscard]] virtual Result<std::vector<Applied>> append(std::span<const Batch> batches) = 0;
+  [[nodiscard]] Result<Applied> append(const Batch& batch);
+  // The last batch of the source's latest epoch that was applied whole.
+  [[nodiscard]] virtual Result<std::optional<Watermark>> watermark(const std::string& source) = 0;
+  // All that ever reported, by name.
+  [[nodiscard]] virtual Result<std::vector<Source>> sources() = 0;
   // From the finest resolution that is kept for all of the time asked for and not finer than the
   // step needs; a step that none divides is rounded up to that resolution.
   // `fresh` are batches that were not appended yet and count as if they were.

@@ -238,6 +238,55 @@ void old_data_are_dropped(Store& store) {
   BOOST_TEST(store.drop_old(kTestDay + 20 * kDay).value() == 0U);
 }
 
+void a_group_counts_like_its_batches(Store& store) {
+  const auto one = [](const char* node, std::uint64_t sequence, std::int64_t minute) {
+    return test_batch(node, sequence, minute, {test_row("czj", "allowed", 1)});
+  };
+  const std::vector<Batch> group{one("360121", 1, kTestDay),
+                                 one("360121", 2, kTestDay + 60),
+                                 one("360122", 1, kTestDay),
+                                 one("360121", 2, kTestDay + 60),
+                                 one("360121", 4, kTestDay + 60),
+                                 one("360121", 3, kTestDay + kDay)};
+  const auto said = store.append(group);
+  BOOST_REQUIRE(said.has_value());
+  using enum Applied;
+  BOOST_TEST((*said == std::vector{kNow, kNow, kNow, kBefore, kGap, kNow}));
+  for (const std::int64_t step : {kMinute, 5 * kMinute, kHour, kDay}) {
+    const auto sums = test_sums(store, Dimension::kNode, {}, kTestDay, kTestDay + 2 * kDay, step);
+    BOOST_TEST(sums == (step == kMinute
+                            ? "0:360121=1 0:360122=1 1:360121=1 1440:360121=1"
+                            : fmt::format("0:360121=2 0:360122=1 {}:360121=1", kDay / step)),
+               step);
+  }
+  BOOST_TEST((store.append(group).value() ==
+              std::vector{kBefore, kBefore, kBefore, kBefore, kNow, kBefore}));
+  BOOST_TEST((store.watermark("360121").value() == Watermark{7, 4}));
+}
+
+void what_will_never_come_is_told(Store& store) {
+  append(store, test_batch("360121", 1, kTestDay, {test_row("czj", "allowed", 1)}));
+  auto next = test_batch("360121", 7, kTestDay, {test_row("czj", "allowed", 1)});
+  next.lost = 4;  // 3 to 6, and 2 may still come
+  BOOST_TEST((append(store, next) == Applied::kGap));
+  next.lost = 5;
+  BOOST_TEST((append(store, next) == Applied::kNow));
+  BOOST_TEST((append(store, next) == Applied::kBefore));
+  auto denied = test_batch("360121", 1, kTestDay, {test_row("czj", "denied", 2)});
+  denied.stream = Stream::kDenied;
+  BOOST_TEST((append(store, denied) == Applied::kNow));
+  BOOST_TEST((append(store, denied) == Applied::kBefore));
+  const auto sources = store.sources();
+  BOOST_REQUIRE(sources.has_value());
+  BOOST_REQUIRE(sources->size() == 2U);
+  BOOST_TEST(sources->at(0).name == "360121");
+  BOOST_TEST((sources->at(0).mark == Watermark{7, 7}));
+  BOOST_TEST(sources->at(0).lost == 5U);
+  BOOST_TEST(sources->at(1).name == "360121#denied");
+  BOOST_TEST((sources->at(1).mark == Watermark{7, 1}));
+  BOOST_TEST(test_sums(store, Dimension::kReason) == "allowed=2 denied=2");
+}
+
 void names_are_kept_as_they_are(Store& store) {
   const std::string odd = "南昌市'\"\\\t\n;--, NULL";
   append(store, test_batch("360121", 1, kTestDay,
@@ -253,6 +302,8 @@ const std::vector<StoreCheck>& store_checks() {
       {"sums add up", sums_add_up},
       {"all numbers last", all_numbers_last},
       {"a batch counts once", a_batch_counts_once},
+      {"a group counts like its batches", a_group_counts_like_its_batches},
+      {"what will never come is told", what_will_never_come_is_told},
       {"every resolution says the same", every_resolution_says_the_same},
       {"what was watched is told", what_was_watched_is_told},
       {"hits have a window", hits_have_a_window},
