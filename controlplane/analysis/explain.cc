@@ -35,10 +35,15 @@ Text describe_target(const Names& names, UnitId unit, ServiceId service) {
 
 std::optional<Text> describe_helper(const image::Image& image, ServiceId service,
                                     std::uint8_t protocol) {
-  if (service.is_none() || protocol != net::protocol::kTcp ||
-      image.services()[service.index()].helper != image::Helper::kFtp) {
-    return std::nullopt;
+  if (service.is_none()) return std::nullopt;
+  const image::Helper helper = image.services()[service.index()].helper;
+  if (helper == image::Helper::kSip && protocol == net::protocol::kUdp) {
+    return Text{
+        "sip: audio and video that calls over this flow negotiate between the same two ends are "
+        "let through with it until the call is over, whatever the rules say of their ports",
+        "sip：同两端之间经此流协商出的音视频在通话结束前随之放行，不再按端口查规则"};
   }
+  if (helper != image::Helper::kFtp || protocol != net::protocol::kTcp) return std::nullopt;
   return Text{
       "ftp: data connections that this one negotiates between the same two ends are let "
       "through with it, whatever the rules say of their ports",

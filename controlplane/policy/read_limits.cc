@@ -137,12 +137,7 @@ Helper read_helper(TableView& table, Reporter& reporter) {
   constexpr std::array<std::pair<std::string_view, Helper>, 2> kHelpers{
       {{"ftp", Helper::kFtp}, {"sip", Helper::kSip}}};
   const auto word = table.word("helper");
-  const Helper helper = choose(word, "helper", kHelpers, reporter).value_or(Helper::kOff);
-  if (helper == Helper::kSip) {
-    reporter.error(word->place, not_supported_yet("`helper = \"sip\"`"));
-    return Helper::kOff;
-  }
-  return helper;
+  return choose(word, "helper", kHelpers, reporter).value_or(Helper::kOff);
 }
 
 void read_gateway_limits(TableView& table, GatewayDraft& draft, Reporter& reporter) {

@@ -4,6 +4,7 @@
 //   pass_control        numbers as the flow's two ends know them, then: hear, pass, remember
 //     hear                helped_segment.cc: what the segment announces becomes an Expected, and
 //                         its text is changed where the other end knows the announced one otherwise
+//   pass_call             helped_call.cc: the same of a message of SIP, which is a datagram
 //   open_expected       open_expected.cc: its first packet
 //   end_helped          what a control flow has opened ends with it
 
@@ -15,7 +16,8 @@ namespace {
 image::Helper helper_of(const image::Image& image, const FlowRecord& flow) noexcept {
   if (flow.service().is_none()) return image::Helper::kOff;
   const image::Helper helper = image.services()[flow.service().index()].helper;
-  const bool reads = helper == image::Helper::kFtp && flow.key.protocol == net::protocol::kTcp;
+  const bool reads = (helper == image::Helper::kFtp && flow.key.protocol == net::protocol::kTcp) ||
+                     (helper == image::Helper::kSip && flow.key.protocol == net::protocol::kUdp);
   return reads ? helper : image::Helper::kOff;
 }
 
@@ -39,7 +41,13 @@ Reason Pipeline::Impl::begin_control(const BurstContext& context, const PacketIn
   control.flow = flows.number_of(flow);
   control.helper = helper;
   flows.translation(flow).helper = number;
-  return Reason::kAllowed;
+  if (helper != image::Helper::kSip) return Reason::kAllowed;
+  const Reason reason = begin_call(context, info, flow);
+  if (reason != Reason::kAllowed) {
+    flows.translation(flow).helper = Translation::kNone;
+    helpers.give_back_control(number);
+  }
+  return reason;
 }
 
 bool Pipeline::Impl::quotes_flow(const FlowRecord& flow, const PacketInfo& info,
@@ -68,19 +76,24 @@ bool Pipeline::Impl::pass_helped(const BurstContext& context, const PacketInfo& 
   return pass_unheard(context, info, flow, direction, route, fate);
 }
 
+void Pipeline::Impl::refuse_helped(const FlowRecord& flow, unsigned direction, Reason reason,
+                                   Fate& fate) noexcept {
+  fate.reason = reason;
+  fate.step = NextStep::kDrop;
+  fate.reply = direction == 1;
+  fate.rule = flow.rule;
+  fate.unit = flow.unit();
+  fate.to_unit = flow.to_unit();
+  fate.service = flow.service();
+}
+
 bool Pipeline::Impl::pass_control(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction,
                                   const image::RouteRecord* route, Fate& fate) noexcept {
   const std::uint32_t number = flows.translation(flow).helper;
   Control& control = helpers.control(number);
   const auto refuse = [&](Reason reason) {
-    fate.reason = reason;
-    fate.step = NextStep::kDrop;
-    fate.reply = direction == 1;
-    fate.rule = flow.rule;
-    fate.unit = flow.unit();
-    fate.to_unit = flow.to_unit();
-    fate.service = flow.service();
+    refuse_helped(flow, direction, reason, fate);
     return true;
   };
   // Nothing of it can be read in parts, and nothing is lost: nobody fragments TCP.
@@ -89,6 +102,9 @@ bool Pipeline::Impl::pass_control(const BurstContext& context, const PacketInfo&
     retelling = {&control.shifts[1 - direction], &control.shifts[direction], false, 0};
     retells = info.key.protocol == net::protocol::kTcp;
     return pass_unheard(context, info, flow, direction, route, fate);
+  }
+  if (info.key.protocol == net::protocol::kUdp) {
+    return pass_call(context, info, flow, direction, route, fate);
   }
   // The record has each side's numbers as that side counts; an acknowledgment comes in the other's.
   PacketInfo own = info;
@@ -149,7 +165,15 @@ void Pipeline::Impl::end_helped(FlowRecord& flow, Tick at, FlowEnd end) noexcept
   const std::uint32_t helper = flows.translation(flow).helper;
   flows.translation(flow).helper = Translation::kNone;
   if (HelperTable::is_opened(helper)) {
-    forget(helper & ~HelperTable::kOpened);
+    const std::uint32_t number = helper & ~HelperTable::kOpened;
+    const bool of_call = helpers.control(helpers.expected(number).control).helper ==
+                         image::Helper::kSip;
+    // Who is on hold may be silent for long, and still be in the call.
+    if (of_call && end == FlowEnd::kIdle) {
+      helpers.wait_again(number, flow_time(at) + kMediaWait);
+    } else {
+      forget(number);
+    }
     return;
   }
   Control& control = helpers.control(helper);

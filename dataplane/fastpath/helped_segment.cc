@@ -99,45 +99,50 @@ Reason Pipeline::Impl::hear_new(const BurstContext& context, FlowRecord& flow, u
   return Reason::kAllowed;
 }
 
-// Only between the two ends of the control connection: an end that announces another than itself
-// asks for an attack on that one (RFC 2577 section 3).
-Reason Pipeline::Impl::expect(const BurstContext& context, const FlowRecord& flow,
-                              unsigned direction, const ftp::Line& line,
-                              Segment& segment) noexcept {
+Reason Pipeline::Impl::aim(const BurstContext& context, const FlowRecord& flow, unsigned direction,
+                           const net::Address* named, std::uint16_t port,
+                           Expected& expected) noexcept {
   const Translation& translation = flows.translation(flow);
   const FlowKey& key = flow.key;
   const FlowKey& reply = translation.reply;
-  if (line.port < kWellKnown) return Reason::kHelperRefused;
-  const bool names = line.form != ftp::Form::kBarsPortOnly;
-  Expected expected;
+  if (port < kWellKnown) return Reason::kHelperRefused;
   expected.control = translation.helper;
-  expected.port = line.port;
-  expected.until = context.flow_now + kFtpWait;
+  expected.port = port;
   expected.key.protocol = key.protocol;
-  expected.key.destination_port = line.port;
+  expected.key.destination_port = port;
   if (direction == 0) {
-    if (names && line.address != key.source) return Reason::kHelperRefused;
+    if (named != nullptr && *named != key.source) return Reason::kHelperRefused;
     expected.from = 1;
     expected.key.source = reply.source;
     expected.key.destination = reply.destination;
     expected.key.space = reply.space;
-    if (const Reason reason = map_end(context, flow, line.port, expected);
-        reason != Reason::kAllowed) {
-      return reason;
-    }
-  } else {
-    // A server may have been told what it is called outside.
-    if (names && line.address != reply.source && line.address != key.destination) {
-      return Reason::kHelperRefused;
-    }
-    if (key.destination != reply.source && is_pool(context.image, key.destination)) {
-      return Reason::kHelperRefused;  // its port there is another's
-    }
-    expected.from = 0;
-    expected.key.source = key.source;
-    expected.key.destination = key.destination;
-    expected.key.space = key.space;
+    return map_end(context, flow, port, expected);
   }
+  // A server may have been told what it is called outside.
+  if (named != nullptr && *named != reply.source && *named != key.destination) {
+    return Reason::kHelperRefused;
+  }
+  if (key.destination != reply.source && is_pool(context.image, key.destination)) {
+    return Reason::kHelperRefused;  // its port there is another's
+  }
+  expected.from = 0;
+  expected.key.source = key.source;
+  expected.key.destination = key.destination;
+  expected.key.space = key.space;
+  return Reason::kAllowed;
+}
+
+Reason Pipeline::Impl::expect(const BurstContext& context, const FlowRecord& flow,
+                              unsigned direction, const ftp::Line& line,
+                              Segment& segment) noexcept {
+  const bool names = line.form != ftp::Form::kBarsPortOnly;
+  Expected expected;
+  if (const Reason reason = aim(context, flow, direction, names ? &line.address : nullptr,
+                                line.port, expected);
+      reason != Reason::kAllowed) {
+    return reason;
+  }
+  expected.until = context.flow_now + kFtpWait;
   segment.told_address = expected.key.destination;
   segment.told_port = expected.key.destination_port;
 

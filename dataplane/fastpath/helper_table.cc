@@ -33,7 +33,8 @@ void HelperTable::give_back_control(std::uint32_t number) noexcept {
 
 std::uint32_t HelperTable::expect(const Expected& wanted) noexcept {
   Control& control = controls_[wanted.control];
-  if (live_ == expected_.size() || control.count == kMostOfOne) return kNone;
+  const std::uint32_t most = control.helper == image::Helper::kSip ? kMostOfCalls : kMostOfOne;
+  if (live_ == expected_.size() || control.count == most) return kNone;
   const std::uint32_t number = free_expected_[expected_.size() - ++live_];
   Expected& expected = expected_[number];
   expected = wanted;
@@ -44,11 +45,15 @@ std::uint32_t HelperTable::expect(const Expected& wanted) noexcept {
   if (control.first != Expected::kNone) expected_[control.first].previous = number;
   control.first = number;
   ++control.count;
-  std::uint32_t& first = bucket(expected.key);
-  expected.next_in_bucket = first;
+  put_in(number);
+  return number;
+}
+
+void HelperTable::put_in(std::uint32_t number) noexcept {
+  std::uint32_t& first = bucket(expected_[number].key);
+  expected_[number].next_in_bucket = first;
   first = number;
   ++waiting_;
-  return number;
 }
 
 void HelperTable::take_out(std::uint32_t number) noexcept {
@@ -61,6 +66,12 @@ void HelperTable::take_out(std::uint32_t number) noexcept {
 void HelperTable::open(std::uint32_t number, std::uint32_t flow) noexcept {
   take_out(number);
   expected_[number].flow = flow;
+}
+
+void HelperTable::wait_again(std::uint32_t number, FlowTime until) noexcept {
+  expected_[number].flow = Expected::kNone;
+  expected_[number].until = until;
+  put_in(number);
 }
 
 void HelperTable::forget(std::uint32_t number) noexcept {
@@ -82,10 +93,11 @@ std::uint32_t HelperTable::find(const FlowKey& packet, FlowTime now) const noexc
   FlowKey wanted = packet;
   wanted.source_port = 0;
   std::uint32_t number = buckets_[slot(packet)];
-  while (number != kNone && !equal(expected_[number].key, wanted)) {
+  while (number != kNone &&
+         (!equal(expected_[number].key, wanted) || is_late(expected_[number], now))) {
     number = expected_[number].next_in_bucket;
   }
-  return number != kNone && !is_late(expected_[number], now) ? number : kNone;
+  return number;
 }
 
 }  // namespace meiguan::fastpath

@@ -10,7 +10,7 @@
 //
 // An Expected waits for the first packet of a flow between the two ends of its control flow, and
 // only for one to the very port that was negotiated; then it stands for that flow. It goes with its
-// control flow. All memory is taken at construction.
+// control flow, one of SIP with its call. All memory is taken at construction.
 
 #include <array>
 #include <cstdint>
@@ -23,6 +23,11 @@
 #include "dataplane/image/format.h"
 
 namespace meiguan::fastpath {
+
+// How long media of a call are waited for, and waited for again: a call may ring for longer than 3
+// minutes (RFC 3261 section 16.6, Timer C), and its ends are ready from the offer on (RFC 3264
+// section 5.1).
+inline constexpr FlowTime kMediaWait = flow_seconds(240);
 
 // A flow that was negotiated.
 struct Expected {
@@ -40,6 +45,9 @@ struct Expected {
   std::uint16_t port{0};  // of the end that waits, by its own count
   std::uint8_t from{0};   // the side of the control flow that opens it
   bool live{false};
+  bool agreed{false};     // of SIP: its call has been answered since
+  bool wanted{false};     // and the newest description of that side has it
+  std::uint64_t call{0};  // of SIP
 
   [[nodiscard]] bool waits() const noexcept { return live && flow == kNone; }
 };
@@ -60,6 +68,7 @@ class HelperTable {
   static constexpr std::uint32_t kNone = Translation::kNone;
   static constexpr std::uint32_t kOpened = 0x8000'0000;  // Translation::helper is an Expected
   static constexpr std::uint32_t kMostOfOne = 16;        // expected flows of one control flow
+  static constexpr std::uint32_t kMostOfCalls = 64;      // and of one of SIP, with all its calls
 
   // Room for `controls` control flows, and for four times as many that they open.
   HelperTable(std::uint32_t controls, const HashSeed& seed);
@@ -77,8 +86,9 @@ class HelperTable {
   // One more for its control flow; kNone where there is no room, or it has as many as it may.
   [[nodiscard]] std::uint32_t expect(const Expected& wanted) noexcept;
   void forget(std::uint32_t number) noexcept;
-  // It stands for a flow from now on.
+  // It stands for a flow from now on; it waits for another.
   void open(std::uint32_t number, std::uint32_t flow) noexcept;
+  void wait_again(std::uint32_t number, FlowTime until) noexcept;
   [[nodiscard]] Expected& expected(std::uint32_t number) noexcept { return expected_[number]; }
 
   // The one that waits for this first packet, or kNone.
@@ -110,6 +120,7 @@ class HelperTable {
     key.source_port = 0;
     return static_cast<std::uint32_t>(flow_hash(key, seed_) >> 32) & mask_;
   }
+  void put_in(std::uint32_t number) noexcept;
   void take_out(std::uint32_t number) noexcept;
 
   HashSeed seed_;

@@ -110,6 +110,31 @@ void put_text(Frame& frame, PacketInfo& info, std::uint8_t* text,
   put_length(packet, info.family, info.ip_bytes);
 }
 
+// A datagram's payload; its checksum was right, or there was none.
+void put_message(Frame& frame, PacketInfo& info, std::string_view message) noexcept {
+  std::span<std::uint8_t> packet{frame.data + info.l3_offset, info.ip_bytes};
+  std::span<std::uint8_t> payload;
+  if (!find_udp_payload(packet, info.family, payload)) return;
+  const std::size_t at = packet.size() - payload.size();
+  const std::size_t upper_bytes = sizeof(net::UdpHeader) + message.size();
+  std::memcpy(frame.data + info.l3_offset + at, message.data(), message.size());
+  info.ip_bytes = static_cast<std::uint16_t>(at + message.size());
+  frame.length = info.l3_offset + std::uint32_t{info.ip_bytes};
+  packet = {frame.data + info.l3_offset, info.ip_bytes};
+  put_length(packet.data(), info.family, info.ip_bytes);
+  std::uint8_t* const udp = packet.data() + packet.size() - upper_bytes;
+  const Be16 length = Be16::from_host(static_cast<std::uint16_t>(upper_bytes));
+  std::memcpy(udp + offsetof(net::UdpHeader, length), &length, sizeof length);
+  Be16 checksum;
+  std::memcpy(&checksum, udp + offsetof(net::UdpHeader, checksum), sizeof checksum);
+  if (checksum == Be16{} && info.family == net::Family::kIpv4) return;
+  std::memset(udp + offsetof(net::UdpHeader, checksum), 0, sizeof checksum);
+  checksum = sum_transport(packet, info, upper_bytes);
+  // RFC 768: a sum of zero is sent as all ones.
+  if (checksum == Be16{}) checksum = Be16::from_host(0xffff);
+  std::memcpy(udp + offsetof(net::UdpHeader, checksum), &checksum, sizeof checksum);
+}
+
 // The sequence number in the first 8 bytes of a quoted segment, and its checksum where that is
 // quoted, too: then the message's own does not see any of it.
 void retell_quoted(std::span<std::uint8_t> packet, const PacketInfo& info,
@@ -150,6 +175,16 @@ bool find_tcp_payload(std::span<std::uint8_t> packet, net::Family family,
   return true;
 }
 
+bool find_udp_payload(std::span<std::uint8_t> packet, net::Family family,
+                      std::span<std::uint8_t>& payload) noexcept {
+  net::Reader left{{}};
+  net::UdpHeader udp;
+  if (!find_transport(packet, family, left) || !left.peek(udp)) return false;
+  if (udp.length.host() != left.left() || !left.skip(sizeof udp)) return false;
+  payload = packet.last(left.left());
+  return true;
+}
+
 bool transport_checksum_holds(std::span<const std::uint8_t> packet,
                               const PacketInfo& info) noexcept {
   net::Reader left{{}};
@@ -166,6 +201,10 @@ void retell(Frame& frame, PacketInfo& info, const Retelling& retelling) noexcept
   std::span<std::uint8_t> packet{frame.data + info.l3_offset, info.ip_bytes};
   if (info.kind == PacketKind::kIcmpError) {
     retell_quoted(packet, info, retelling);
+    return;
+  }
+  if (!retelling.message.empty()) {
+    put_message(frame, info, retelling.message);
     return;
   }
   std::span<std::uint8_t> payload;

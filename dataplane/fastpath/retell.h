@@ -1,11 +1,13 @@
 #pragma once
 
-// A segment of a helped connection as its receiver has to see it: other sequence and
-// acknowledgment numbers, and another text where an end was announced.
+// A packet that a helper has read as its receiver has to see it: of a TCP connection with other
+// sequence and acknowledgment numbers, and another text where an end was announced; of UDP with
+// another message.
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "dataplane/fastpath/packet_info.h"
 #include "dataplane/fastpath/pipeline.h"
@@ -18,11 +20,16 @@ struct Retelling {
   const SequenceShift* receiver{nullptr};  // of the other side
   bool edits{false};                       // the sender's changed text lies in this segment
   std::size_t at{0};                       // where, in the payload
+  std::string_view message{};              // all of a datagram's payload, where it changes
 };
 
 // The upper layer's payload in an IP packet of TCP that parse has read; false where there is none
 // to be seen.
 [[nodiscard]] bool find_tcp_payload(std::span<std::uint8_t> packet, net::Family family,
+                                    std::span<std::uint8_t>& payload) noexcept;
+
+// The same of a UDP datagram that is no fragment; false also where its length is not the packet's.
+[[nodiscard]] bool find_udp_payload(std::span<std::uint8_t> packet, net::Family family,
                                     std::span<std::uint8_t>& payload) noexcept;
 
 // Whether the checksum of a TCP segment or UDP datagram that is no fragment holds.

@@ -128,17 +128,23 @@ void put_nat(Writer& writer, Build& b, const WorldOptions& options) {
   const net::Prefix pool = prefix(options.pool);
   const PublishEndpoint first{address("59.205.17.10"), 443, {}};
   const PublishEndpoint second{address("59.205.17.11"), 443, {}};
-  writer.put(Section::kNatPrefixes, std::vector<NatPrefix>{{NatKind::kPool, {}, 0, 1},
-                                                           {NatKind::kPublish, {}, 0, 1},
-                                                           {NatKind::kPublish, {}, 1, 1},
-                                                           {NatKind::kTranslate, {}, 0, 1},
-                                                           {NatKind::kNpt, {}, 0, 1}});
+  const std::uint32_t calls = options.helper == Helper::kSip ? 1 : 0;
   const std::uint32_t ends = options.second_endpoint ? 2 : 1;
-  writer.put(Section::kPublishes,
-             std::vector<PublishRecord>{{address("203.0.113.10"), 0, 6, 0, 443, 443, 0, 0, 1, 0},
-                                        {address("203.0.113.11"), 0, 6, 0, 8000, 8001, 0, 1, ends,
-                                         0}});
-  writer.put(Section::kPublishEndpoints, std::vector<PublishEndpoint>{first, first, second});
+  const std::vector<NatPrefix> prefixes{{NatKind::kPool, {}, 0, 1},
+                                        {NatKind::kPublish, {}, 0, 1 + calls},
+                                        {NatKind::kPublish, {}, 1 + calls, 1},
+                                        {NatKind::kTranslate, {}, 0, 1},
+                                        {NatKind::kNpt, {}, 0, 1}};
+  writer.put(Section::kNatPrefixes, prefixes);
+  const net::Address portal = address("203.0.113.10");
+  const net::Address range = address("203.0.113.11");
+  std::vector<PublishRecord> publishes{{portal, 0, 6, 0, 443, 443, 0, 0, 1, 0},
+                                       {portal, 0, 17, 0, 53, 53, 0, 3, 1, 0},
+                                       {range, 0, 6, 0, 8000, 8001, 0, 1, ends, 0}};
+  if (calls == 0) publishes.erase(publishes.begin() + 1);
+  writer.put(Section::kPublishes, publishes);
+  writer.put(Section::kPublishEndpoints,
+             std::vector<PublishEndpoint>{first, first, second, {first.address, 53, {}}});
   writer.put(Section::kEgresses, std::vector<EgressRecord>{options.egress});
   writer.put(Section::kPools, std::vector<PoolRecord>{{pool.address(), pool.length(), {}, 0}});
   writer.put(Section::kNptPrefixes, std::vector<NptRecord>{npt});

@@ -50,7 +50,8 @@ struct WorldOptions {
   std::optional<image::LimitRecord> rule_limits{};     // of rule 0
   image::GatewayLimits gateway_limits{};
   std::optional<image::TimeoutRecord> service_timeouts{};  // of service 0
-  // Of service 0, which with `nat` is at 198.51.100.21 and 2001:db8:77::21, too.
+  // Of service 0, which with `nat` is at 198.51.100.21 and 2001:db8:77::21, too; kSip: udp/53 of it
+  // is published at 203.0.113.10, too.
   image::Helper helper{image::Helper::kOff};
   unsigned extra_units{0};  // for benchmarks: as many /24 of 20.0.0.0/8 by lan, units 5 and on
 };

@@ -24,6 +24,7 @@
 #include "dataplane/fastpath/pipeline.h"
 #include "dataplane/fastpath/port_table.h"
 #include "dataplane/fastpath/retell.h"
+#include "dataplane/fastpath/sip.h"
 #include "dataplane/fastpath/syn_cookie.h"
 #include "dataplane/fastpath/tcp_state.h"
 #include "dataplane/net/link.h"
@@ -152,6 +153,8 @@ struct Pipeline::Impl {
   [[nodiscard]] bool pass_control(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction,
                                   const image::RouteRecord* route, Fate& fate) noexcept;
+  static void refuse_helped(const FlowRecord& flow, unsigned direction, Reason reason,
+                            Fate& fate) noexcept;
   // Whether an ICMP error quotes what that side of the flow may have sent.
   [[nodiscard]] bool quotes_flow(const FlowRecord& flow, const PacketInfo& info,
                                  unsigned direction) noexcept;
@@ -170,8 +173,34 @@ struct Pipeline::Impl {
   // Where an announced flow will come in, and how its other end has to be told of it.
   [[nodiscard]] Reason expect(const BurstContext& context, const FlowRecord& flow,
                               unsigned direction, const ftp::Line& line, Segment& segment) noexcept;
+  // The same without the telling: `expected` becomes a flow to that port of the side `direction`.
+  // Only between the two ends of the control flow: an end that announces another than itself asks
+  // for an attack on that one (RFC 2577 section 3). `named` is null where no address is.
+  [[nodiscard]] Reason aim(const BurstContext& context, const FlowRecord& flow, unsigned direction,
+                           const net::Address* named, std::uint16_t port,
+                           Expected& expected) noexcept;
   [[nodiscard]] Reason map_end(const BurstContext& context, const FlowRecord& flow,
                                std::uint16_t port, Expected& expected) noexcept;
+
+  // helped_call.cc: what one message of SIP does. The first of a flow is heard as it opens.
+  struct Call;
+  [[nodiscard]] Reason begin_call(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow) noexcept;
+  [[nodiscard]] bool pass_call(const BurstContext& context, const PacketInfo& info,
+                               FlowRecord& flow, unsigned direction,
+                               const image::RouteRecord* route, Fate& fate) noexcept;
+  [[nodiscard]] Reason hear_call(const BurstContext& context, const PacketInfo& info,
+                                 const FlowRecord& flow, unsigned direction,
+                                 const image::RouteRecord* route, Call& call) noexcept;
+  [[nodiscard]] Reason expect_media(const BurstContext& context, const FlowRecord& flow,
+                                    unsigned direction, Call& call) noexcept;
+  [[nodiscard]] Reason expect_port(const BurstContext& context, const FlowRecord& flow,
+                                   unsigned direction, const net::Address& address,
+                                   std::uint16_t port, Call& call, std::uint16_t& told) noexcept;
+  void forget_new(const Call& call) noexcept;
+  // The message goes on.
+  void follow_call(const Call& call, unsigned direction, std::uint32_t control) noexcept;
+  void close_expected(std::uint32_t number) noexcept;
 
   // open_expected.cc: a first packet that a control flow has announced. False where none has.
   [[nodiscard]] bool open_expected(const BurstContext& context, const PacketInfo& info,
@@ -289,6 +318,7 @@ struct Pipeline::Impl {
   // And its numbers and text, where it belongs to a flow that a helper reads.
   bool retells{false};
   Retelling retelling;
+  std::array<char, sip::kMostMessage + Frame::kTailroom> told;  // a message, as it is told
   HelperTable helpers;
   std::span<Frame> burst;
   Tick now{0};                    // the highest so far
