@@ -24,8 +24,9 @@ AUDIT = (*CRYPTO, "controlplane/audit")
 LIFECYCLE = (*ANALYSIS, *CRYPTO, "dataplane/channel", "controlplane/lifecycle")
 STORE = (*CORE, "controlplane/store")
 REPORT = (*ANALYSIS, "dataplane/channel", "controlplane/store", "controlplane/report")
+UPLINK = (*LIFECYCLE, "controlplane/store", "controlplane/web", "controlplane/uplink")
 SERVED = (*ANALYSIS, "dataplane/channel", "controlplane/web", "controlplane/lifecycle", "controlplane/store",
-          "controlplane/report", "controlplane/access", *AUDIT)
+          "controlplane/report", "controlplane/uplink", "controlplane/access", *AUDIT)
 
 # What each library may include of ours, itself among it: the arrows, inside out.
 MAY_INCLUDE: dict[str, tuple[str, ...]] = {
@@ -40,6 +41,7 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "controlplane/lifecycle": LIFECYCLE,
     "controlplane/store": STORE,
     "controlplane/report": REPORT,
+    "controlplane/uplink": UPLINK,
     "controlplane/crypto": CRYPTO,
     "controlplane/audit": AUDIT,
     "controlplane/web": WEB,

@@ -1,0 +1,180 @@
+// The content of a record: varints and names.
+
+#include <map>
+#include <vector>
+
+#include "controlplane/policy/utf8.h"
+#include "controlplane/uplink/batch_record.h"
+
+namespace meiguan::uplink {
+namespace {
+
+constexpr std::int64_t kMinuteSeconds = 60;
+constexpr std::int64_t kLatestMinute = std::int64_t{1} << 36;  // of seconds since 1970
+constexpr std::size_t kRowNames = store::kKeyNames - 1;        // the node is the record's
+constexpr std::size_t kRowSums = 6;
+constexpr std::size_t kLeastRowBytes = kRowNames + kRowSums;
+
+void put(std::string& out, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7U) out += static_cast<char>((value & 0x7fU) | 0x80U);
+  out += static_cast<char>(value);
+}
+
+void put_signed(std::string& out, std::int64_t value) {
+  const auto bits = static_cast<std::uint64_t>(value);
+  put(out, (bits << 1U) ^ (value < 0 ? ~std::uint64_t{0} : 0));
+}
+
+class Names {
+ public:
+  // Index + 1, or 0 of an empty one.
+  std::uint64_t number(const std::string& name) {
+    if (name.empty()) return 0;
+    const auto [found, is_new] = numbers_.emplace(name, numbers_.size() + 1);
+    if (is_new) order_.push_back(&found->first);
+    return found->second;
+  }
+  void write(std::string& out) const {
+    put(out, order_.size());
+    for (const auto* const name : order_) {
+      put(out, name->size());
+      out += *name;
+    }
+  }
+
+ private:
+  std::map<std::string, std::uint64_t> numbers_;
+  std::vector<const std::string*> order_;
+};
+
+// Reads from the front; whatever is wrong makes it fail for good.
+class Input {
+ public:
+  explicit Input(std::string_view bytes) : bytes_{bytes} {}
+
+  std::uint64_t number() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (at_ >= bytes_.size()) break;
+      const auto byte = static_cast<unsigned char>(bytes_[at_++]);
+      if (shift == 63 && byte > 1) break;
+      value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
+      if (byte < 0x80) return value;
+    }
+    failed_ = true;
+    return 0;
+  }
+  // Within +-kMostOfARow.
+  std::int64_t sum() {
+    const auto bits = number();
+    const auto value = static_cast<std::int64_t>((bits >> 1U) ^ (~(bits & 1U) + 1));
+    if (value > kMostOfARow || value < -kMostOfARow) failed_ = true;
+    return failed_ ? 0 : value;
+  }
+  std::size_t count(std::size_t most, std::size_t least_bytes) {
+    const auto value = number();
+    if (value > most || value > (bytes_.size() - at_) / least_bytes) failed_ = true;
+    return failed_ ? 0 : static_cast<std::size_t>(value);
+  }
+  std::string_view text() {
+    const auto size = count(kMaxNameBytes, 1);
+    const auto text = bytes_.substr(at_, size);
+    at_ += size;
+    if (text.empty() || policy::find_invalid_utf8(text)) failed_ = true;
+    return text;
+  }
+  [[nodiscard]] bool failed() const { return failed_; }
+  [[nodiscard]] bool at_end() const { return at_ == bytes_.size(); }
+  void fail() { failed_ = true; }
+
+ private:
+  std::string_view bytes_;
+  std::size_t at_{0};
+  bool failed_{false};
+};
+
+std::vector<std::string> read_names(Input& input) {
+  std::vector<std::string> names(1);
+  const auto count = input.count(kMaxRawBytes, 2);
+  for (std::size_t i = 0; i < count && !input.failed(); ++i) names.emplace_back(input.text());
+  return names;
+}
+
+const std::string& read_name(Input& input, const std::vector<std::string>& names) {
+  const auto index = input.number();
+  if (index < names.size()) return names[static_cast<std::size_t>(index)];
+  input.fail();
+  return names[0];
+}
+
+void read_row(Input& input, const std::vector<std::string>& names, store::Row& row) {
+  for (std::size_t i = 1; i < store::kKeyNames; ++i) row.key.names[i] = read_name(input, names);
+  auto& s = row.sums;
+  for (auto* const part :
+       {&s.packets, &s.bytes, &s.started, &s.ended, &s.peak_packets, &s.peak_bytes}) {
+    *part = input.sum();
+  }
+}
+
+}  // namespace
+
+std::string content_of(const store::Batch& batch) {
+  Names names;
+  std::string rows;
+  put(rows, batch.rows.size());
+  for (const auto& row : batch.rows) {
+    for (std::size_t i = 1; i < store::kKeyNames; ++i) put(rows, names.number(row.key.names[i]));
+    const auto& s = row.sums;
+    for (const auto part : {s.packets, s.bytes, s.started, s.ended, s.peak_packets, s.peak_bytes}) {
+      put_signed(rows, part);
+    }
+  }
+  put(rows, batch.hits.size());
+  for (const auto& hit : batch.hits) {
+    put(rows, names.number(hit.rule));
+    put_signed(rows, hit.hits);
+    put_signed(rows, hit.audited);
+  }
+  std::string out;
+  put_signed(out, batch.minute);
+  for (const auto part : {batch.watch.watched_ms, batch.watch.events_lost, batch.watch.folded}) {
+    put_signed(out, part);
+  }
+  names.write(out);
+  return out + rows;
+}
+
+Result<void> read_content(std::string_view content, const std::string& node, store::Batch& batch) {
+  Input input{content};
+  batch.node = node;
+  batch.minute = input.sum();
+  if (batch.minute < 0 || batch.minute > kLatestMinute || batch.minute % kMinuteSeconds != 0) {
+    input.fail();
+  }
+  auto& watch = batch.watch;
+  for (auto* const part : {&watch.watched_ms, &watch.events_lost, &watch.folded}) {
+    *part = input.sum();
+    if (*part < 0) input.fail();
+  }
+  const auto names = read_names(input);
+  const auto rows = input.count(kMaxRows, kLeastRowBytes);
+  batch.rows.resize(rows);
+  for (auto& row : batch.rows) {
+    if (input.failed()) break;
+    row.key[store::Dimension::kNode] = node;
+    read_row(input, names, row);
+  }
+  const auto hits = input.count(kMaxRows, 3);
+  batch.hits.resize(hits);
+  for (auto& hit : batch.hits) {
+    if (input.failed()) break;
+    hit.rule = read_name(input, names);
+    hit.hits = input.sum();
+    hit.audited = input.sum();
+    if (hit.rule.empty() || hit.hits < 0 || hit.audited < 0) input.fail();
+  }
+  if (!input.failed() && input.at_end()) return {};
+  return fail("the content of a batch is not what it should be", "批次内容不符合格式");
+}
+
+}  // namespace meiguan::uplink

@@ -1,0 +1,39 @@
+#pragma once
+
+// Batches for tests.
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "controlplane/uplink/batch_record.h"
+
+namespace meiguan::uplink {
+
+inline constexpr std::int64_t kTestMinute = 1'795'276'800;
+
+inline store::Batch sample_batch(const std::string& node, std::uint64_t sequence,
+                                 std::int64_t packets) {
+  store::Batch batch;
+  batch.node = node;
+  batch.epoch = 7;
+  batch.sequence = sequence;
+  batch.minute = kTestMinute;
+  batch.watch = {60'000, 1, 2};
+  store::Row row;
+  row.key[store::Dimension::kNode] = node;
+  row.key[store::Dimension::kUnit] = "czj-" + node;
+  row.key[store::Dimension::kReason] = "allowed";
+  row.key[store::Dimension::kFamily] = "ipv4";
+  row.sums.packets = packets;
+  row.sums.bytes = packets * 100;
+  batch.rows.push_back(std::move(row));
+  return batch;
+}
+
+inline std::string packed(const store::Batch& batch) {
+  auto bytes = pack_batch(batch);
+  return bytes ? std::move(*bytes) : std::string{};
+}
+
+}  // namespace meiguan::uplink
