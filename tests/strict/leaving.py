@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from .case import BEHIND, BOTH, GATEWAY_MAC, STATIONS, VLANS, Sent, p
 
 OWN = {ip_address(router).packed for family in BOTH for router in family.routers.values()}
+POOLS = {ip_address(pool).packed for pool in ("192.0.2.1", "192.0.2.32", "192.0.2.33", "192.0.2.34")}
 OWN |= {ip_address(router).packed for router in ("10.1.255.1", "10.7.0.1")}
 
 
@@ -48,12 +49,12 @@ def leaving(sent: Sent) -> bytes:
                       tags=(tag & 0xF000 | vlan,) if vlan else (), pad=False)
 
 
-def without_port(frame: bytes, pool: str = "192.0.2.1") -> bytes:
-    """A frame from the pool without what nobody can foresee: its port or identifier, and the checksum over it, but
+def without_port(frame: bytes) -> bytes:
+    """A frame from a pool without what nobody can foresee: its port or identifier, and the checksum over it, but
     that only where it is right; any other frame as it is.
     """
     _, packet = packet_in(frame)
-    if packet[:1] != b"\x45" or packet[12:16] != ip_address(pool).packed:
+    if packet[:1] != b"\x45" or packet[12:16] not in POOLS:
         return frame
     at = len(frame) - len(packet) + 20
     protocol, payload = packet[9], bytearray(packet[20:])

@@ -28,8 +28,8 @@ def cases() -> Iterator[Case]:
     whole = udp("10.1.12.10", 1000, large, bytes(8000))  # two of the largest are a burst, and one more may begin in it
     yield story("unit-bandwidth", "policy limits: bandwidth = 64kbit", *[whole] * 3,
                 *[over("bandwidth-limit", whole)] * 3)
-    yield story("source-flows", "FFW_RUL_EXT.1.7; [limits] source_flows = 40",
-                *(udp("10.1.13.100", 2000 + n, 40000) for n in range(40)),
+    yield story("source-flows", "FFW_RUL_EXT.1.7; [limits] source_flows = 70",
+                *(udp("10.1.13.100", 2000 + n, 40000) for n in range(70)),
                 *(over("source-flows", udp("10.1.13.100", 3000 + n, 40000)) for n in range(3)),
                 udp("10.1.13.101", 2000))
 

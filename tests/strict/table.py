@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import addresses, boundary, evasion, fragments, icmp, ip, limits, link, state, transport, windows
+from . import addresses, boundary, evasion, fragments, helpers, icmp, ip, limits, link, state, transport, windows
 from .case import Case
 
 
@@ -28,6 +28,7 @@ SECTIONS = tuple(Section(english, chinese, tuple(cases())) for english, chinese,
 ))
 # Those of a world of its own, where addresses are translated and flows limited.
 BOUNDARY_SECTIONS = (Section("Translation", "地址转换", tuple(boundary.cases())),
+                     Section("Helpers and filters", "辅助程序与过滤", tuple(helpers.cases())),
                      Section("Limits", "限制", tuple(limits.cases())))
 CASES = tuple(case for section in SECTIONS for case in section.cases)
 BOUNDARY = tuple(case for section in BOUNDARY_SECTIONS for case in section.cases)

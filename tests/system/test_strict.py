@@ -57,7 +57,9 @@ def strict_boundary_live_and_replayed_agree(bench: Bench) -> None:
 @test(BARE)
 def strict_translation_with_two_workers(bench: Bench) -> None:
     """Whatever a translation does to addresses and ports, both directions of a flow have one owner."""
-    cases = [case for case in BOUNDARY if all(sent.reason not in LIMITS for sent in case.sent)]
+    # A pool of one block is one worker's, and the other's hosts get none of it.
+    cases = [case for case in BOUNDARY if all(sent.reason not in LIMITS for sent in case.sent)
+             and not case.name.startswith("filtering-")]
     with tempfile.TemporaryDirectory() as directory:
         found = live.run(bench.build, cases, Path(directory), workers=2, world=judge.BOUNDARY)
     unlike(found.sent, [sent for case in cases for sent in case.sent], "frames that left otherwise")
