@@ -139,6 +139,17 @@ lock_after = 3
 [audit]
 hash = "sm3"
 keep_days = 200
+[[ipfix]]
+collector = "[2001:db8::9]:4739"
+[[ipfix]]
+collector = "collector.example:2055"
+transport = "tls"
+enterprise = 4242
+ca = "ca.pem"
+[metrics]
+listen = "[2001:db8::1]:9469"
+networks = ["192.0.2.0/24", "2001:db8::/32"]
+most = 50
 )");
   BOOST_REQUIRE(whole.has_value());
   BOOST_TEST(whole->trust.signers.size() == 1);
@@ -149,6 +160,19 @@ keep_days = 200
   BOOST_TEST(whole->roles.audit[0].id == 0);
   BOOST_TEST(whole->roles.socket_group.value() == 60);
   BOOST_TEST((whole->audit.hash == crypto::HashKind::kSm3));
+  BOOST_REQUIRE(whole->exports.ipfix.size() == 2);
+  const auto& datagrams = whole->exports.ipfix[0];
+  const auto& tls = whole->exports.ipfix[1];
+  BOOST_TEST(datagrams.host == "2001:db8::9");
+  BOOST_TEST(datagrams.collector() == "[2001:db8::9]:4739");
+  BOOST_TEST((datagrams.transport == exporting::Transport::kUdp));
+  BOOST_TEST(tls.port == 2055);
+  BOOST_TEST(tls.enterprise == 4242U);
+  BOOST_TEST(tls.ca == directory.path / "ca.pem");
+  BOOST_REQUIRE(whole->exports.metrics.has_value());
+  BOOST_TEST(whole->exports.metrics->port == 9469);
+  BOOST_TEST(whole->exports.metrics->networks.size() == 2);
+  BOOST_TEST(whole->exports.metrics->most == 50);
   const auto empty = directory.load("");
   BOOST_REQUIRE(empty.has_value());
   BOOST_TEST((!empty->trust.required && !empty->roles.configured));
@@ -175,6 +199,18 @@ BOOST_AUTO_TEST_CASE(mistakes_in_the_appliance_file) {
       {"a role that nobody has",
        std::string{kRoles} + "system = []\nsecurity = [\"1\"]\naudit = [\"2\"]\n"},
       {"a role that is missing", std::string{kRoles} + "system = [\"1\"]\nsecurity = [\"2\"]\n"},
+      {"a collector without a port", "[[ipfix]]\ncollector = \"192.0.2.9\"\n"},
+      {"a collector of IPv6 without brackets", "[[ipfix]]\ncollector = \"2001:db8::9:4739\"\n"},
+      {"port 0", "[[ipfix]]\ncollector = \"192.0.2.9:0\"\n"},
+      {"an unknown transport", "[[ipfix]]\ncollector = \"a:1\"\ntransport = \"sctp\"\n"},
+      {"an authority without TLS", "[[ipfix]]\ncollector = \"a:1\"\nca = \"ca.pem\"\n"},
+      {"a certificate without a key",
+       "[[ipfix]]\ncollector = \"a:1\"\ntransport = \"tls\"\ncertificate = \"a.pem\"\n"},
+      {"too small a queue", "[[ipfix]]\ncollector = \"a:1\"\nqueue = 1\n"},
+      {"metrics for everybody", "[metrics]\nlisten = \"192.0.2.1:9469\"\n"},
+      {"metrics at a name", "[metrics]\nlisten = \"localhost:9469\"\n"},
+      {"a network with host bits",
+       "[metrics]\nlisten = \"192.0.2.1:9469\"\nnetworks = [\"192.0.2.1/24\"]\n"},
       {"no TOML", "["},
   };
   for (const auto& [name, text] : kCases) {

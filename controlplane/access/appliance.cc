@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "controlplane/access/appliance_export.h"
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/reporter.h"
 #include "controlplane/policy/source.h"
@@ -187,6 +188,14 @@ void read_audit(TableView& table, Reading& reading, Reporter& reporter) {
       number(table, "total_megabytes", 16, 1 << 20, audit.total_bytes >> 20, reporter) << 20;
 }
 
+void read_ipfix_table(TableView& table, Reading& reading, Reporter& reporter) {
+  read_ipfix(table, reading.directory, reading.appliance.exports, reporter);
+}
+
+void read_metrics_table(TableView& table, Reading& reading, Reporter& reporter) {
+  read_metrics(table, reading.appliance.exports, reporter);
+}
+
 struct Table {
   std::string_view name;
   std::string_view title;
@@ -194,10 +203,12 @@ struct Table {
   void (*read)(TableView&, Reading&, Reporter&);
 };
 
-constexpr std::array<Table, 4> kTables{{{"trust", "[trust]", false, read_trust},
+constexpr std::array<Table, 6> kTables{{{"trust", "[trust]", false, read_trust},
                                         {"signer", "[[signer]]", true, read_signer},
                                         {"roles", "[roles]", false, read_roles},
-                                        {"audit", "[audit]", false, read_audit}}};
+                                        {"audit", "[audit]", false, read_audit},
+                                        {"ipfix", "[[ipfix]]", true, read_ipfix_table},
+                                        {"metrics", "[metrics]", false, read_metrics_table}}};
 
 }  // namespace
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "controlplane/audit/log.h"
+#include "controlplane/export/settings.h"
 #include "controlplane/lifecycle/trust.h"
 #include "controlplane/policy/diagnostic.h"
 
@@ -50,6 +51,7 @@ struct Appliance {
   bool two_persons{false};  // a second security administrator approves what is applied
   Roles roles;
   AuditChoice audit;
+  exporting::ExportSettings exports;
 };
 
 // Reads `path`, a file or a directory with an appliance.toml; keys lie beside it. Errors: all that
