@@ -283,6 +283,22 @@ class Words(Case):
                 self.assertNotIn(english, text, words)
 
 
+class Statistics(Case):
+    def test_words_that_rows_are_told_apart_by(self) -> None:
+        """A word that is none of them is bad input, whether a daemon runs or not."""
+        for words, told in ((("--by", "unti"), "did you mean `unit`?"), (("--by", "unit,verdic"), "`verdict`?"),
+                            (("--by", "unit,,nothing-like-it"), "--by: `nothing-like-it` is none of node, unit"),
+                            (("--by", "\033[1m"), "none of")):
+            with self.subTest(words[1]):
+                done = run("--run-dir", self.directory, "stats", *words)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn(told, done.stderr)
+                self.assertNotIn("\033", done.stderr)
+        self.assertEqual(run("--run-dir", self.directory, "stats", "--by", "unit,verdict").returncode, 3)
+        chinese = run("--lang", "zh", "--run-dir", self.directory, "stats", "--by", "servise")
+        self.assertIn("--by：`servise` 不是以下之一", chinese.stderr)
+
+
 class Completion(Case):
     def complete(self, *words: str) -> list[str]:
         script = self.file("complete.sh", run("completion", "bash").stdout + """

@@ -5,31 +5,12 @@
 #include <utility>
 
 #include "controlplane/store/store.h"
+#include "tools/cli/dimensions.h"
 
 namespace meiguan::cli {
 namespace {
 
 namespace json = boost::json;
-
-Result<std::vector<store::Dimension>> dimensions_of(const std::string& by) {
-  std::vector<store::Dimension> result;
-  for (std::size_t from = 0; from < by.size();) {
-    const auto end = std::min(by.find(',', from), by.size());
-    const auto name = by.substr(from, end - from);
-    const auto found = std::ranges::find(store::kDimensionNames, name);
-    if (found == store::kDimensionNames.end()) {
-      return fail(fmt::format("--stats {}: unit, peer, service, rule, reason, verdict, node, "
-                              "from_zone, to_zone, family, direction; several with commas",
-                              name),
-                  fmt::format("--stats {}：可用 unit、peer、service、rule、reason、verdict、node、"
-                              "from_zone、to_zone、family、direction，逗号分隔",
-                              name));
-    }
-    result.push_back(static_cast<store::Dimension>(found - store::kDimensionNames.begin()));
-    from = end + 1;
-  }
-  return result;
-}
 
 report::RollupOptions options_for(const std::string& node) {
   report::RollupOptions options;
@@ -55,7 +36,7 @@ analysis::ReplayEvents ReplayStats::events() {
 }
 
 Result<Table> ReplayStats::table(const analysis::Replay& replay, const std::string& by) {
-  const auto dimensions = dimensions_of(by);
+  const auto dimensions = dimensions_of("--stats", by);
   if (!dimensions) return std::unexpected{dimensions.error()};
   const auto now = static_cast<report::WallMs>(last_);
   rollup_.count(report::add_up(std::span{&replay.counters(), 1},

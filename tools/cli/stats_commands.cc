@@ -7,6 +7,7 @@
 
 #include "controlplane/api/protocol.h"
 #include "tools/cli/ask.h"
+#include "tools/cli/dimensions.h"
 #include "tools/cli/month_report.h"
 #include "tools/cli/past.h"
 #include "tools/cli/table.h"
@@ -199,6 +200,10 @@ void PastOptions::add_node(CLI::App& command, const Context& context) {
 }
 
 int show_stats(const Context& context, const PastOptions& options) {
+  if (const auto known = dimensions_of("--by", options.by); !known) {
+    complain(context, known.error().message);
+    return kBadInput;
+  }
   std::vector<Field> fields;
   if (!options.step.empty()) fields.push_back({"time", {"TIME", "时间"}, false});
   for (const auto& name : list_of(options.by)) {
