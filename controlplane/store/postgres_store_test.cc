@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 #include "controlplane/store/postgres.h"
 #include "controlplane/store/store_fixture.h"
@@ -87,7 +89,10 @@ bool installed() { return ::access((fs::path{kPrograms} / "initdb").c_str(), X_O
 
 BOOST_AUTO_TEST_CASE(postgres_does_what_a_store_does) {
   if (!installed()) {
-    BOOST_TEST_MESSAGE("PostgreSQL 15 is not installed: tools/packages test");
+    const char* const ci = std::getenv("CI");
+    const bool must = ci != nullptr && std::string_view{ci} == "true";
+    BOOST_REQUIRE_MESSAGE(!must, "PostgreSQL 15 is not installed: tools/packages test");
+    std::puts("SKIPPED: PostgreSQL 15 is not installed: tools/packages test");
     return;
   }
   Server server;
