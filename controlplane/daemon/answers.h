@@ -56,7 +56,11 @@ struct StatusInput {
 // `about`: an inside address, or a pool address with or without a port; empty: all. Nothing where
 // it is neither.
 [[nodiscard]] std::optional<boost::json::object> port_blocks_answer(
-    const lifecycle::Bundle& bundle, const report::Collector& collector, std::string_view about);
+    const lifecycle::Bundle& bundle, const std::vector<report::PortBlockHeld>& blocks,
+    std::uint64_t forgotten, std::string_view about);
+// The id of the unit that an inside address is of; empty for none.
+[[nodiscard]] std::string unit_at(const lifecycle::Bundle& bundle, SpaceId space,
+                                  const net::Address& inside);
 // What an operator should look at: attacks that go on, limits that packets run into, a flow table
 // that is nearly full.
 [[nodiscard]] boost::json::array alarms_of(const StatusInput& input);

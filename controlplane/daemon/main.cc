@@ -112,6 +112,10 @@ int run(int argc, const char* const* argv) {
   app.add_option("--keep", keep, "RESOLUTION=SPAN, as 1m=48h, 5m=14d, 1h=400d, 1d=1825d");
   app.add_option("--flow-records-mib", flow_record_mib,
                  "records of flows on disk, at most; 0: none");
+  std::uint64_t port_block_mib = settings.port_block_bytes >> 20;
+  app.add_option("--port-blocks-mib", port_block_mib,
+                 "the log of port blocks on disk, at most; 1 at least")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20));
   std::filesystem::path appliance_file;
   app.add_option("--appliance", appliance_file,
                  "signers, roles, audit; by default /etc/meiguan/appliance.toml where it is");
@@ -132,6 +136,7 @@ int run(int argc, const char* const* argv) {
     return 2;
   }
   settings.flow_record_bytes = flow_record_mib << 20;
+  settings.port_block_bytes = port_block_mib << 20;
   if (!stats_dir.empty()) settings.stats_dir = std::filesystem::absolute(stats_dir);
   std::error_code error;
   std::filesystem::create_directories(settings.run_dir, error);

@@ -3,8 +3,10 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "controlplane/analysis/names.h"
 #include "controlplane/daemon/answers.h"
 #include "controlplane/policy/instant_text.h"
+#include "dataplane/fastpath/decide.h"
 
 namespace meiguan::daemon {
 namespace {
@@ -39,26 +41,34 @@ json::value time_or_null(const image::Image& image, const std::optional<report::
 
 }  // namespace
 
+std::string unit_at(const lifecycle::Bundle& bundle, SpaceId space, const net::Address& inside) {
+  const auto subject = fastpath::find_subject(bundle.image, space, inside, ZoneId{});
+  return std::string{analysis::Names{bundle.compiled.catalog}.unit_id(subject.unit)};
+}
+
 std::optional<json::object> port_blocks_answer(const lifecycle::Bundle& bundle,
-                                               const report::Collector& collector,
-                                               std::string_view about) {
+                                               const std::vector<report::PortBlockHeld>& blocks,
+                                               std::uint64_t forgotten, std::string_view about) {
   std::optional<Asked> asked;
   if (!about.empty() && !(asked = parse_asked(about))) return std::nullopt;
   json::array rows;
-  for (const auto& block : collector.port_blocks()) {
+  for (const auto& block : blocks) {
     if (asked && !block.concerns(asked->address, asked->port)) continue;
-    rows.push_back(json::object{{"state", block.returned ? "returned" : "held"},
-                                {"inside", net::to_string(block.inside)},
-                                {"outside", net::to_string(block.outside)},
-                                {"first_port", block.first_port},
-                                {"last_port", block.last_port},
-                                {"taken", time_or_null(bundle.image, block.taken)},
-                                {"returned", time_or_null(bundle.image, block.returned)}});
+    rows.push_back(
+        json::object{{"state", block.returned ? "returned" : "held"},
+                     {"inside", net::to_string(block.inside)},
+                     {"unit",
+                      block.unit.empty() ? unit_at(bundle, block.space, block.inside) : block.unit},
+                     {"outside", net::to_string(block.outside)},
+                     {"first_port", block.first_port},
+                     {"last_port", block.last_port},
+                     {"taken", time_or_null(bundle.image, block.taken)},
+                     {"returned", time_or_null(bundle.image, block.returned)}});
   }
   return json::object{{"ok", true},
                       {"schema", "meiguan.port-blocks/v1"},
                       {"rows", std::move(rows)},
-                      {"forgotten", collector.forgotten_port_blocks()}};
+                      {"forgotten", forgotten}};
 }
 
 }  // namespace meiguan::daemon

@@ -23,7 +23,8 @@ Service::Service(Settings settings, Log log)
     : settings_{std::move(settings)},
       log_{log},
       recorder_{make_recorder()},
-      collector_{recorder_.get()},
+      block_log_{make_block_log()},
+      collector_{recorder_.get(), block_log_.get()},
       link_{settings_.run_dir / "dataplane.sock", collector_, log},
       blocks_{settings_.changes.state_dir, link_, log},
       changes_{settings_.changes, link_, std::move(log)} {
@@ -103,8 +104,7 @@ json::object Service::answer(const json::object& request, const api::Peer& peer)
   }
   if (command == "drops") return drops_answer(*now.bundle, collector_);
   if (command == "port-blocks") {
-    auto rows = port_blocks_answer(*now.bundle, collector_, api::string_at(request, "about"));
-    if (rows) return std::move(*rows);
+    if (auto rows = port_blocks(*now.bundle, request)) return std::move(*rows);
     return api::refusal(
         {"port-blocks of what? an address, or a pool address with a port: "
          "203.0.113.40:4711",

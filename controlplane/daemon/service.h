@@ -26,7 +26,8 @@ struct Settings {
   std::filesystem::path stats_dir;  // of the statistics store; empty: "stats" of the state's
   std::string stats_postgres;       // a connection string of libpq; empty: files in stats_dir
   store::Retention keep{store::kDefaultRetention};
-  std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};  // on disk at most; 0: none are kept
+  std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};   // on disk at most; 0: none are kept
+  std::uint64_t port_block_bytes{std::uint64_t{256} << 20};  // likewise of the port blocks' log
 };
 
 class Service {
@@ -48,6 +49,9 @@ class Service {
 
  private:
   [[nodiscard]] std::unique_ptr<report::Recorder> make_recorder();
+  [[nodiscard]] std::unique_ptr<report::PortBlockLog> make_block_log();
+  [[nodiscard]] std::optional<boost::json::object> port_blocks(const lifecycle::Bundle& bundle,
+                                                               const boost::json::object& request);
   void take_names(const std::shared_ptr<const lifecycle::Bundle>& bundle);
   [[nodiscard]] std::shared_ptr<const lifecycle::Bundle> bundle() const;
   // Nothing where it is no question about the past.
@@ -59,6 +63,7 @@ class Service {
   mutable std::mutex mutex_;                         // of bundle_
   std::shared_ptr<const lifecycle::Bundle> bundle_;  // for the recorder, which outlives changes_
   std::unique_ptr<report::Recorder> recorder_;       // hears the collector, which goes first
+  std::unique_ptr<report::PortBlockLog> block_log_;  // likewise; null where it cannot be written
   report::Collector collector_;
   Link link_;
   BlockService blocks_;

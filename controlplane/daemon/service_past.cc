@@ -1,8 +1,10 @@
 // What is kept of the past: where it lies, and who is asked for it.
 
+#include <algorithm>
 #include <chrono>
 
 #include "controlplane/api/protocol.h"
+#include "controlplane/daemon/answers.h"
 #include "controlplane/daemon/service.h"
 #include "controlplane/daemon/stats_answers.h"
 #include "controlplane/daemon/stats_request.h"
@@ -35,6 +37,55 @@ std::unique_ptr<report::Recorder> Service::make_recorder() {
                               : store::open_postgres(server, options);
       },
       std::move(flows), [] { return std::chrono::system_clock::now(); }, log_);
+}
+
+std::unique_ptr<report::PortBlockLog> Service::make_block_log() {
+  auto opened = report::PortBlockLog::open(settings_.changes.state_dir / "port-blocks",
+                                           settings_.port_block_bytes,
+                                           [this](SpaceId space, const net::Address& inside) {
+                                             const auto now = bundle();
+                                             return now ? unit_at(*now, space, inside)
+                                                        : std::string{};
+                                           });
+  if (opened) return std::move(*opened);
+  log_(opened.error().message);
+  return nullptr;
+}
+
+std::optional<boost::json::object> Service::port_blocks(const lifecycle::Bundle& bundle,
+                                                        const boost::json::object& request) {
+  const auto about = api::string_at(request, "about");
+  if (!request.contains("since")) {
+    return port_blocks_answer(bundle, collector_.port_blocks(), collector_.forgotten_port_blocks(),
+                              about);
+  }
+  if (!block_log_) return api::refusal({"no log of port blocks is kept", "未保存端口块日志"});
+  boost::json::object times = request;
+  times.erase("about");
+  const auto query =
+      parse_query(bundle.image.utc_offsets(), times,
+                  std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+  if (!query) return api::refusal(query.error().message);
+  const auto until = std::chrono::system_clock::from_time_t(query->until);
+  auto past = block_log_->read(std::chrono::system_clock::from_time_t(query->since), until);
+  // What was taken before and is held to this day, no line of that time tells of.
+  for (auto& block : collector_.port_blocks()) {
+    const auto same = [&](const report::PortBlockHeld& other) {
+      return !other.returned && other.outside == block.outside &&
+             other.first_port == block.first_port;
+    };
+    if (block.returned || (block.taken && *block.taken >= until) ||
+        std::ranges::any_of(past.blocks, same)) {
+      continue;
+    }
+    past.blocks.push_back(std::move(block));
+  }
+  auto answer = port_blocks_answer(bundle, past.blocks, past.forgotten, about);
+  if (answer) {
+    answer->emplace("damaged_blocks", past.damaged);
+    answer->emplace("lost", block_log_->lost());
+  }
+  return answer;
 }
 
 std::optional<boost::json::object> Service::past_answer(const lifecycle::Bundle& bundle,

@@ -22,7 +22,8 @@ void keep(std::deque<SeenEvent>& events, const fastpath::Event& event, WallTime 
 
 }  // namespace
 
-Collector::Collector(CollectorSink* sink) : sink_{sink}, thread_{[this] { run(); }} {}
+Collector::Collector(CollectorSink* sink, PortBlockLog* log)
+    : sink_{sink}, block_log_{log}, thread_{[this] { run(); }} {}
 
 Collector::~Collector() {
   {
@@ -59,7 +60,9 @@ void Collector::attach(Segment segment) {
   denials_.clear();
   flow_ends_.clear();
   attacks_.clear();
-  port_blocks_.end_all(std::chrono::system_clock::now());
+  const auto now = std::chrono::system_clock::now();
+  port_blocks_.end_all(now);
+  if (block_log_ != nullptr) block_log_->attached(segment_->identity(), now);
   forgotten_ = 0;
   if (sink_ != nullptr) sink_->attached(add_up(*segment_, extent_));
 }
@@ -118,6 +121,7 @@ void Collector::take(const fastpath::Event& event, WallTime at) {
   if (event.kind == fastpath::EventKind::kBlockTaken ||
       event.kind == fastpath::EventKind::kBlockReturned) {
     port_blocks_.take(event, at);
+    if (block_log_ != nullptr) block_log_->take(event, at);
     return;
   }
   if (event.kind != fastpath::EventKind::kDenial) return;
@@ -160,6 +164,7 @@ void Collector::sample_locked() {
   if (!segment_) return;
   // First the events, then the counters: what was told of is counted by then.
   drain_locked();
+  if (block_log_ != nullptr) block_log_->flush();
   const auto now = std::chrono::steady_clock::now();
   const auto last = history_.empty() ? now : history_.back().at;
   history_.push_back({add_up(*segment_, extent_), now});

@@ -17,6 +17,7 @@
 
 #include "controlplane/report/attack_book.h"
 #include "controlplane/report/port_block_book.h"
+#include "controlplane/report/port_block_log.h"
 #include "controlplane/report/segment.h"
 #include "controlplane/report/sums.h"
 
@@ -64,8 +65,8 @@ class CollectorSink {
 
 class Collector {
  public:
-  // `sink` may be null and must outlive the collector.
-  explicit Collector(CollectorSink* sink = nullptr);
+  // `sink` and `log` may be null and must outlive the collector.
+  explicit Collector(CollectorSink* sink = nullptr, PortBlockLog* log = nullptr);
   ~Collector();
   Collector(const Collector&) = delete;
   Collector& operator=(const Collector&) = delete;
@@ -105,6 +106,7 @@ class Collector {
   bool stopping_{false};
   std::optional<Segment> segment_;
   CollectorSink* sink_;
+  PortBlockLog* block_log_;
   Extent extent_;
   struct Reading {
     Sums sums;

@@ -1,18 +1,20 @@
 #include "controlplane/report/port_block_book.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace meiguan::report {
 namespace {
 
-PortBlockHeld block_of(const fastpath::Event& event) {
+PortBlockHeld block_of(const fastpath::Event& event, std::string unit) {
   return {.inside = event.source,
           .space = event.space,
           .outside = event.destination,
           .first_port = event.source_port,
           .last_port = event.destination_port,
           .taken = std::nullopt,
-          .returned = std::nullopt};
+          .returned = std::nullopt,
+          .unit = std::move(unit)};
 }
 
 }  // namespace
@@ -23,25 +25,25 @@ bool PortBlockHeld::concerns(const net::Address& address,
   return address == outside && (!port || (*port >= first_port && *port <= last_port));
 }
 
-void PortBlockBook::take(const fastpath::Event& event, WallTime at) {
+void PortBlockBook::take(const fastpath::Event& event, WallTime at, std::string unit) {
   const Place place{event.destination, event.source_port};
   const auto found = held_.find(place);
   if (event.kind == fastpath::EventKind::kBlockTaken) {
     // Held already: the event of its return was lost, and by now it is somebody else's.
     if (found != held_.end()) end(std::move(found->second), at);
-    PortBlockHeld block = block_of(event);
+    PortBlockHeld block = block_of(event, std::move(unit));
     block.taken = at;
-    held_.insert_or_assign(place, block);
+    held_.insert_or_assign(place, std::move(block));
   } else if (event.kind == fastpath::EventKind::kBlockReturned) {
     // Unknown: it was taken before anybody looked.
-    end(found != held_.end() ? found->second : block_of(event), at);
+    end(found != held_.end() ? found->second : block_of(event, std::move(unit)), at);
     if (found != held_.end()) held_.erase(found);
   }
 }
 
 void PortBlockBook::end(PortBlockHeld block, WallTime at) {
   block.returned = at;
-  returned_.push_front(block);
+  returned_.push_front(std::move(block));
   if (returned_.size() <= kReturnedKept) return;
   returned_.pop_back();
   ++forgotten_;

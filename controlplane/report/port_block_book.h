@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct PortBlockHeld {
   std::uint16_t last_port{0};
   std::optional<WallTime> taken;     // none: before anybody looked
   std::optional<WallTime> returned;  // none: held still
+  std::string unit;                  // id of the inside address's; empty: not known, or none
 
   // Whether `address` is the inside one, or the outside one and `port`, where there is one, is in
   // the block.
@@ -39,7 +41,7 @@ class PortBlockBook {
 
   // An event of kind kBlockTaken or kBlockReturned. Blocks that are held are never forgotten: the
   // data plane has tables of fixed size for them; of those returned, the oldest are.
-  void take(const fastpath::Event& event, WallTime at);
+  void take(const fastpath::Event& event, WallTime at, std::string unit = {});
 
   // Those held, the latest first, then those returned, the latest first.
   [[nodiscard]] std::vector<PortBlockHeld> list() const;

@@ -63,6 +63,10 @@ Result<Segment> Segment::open(const channel::Message& hello) {
       hello.descriptors.size() != std::size_t{says.workers} + 1) {
     return unfit("impossible sizes", "大小不可能");
   }
+  struct stat file {};
+  if (::fstat(hello.descriptors[0], &file) != 0) return unfit("no file", "不是文件");
+  segment.identity_ = fmt::format("{}-{}-{}", file.st_ino, file.st_ctim.tv_sec,
+                                  file.st_ctim.tv_nsec);
   auto counters = Mapping::map(hello.descriptors[0], says.segment_bytes, false);
   if (!counters) return std::unexpected{counters.error()};
   fastpath::SegmentHeader header{};

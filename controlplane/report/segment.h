@@ -43,6 +43,8 @@ class Segment {
   [[nodiscard]] std::vector<fastpath::EventRing>& rings() noexcept { return rings_; }
   [[nodiscard]] const fastpath::CounterCapacity& capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::uint64_t flow_capacity() const noexcept { return flow_capacity_; }
+  // Another one for every data plane that ever was, as far as the machine's clock goes.
+  [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
   [[nodiscard]] const channel::HelloAnswer& hello() const noexcept { return hello_; }
 
  private:
@@ -50,6 +52,7 @@ class Segment {
   channel::HelloAnswer hello_{};
   fastpath::CounterCapacity capacity_;
   std::uint64_t flow_capacity_{0};
+  std::string identity_;
   std::vector<Mapping> mappings_;
   std::vector<fastpath::CounterBlock> blocks_;
   std::vector<fastpath::EventRing> rings_;

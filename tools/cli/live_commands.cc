@@ -100,13 +100,11 @@ const std::vector<Field>& fields_of(std::string_view what) {
       {"in", {"IN", "入端口"}, false},         {"packets", {"PACKETS", "报文"}},
       {"distinct", {"DISTINCT", "不同对象"}},  {"first", {"FIRST", "首次"}, false},
       {"last", {"LAST", "最近"}, false}};
-  static const std::vector<Field> kPortBlocks{{"state", {"STATE", "状态"}, false},
-                                              {"inside", {"INSIDE", "内部地址"}, false},
-                                              {"outside", {"OUTSIDE", "公网地址"}, false},
-                                              {"first_port", {"FIRST", "首端口"}},
-                                              {"last_port", {"LAST", "末端口"}},
-                                              {"taken", {"TAKEN", "占用"}, false},
-                                              {"returned", {"RETURNED", "归还"}, false}};
+  static const std::vector<Field> kPortBlocks{
+      {"state", {"STATE", "状态"}, false}, {"inside", {"INSIDE", "内部地址"}, false},
+      {"unit", {"UNIT", "单位"}, false},   {"outside", {"OUTSIDE", "公网地址"}, false},
+      {"first_port", {"FIRST", "首端口"}}, {"last_port", {"LAST", "末端口"}},
+      {"taken", {"TAKEN", "占用"}, false}, {"returned", {"RETURNED", "归还"}, false}};
   static const std::vector<Field> kGroups{{"last", {"LAST", "最近"}, false},
                                           {"reason", {"REASON", "原因"}, false},
                                           {"unit", {"UNIT", "单位"}, false},
@@ -387,9 +385,14 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
   blocks->add_option("ADDRESS", *about,
                      context.tr("an inside address, or a pool address with or without a port",
                                 "内部地址，或地址池地址（可带端口）"));
-  blocks->callback([&context, &chosen, about] {
-    chosen = [&context, about] {
-      return show_rows(context, {{"command", "port-blocks"}, {"about", *about}}, "port-blocks");
+  auto held = std::make_shared<PastOptions>();
+  held->add_times(*blocks, context);
+  blocks->callback([&context, &chosen, about, held] {
+    chosen = [&context, about, held] {
+      json::object request{{"command", "port-blocks"}, {"about", *about}};
+      if (!held->since.empty()) request.emplace("since", held->since);
+      if (!held->until.empty()) request.emplace("until", held->until);
+      return show_rows(context, request, "port-blocks");
     };
   });
   app.add_subcommand("ports", context.tr("the ports", "端口"))->callback([&context, &chosen] {
