@@ -150,6 +150,9 @@ ca = "ca.pem"
 listen = "[2001:db8::1]:9469"
 networks = ["192.0.2.0/24", "2001:db8::/32"]
 most = 50
+[management]
+networks = ["10.0.0.0/8", "2001:db8::/32"]
+ports = ["22/tcp", "8000-8100/udp"]
 )");
   BOOST_REQUIRE(whole.has_value());
   BOOST_TEST(whole->trust.signers.size() == 1);
@@ -173,6 +176,9 @@ most = 50
   BOOST_TEST(whole->exports.metrics->port == 9469);
   BOOST_TEST(whole->exports.metrics->networks.size() == 2);
   BOOST_TEST(whole->exports.metrics->most == 50);
+  BOOST_TEST(whole->management.networks.size() == 2);
+  BOOST_REQUIRE(whole->management.ports.size() == 2);
+  BOOST_TEST(whole->management.ports[1].last == 8100);
   const auto empty = directory.load("");
   BOOST_REQUIRE(empty.has_value());
   BOOST_TEST((!empty->trust.required && !empty->roles.configured));
@@ -211,6 +217,13 @@ BOOST_AUTO_TEST_CASE(mistakes_in_the_appliance_file) {
       {"metrics at a name", "[metrics]\nlisten = \"localhost:9469\"\n"},
       {"a network with host bits",
        "[metrics]\nlisten = \"192.0.2.1:9469\"\nnetworks = [\"192.0.2.1/24\"]\n"},
+      {"management without ports", "[management]\nnetworks = [\"10.0.0.0/8\"]\n"},
+      {"management from nowhere", "[management]\nnetworks = []\nports = [\"22/tcp\"]\n"},
+      {"a network with host bits",
+       "[management]\nnetworks = [\"10.0.0.1/8\"]\nports = [\"22/tcp\"]\n"},
+      {"a port of no protocol with ports",
+       "[management]\nnetworks = [\"10.0.0.0/8\"]\nports = [\"icmp\"]\n"},
+      {"all protocols", "[management]\nnetworks = [\"10.0.0.0/8\"]\nports = [\"any\"]\n"},
       {"no TOML", "["},
   };
   for (const auto& [name, text] : kCases) {

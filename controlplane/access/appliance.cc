@@ -1,6 +1,7 @@
 #include "controlplane/access/appliance.h"
 
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "controlplane/policy/reporter.h"
 #include "controlplane/policy/source.h"
 #include "controlplane/policy/suggest.h"
+#include "controlplane/policy/syntax.h"
 #include "controlplane/policy/table_view.h"
 #include "controlplane/policy/toml_document.h"
 
@@ -196,6 +198,31 @@ void read_metrics_table(TableView& table, Reading& reading, Reporter& reporter) 
   read_metrics(table, reading.appliance.exports, reporter);
 }
 
+void read_management(TableView& table, Reading& reading, Reporter& reporter) {
+  auto& management = reading.appliance.management;
+  for (const Word& word : table.required_words("networks", TableView::Empty::kRefused)) {
+    const auto prefix = policy::parse_prefix(word.text);
+    if (prefix) {
+      management.networks.push_back(*prefix);
+    } else {
+      reporter.error(word.place, prefix.error().message, prefix.error().hint);
+    }
+  }
+  for (const Word& word : table.required_words("ports", TableView::Empty::kRefused)) {
+    const auto ports = policy::parse_ports(word.text);
+    if (!ports) {
+      reporter.error(word.place, ports.error().message, ports.error().hint);
+    } else if (ports->protocol != IPPROTO_TCP && ports->protocol != IPPROTO_UDP &&
+               ports->protocol != IPPROTO_SCTP) {
+      reporter.error(word.place, say("`{}` has no ports, tcp, udp or sctp expected: `22/tcp`",
+                                     "`{}` 没有端口，应为 tcp、udp 或 sctp：`22/tcp`",
+                                     policy::printable(word.text)));
+    } else {
+      management.ports.push_back(*ports);
+    }
+  }
+}
+
 struct Table {
   std::string_view name;
   std::string_view title;
@@ -203,13 +230,13 @@ struct Table {
   void (*read)(TableView&, Reading&, Reporter&);
 };
 
-constexpr std::array<Table, 6> kTables{{{"trust", "[trust]", false, read_trust},
+constexpr std::array<Table, 7> kTables{{{"trust", "[trust]", false, read_trust},
                                         {"signer", "[[signer]]", true, read_signer},
                                         {"roles", "[roles]", false, read_roles},
                                         {"audit", "[audit]", false, read_audit},
                                         {"ipfix", "[[ipfix]]", true, read_ipfix_table},
-                                        {"metrics", "[metrics]", false, read_metrics_table}}};
-
+                                        {"metrics", "[metrics]", false, read_metrics_table},
+                                        {"management", "[management]", false, read_management}}};
 }  // namespace
 
 std::expected<Appliance, policy::Diagnostics> load_appliance(const std::filesystem::path& path) {

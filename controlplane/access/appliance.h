@@ -16,6 +16,8 @@
 #include "controlplane/export/settings.h"
 #include "controlplane/lifecycle/trust.h"
 #include "controlplane/policy/diagnostic.h"
+#include "controlplane/policy/model.h"
+#include "dataplane/net/address.h"
 
 namespace meiguan::access {
 
@@ -46,12 +48,19 @@ struct AuditChoice {
   std::uint32_t keep_days{400};
 };
 
+// Who may reach the host's own ports of management, as the kernel is told (host/host_table.h).
+struct Management {
+  std::vector<net::Prefix> networks;
+  std::vector<policy::PortMatch> ports;  // empty: nothing is said of them
+};
+
 struct Appliance {
   lifecycle::Trust trust;
   bool two_persons{false};  // a second security administrator approves what is applied
   Roles roles;
   AuditChoice audit;
   exporting::ExportSettings exports;
+  Management management;
 };
 
 // Reads `path`, a file or a directory with an appliance.toml; keys lie beside it. Errors: all that

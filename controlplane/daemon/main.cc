@@ -16,6 +16,7 @@
 #include "controlplane/api/protocol.h"
 #include "controlplane/api/server.h"
 #include "controlplane/daemon/gate.h"
+#include "controlplane/daemon/host_watch.h"
 #include "controlplane/daemon/service.h"
 #include "controlplane/daemon/stats_request.h"
 #include "dataplane/base/service_manager.h"
@@ -96,9 +97,8 @@ int run(int argc, const char* const* argv) {
   CLI::App app{"Meiguan control plane", "meiguan-controld"};
   Settings settings;
   app.add_option(
-         "--policy", settings.changes.policy,
-         "the first policy, a directory or one file; later the one applied last is in force")
-      ->required();
+      "--policy", settings.changes.policy,
+      "the first policy, a directory or one file; later the one applied last is in force");
   app.add_option("--gateway", settings.changes.gateway, "the gateway file")->required();
   app.add_option("--run-dir", settings.run_dir, "sockets");
   app.add_option("--state-dir", settings.changes.state_dir, "what lasts over restarts");
@@ -122,11 +122,27 @@ int run(int argc, const char* const* argv) {
   app.add_option("--keep-revisions", settings.changes.keep,
                  "how many revisions are kept, 2 at least")
       ->check(CLI::Range(lifecycle::RevisionStore::kLeastKept, std::size_t{100'000}));
+  bool host_table_only = false;
+  bool keeps_host_table = false;
+  std::int64_t host_table_seconds = 60;
+  app.add_flag("--host-table", host_table_only,
+               "put the host's own nftables table in place, by the gateway and the appliance file, "
+               "and end: before the data plane starts");
+  app.add_flag("--keep-host-table", keeps_host_table,
+               "look at that table every minute, and put it right");
+  app.add_option("--host-table-seconds", host_table_seconds, "how often --keep-host-table looks")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{3600}));
   app.set_version_flag("--version", "meiguan-controld " MEIGUAN_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  }
+  const auto log = [language](const Text& text) { say(language, text); };
+  if (settings.changes.policy.empty() && !host_table_only) {
+    log({"--policy is missing: the first policy, a directory or one file",
+         "缺少 --policy：首个策略，目录或单个文件"});
+    return 2;
   }
   for (const auto& one : keep) {
     if (take_keep(one, settings.keep)) continue;
@@ -134,6 +150,17 @@ int run(int argc, const char* const* argv) {
         {"--keep " + one + ": should be a resolution (1m, 5m, 1h, 1d), = and a span (48h)",
          "--keep " + one + "：应为分辨率（1m、5m、1h、1d）、等号和时长（48h）"});
     return 2;
+  }
+  const auto appliance = load_appliance(appliance_file);
+  if (!appliance) {
+    report(language, appliance.error());
+    return 2;
+  }
+  if (host_table_only) {
+    return put_host_table(appliance->management, settings.changes.gateway, log,
+                          [language](const policy::Diagnostics& diagnostics) {
+                            report(language, diagnostics);
+                          });
   }
   settings.flow_record_bytes = flow_record_mib << 20;
   settings.port_block_bytes = port_block_mib << 20;
@@ -143,13 +170,6 @@ int run(int argc, const char* const* argv) {
   std::filesystem::create_directories(settings.changes.state_dir, error);
   settings.changes.policy = std::filesystem::absolute(settings.changes.policy);
   settings.changes.gateway = std::filesystem::absolute(settings.changes.gateway);
-  const auto log = [language](const Text& text) { say(language, text); };
-
-  const auto appliance = load_appliance(appliance_file);
-  if (!appliance) {
-    report(language, appliance.error());
-    return 2;
-  }
 
   asio::io_context io;
   asio::thread_pool workers{kWorkers};
@@ -174,12 +194,18 @@ int run(int argc, const char* const* argv) {
                          {"repeats", revision.repeats},
                          {"why", revision.comment}});
   });
+  std::unique_ptr<HostWatch> host_watch;  // set before requests are answered
   api::Server server{io, [&](boost::json::object request, const api::Peer& peer,
                              api::Server::Reply reply) {
-                       asio::post(workers, [&service, &gate, request = std::move(request), peer,
+                       asio::post(workers, [&service, &gate, &host_watch,
+                                            request = std::move(request), peer,
                                             reply = std::move(reply)] {
                          reply(gate.answer(request, peer, [&](const boost::json::object& wanted) {
-                           return service.answer(wanted, peer);
+                           auto answer = service.answer(wanted, peer);
+                           if (host_watch && api::string_at(wanted, "command") == "status") {
+                             host_watch->add_alarms(answer);
+                           }
+                           return answer;
                          }));
                        });
                      }};
@@ -201,6 +227,15 @@ int run(int argc, const char* const* argv) {
     return 2;
   }
   gate.note("in-force", detail_of(*loaded));
+  if (keeps_host_table) {
+    host_watch = std::make_unique<HostWatch>(HostWatch::Settings{
+        .management = appliance->management,
+        .interval = std::chrono::seconds{host_table_seconds},
+        .ports = [&service] { return service.data_ports(); },
+        .say = log,
+        .note = [&gate](const std::string& event,
+                        boost::json::object detail) { gate.note(event, std::move(detail)); }});
+  }
   say(language, {"ready", "就绪"});
   tell_service_manager("READY=1\nSTATUS=a policy is in force");
 

@@ -51,6 +51,12 @@ std::shared_ptr<const lifecycle::Bundle> Service::bundle() const {
   return bundle_;
 }
 
+std::vector<host::DataPort> Service::data_ports() const {
+  const auto now = bundle();
+  if (!now || !now->gateway) return {};
+  return host::data_ports(now->gateway->ports);
+}
+
 std::expected<Applied, Refusal> Service::start() { return changes_.start(); }
 
 std::expected<Applied, Refusal> Service::reload() {

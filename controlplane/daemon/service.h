@@ -14,6 +14,7 @@
 #include "controlplane/daemon/block_service.h"
 #include "controlplane/daemon/changes.h"
 #include "controlplane/daemon/link.h"
+#include "controlplane/host/data_ports.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
 #include "controlplane/report/recorder.h"
@@ -42,6 +43,9 @@ class Service {
   [[nodiscard]] std::expected<Applied, Refusal> start();
   // Reads the files of the policy in force again, as nobody in particular.
   [[nodiscard]] std::expected<Applied, Refusal> reload();
+
+  // The kernel's interfaces that the gateway in force works on.
+  [[nodiscard]] std::vector<host::DataPort> data_ports() const;
 
   // Answers one request of the local socket; safe from several threads.
   [[nodiscard]] boost::json::object answer(const boost::json::object& request,

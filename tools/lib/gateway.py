@@ -39,6 +39,7 @@ class Gateway:
     dataplane: Process | None = None
     controld: Process | None = None
     appliance: Path | None = None  # the appliance file
+    more_of_controld: tuple[str, ...] = ()  # options
 
     def __post_init__(self) -> None:
         self.run_dir = self.lab.directory / "run"
@@ -63,7 +64,8 @@ class Gateway:
         self.controld = self.where.start(
             "meiguan-controld", str(programs(self.build)["meiguan-controld"]), "--run-dir", str(self.run_dir),
             "--state-dir", str(self.state_dir), "--policy", str(self.policy), "--gateway", str(self.file),
-            *(("--appliance", str(self.appliance)) if self.appliance else ()))
+            *(("--appliance", str(self.appliance)) if self.appliance else ()),
+            *self.more_of_controld)
         self._await(self.controld, ready or (lambda: self.ask("status").returncode == 0),
                     "an answer to `meiguan status`")
         return self.controld
