@@ -119,6 +119,26 @@ BOOST_AUTO_TEST_CASE(a_call_that_fails_opens_nothing_further) {
   }
 }
 
+// RFC 3311: an offer and its answer before the call is answered.
+BOOST_AUTO_TEST_CASE(an_early_update_decides_nothing_of_the_call) {
+  for (const char* status : {"200 OK", "491 Request Pending"}) {
+    BOOST_TEST_CONTEXT(status) {
+      Call call;
+      BOOST_TEST(call.invites(6000) == "");
+      BOOST_TEST(call.says(0, message("UPDATE sip:b SIP/2.0", "UPDATE", call.via(), call.via(),
+                                      audio(call.phone.address, 6010))) == "");
+      const bool agreed = status[0] == '2';
+      BOOST_TEST(call.answers(status, agreed ? 7000 : 0, "UPDATE") == "");
+      BOOST_TEST(call.media(1, 7000, 6000) == (agreed ? "default-deny" : "allowed"));
+      BOOST_TEST(call.media(1, 7000, 6010) == "allowed");
+      BOOST_TEST(call.answers("486 Busy Here", 0) == "");
+      BOOST_TEST(call.media(1, 7000, 6010) == "default-deny");
+      BOOST_TEST(call.media(1, 7000, 6000) == "default-deny");
+      BOOST_TEST(call.media(0, 6010, 7000) == "default-deny");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_change_of_a_call_takes_the_place_of_what_was) {
   Call call;
   BOOST_TEST(call.invites(6000) == "");
@@ -155,6 +175,7 @@ BOOST_AUTO_TEST_CASE(what_may_not_be_said) {
       {"a group", 0, invite(audio("224.2.1.1/127", 6000)), "helper-refused"},
       {"a well-known port", 0, invite(audio("10.64.37.9", 1023)), "helper-refused"},
       {"a well-known port for RTCP", 0, invite(offer + "a=rtcp:53\r\n"), "helper-refused"},
+      {"the port of the flow itself", 0, invite(audio("10.64.37.9", 5062)), "helper-refused"},
       {"a third party's RTCP", 0, invite(offer + "a=rtcp:6001 IN IP4 10.64.37.10\r\n"),
        "helper-refused"},
       {"a third party for a second", 0,

@@ -160,6 +160,11 @@ Reason Pipeline::Impl::expect_port(const BurstContext& context, const FlowRecord
                                    unsigned direction, const net::Address& address,
                                    std::uint16_t port, Call& call,
                                    std::uint16_t& told_port) noexcept {
+  // Behind the port of the flow itself messages would go by unread.
+  const FlowKey& reply = flows.translation(flow).reply;
+  if (port == (direction == 0 ? flow.key.source_port : reply.source_port)) {
+    return Reason::kHelperRefused;
+  }
   Expected expected;
   if (const Reason reason = aim(context, flow, direction, &address, port, expected);
       reason != Reason::kAllowed) {
@@ -205,14 +210,19 @@ void Pipeline::Impl::follow_call(const Call& call, unsigned direction,
   if (!call.says) return;
   const sip::Message& message = call.message;
   const auto wanted = std::span{call.wanted}.first(call.wanted_count);
-  const bool changes_call = message.method == sip::Method::kInvite ||
-                            message.method == sip::Method::kUpdate;
+  const bool invites = message.method == sip::Method::kInvite;
+  const bool changes_call = invites || message.method == sip::Method::kUpdate;
   const bool answered = changes_call && message.status >= 200 && message.status < 300;
   const bool failed = changes_call && message.status >= 300;
   const bool gone = message.status == kTransactionGone || message.status == kTimeout;
   // RFC 3261 section 15.1.1: over as soon as it is said.
   const bool says_bye = message.method == sip::Method::kBye && message.status == 0;
-  std::uint32_t next = helpers.control(control).first;
+  const std::uint32_t first = helpers.control(control).first;
+  bool stands = false;  // the call has been answered before
+  for (std::uint32_t n = first; n != Expected::kNone; n = helpers.expected(n).next) {
+    stands = stands || (helpers.expected(n).call == message.call && helpers.expected(n).agreed);
+  }
+  std::uint32_t next = first;
   while (next != Expected::kNone) {
     const std::uint32_t number = next;
     Expected& expected = helpers.expected(number);
@@ -222,13 +232,14 @@ void Pipeline::Impl::follow_call(const Call& call, unsigned direction,
       expected.wanted = std::ranges::find(wanted, number) != wanted.end();
       if (expected.wanted) expected.until = flow_time(now) + kMediaWait;
     }
-    // Section 14.1: where a change of a call fails, the call stays as it was; but for these.
-    const bool ends = says_bye || (answered && !expected.wanted) ||
-                      (failed && (!expected.agreed || gone));
-    if (ends) {
+    // Section 14.1: where a change of a call fails, the call stays as it was, unless it is gone. An
+    // UPDATE before the answer (RFC 3311 section 5.1) decides nothing of the call.
+    const bool undone = failed && (gone || (!expected.agreed && (invites || stands)));
+    if (says_bye || undone || (answered && !expected.wanted)) {
       close_expected(number);
-    } else if (answered || failed) {
-      expected.agreed = true;
+    } else if (answered) {
+      expected.agreed = invites || stands;
+    } else if (failed) {
       expected.wanted = true;
     }
   }

@@ -23,7 +23,8 @@ class DescriptionReader {
     while (!rest.empty()) {
       const std::uint16_t begin = offset(rest);
       std::string_view line = cut(rest, '\n');  // RFC 4566 section 5 asks to take LF alone, too
-      if (line.ends_with('\r')) line.remove_suffix(1);
+      const bool ended = line.size() + begin < text_.size();
+      if (ended && line.ends_with('\r')) line.remove_suffix(1);
       if (!std::ranges::all_of(line, is_text) || line.size() < 2 || line[1] != '=') return false;
       if (first && line != "v=0") return false;
       first = false;

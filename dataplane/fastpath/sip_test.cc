@@ -177,6 +177,7 @@ BOOST_AUTO_TEST_CASE(descriptions) {
       {"one port, said so", at + "m=audio 6000/1 RTP/AVP 0\r\n", " media 10.64.37.9 6000/6001"},
       {"not a description", "hello", "invalid"},
       {"a zero in it", at + std::string("s=\0\r\n", 5), "invalid"},
+      {"a bare CR at the end", at + "m=audio 6000 RTP/AVP 0\r", "invalid"},
       {"a line of one letter", at + "m\r\n", "invalid"},
       {"another version", "v=1\r\n", "invalid"},
   };
