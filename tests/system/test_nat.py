@@ -200,11 +200,11 @@ def who_had_a_public_address_and_port(bench: Bench) -> None:
         return bench.gateway.json("port-blocks", about)["rows"]
 
     found = wait_until(lambda: rows(f"{address}:{port}"), "the block is told of")
-    same([(row["inside"], row["unit"], row["state"]) for row in found], [("10.65.64.100", "civil", "held")],
+    same([(row["inside"], row["unit"], row["state"]) for row in found], [("10.65.64.100", "mzj-360121", "held")],
          f"who holds {address}:{port}")
     logged = bench.gateway.json("port-blocks", f"{address}:{port}", "--since", "1h")["rows"]
     same([(row["inside"], row["unit"], row["taken"]) for row in logged],
-         [("10.65.64.100", "civil", found[0]["taken"])], "as the log on disk has it")
+         [("10.65.64.100", "mzj-360121", found[0]["taken"])], "as the log on disk has it")
     true(found[0]["first_port"] <= int(port) <= found[0]["last_port"] and found[0]["taken"], f"its ports: {found}")
     true(found[0] in rows("10.65.64.100"), "by the inside address")
     same(rows(f"{address}:1"), [], "whose port 1 is")
