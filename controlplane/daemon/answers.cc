@@ -217,6 +217,7 @@ json::object status_answer(const StatusInput& input) {
           {"events_lost", input.readings.now.events_lost},
           {"blocks", input.blocks},
           {"alarms", alarms_of(input)},
+          {"exports", export_rows(input.exports)},
           {"ports", std::move(ports)}};
 }
 

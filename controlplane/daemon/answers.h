@@ -13,6 +13,7 @@
 #include "controlplane/analysis/names.h"
 #include "controlplane/daemon/changes.h"
 #include "controlplane/daemon/link.h"
+#include "controlplane/export/ipfix_exporter.h"
 #include "controlplane/policy/catalog.h"
 #include "controlplane/report/collector.h"
 #include "controlplane/report/recorder.h"
@@ -35,11 +36,16 @@ struct StatusInput {
   std::vector<report::Attack> attacks;
   report::WallTime read_at;
   report::Recorder::Status statistics;
+  std::vector<exporting::ExporterStatus> exports;
   std::size_t blocks{0};           // entries of the block list
   std::vector<Text> block_alarms;  // what is wrong with it
   std::vector<Alarm> alarms;       // of the policy's life
 };
 
+// One row for each collector: what was sent, what waits, what was lost.
+[[nodiscard]] boost::json::array export_rows(const std::vector<exporting::ExporterStatus>& exports);
+void add_export_alarms(const std::vector<exporting::ExporterStatus>& exports,
+                       boost::json::array& alarms);
 [[nodiscard]] boost::json::object status_answer(const StatusInput& input);
 [[nodiscard]] boost::json::object ports_answer(const policy::Catalog& catalog,
                                                const std::optional<DataplaneStatus>& dataplane,

@@ -128,6 +128,7 @@ json::array alarms_of(const StatusInput& input) {
       tell("flow-table-nearly-full", "capacity", fmt::format("{} / {}", live, capacity));
     }
   }
+  add_export_alarms(input.exports, alarms);
   for (const Text& alarm : input.block_alarms) {
     alarms.push_back(json::object{{"alarm", "block-list"},
                                   {"kind", "state"},

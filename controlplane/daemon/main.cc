@@ -19,6 +19,7 @@
 #include "controlplane/daemon/host_watch.h"
 #include "controlplane/daemon/service.h"
 #include "controlplane/daemon/stats_request.h"
+#include "controlplane/export/metrics_server.h"
 #include "dataplane/base/service_manager.h"
 
 namespace meiguan::daemon {
@@ -171,6 +172,7 @@ int run(int argc, const char* const* argv) {
   settings.changes.policy = std::filesystem::absolute(settings.changes.policy);
   settings.changes.gateway = std::filesystem::absolute(settings.changes.gateway);
 
+  settings.exports = appliance->exports;
   asio::io_context io;
   asio::thread_pool workers{kWorkers};
   Gate gate{*appliance, settings.changes.state_dir, log};
@@ -235,6 +237,18 @@ int run(int argc, const char* const* argv) {
         .say = log,
         .note = [&gate](const std::string& event,
                         boost::json::object detail) { gate.note(event, std::move(detail)); }});
+  }
+  std::unique_ptr<exporting::MetricsServer> metrics;
+  if (const auto& wanted = appliance->exports.metrics) {
+    auto started = exporting::MetricsServer::start(*wanted, [&service, most = wanted->most](
+                                                                exporting::MetricsFormat format) {
+      return service.metrics(most, format);
+    });
+    if (!started) {
+      say(language, started.error().message);
+      return 2;
+    }
+    metrics = std::move(*started);
   }
   say(language, {"ready", "就绪"});
   tell_service_manager("READY=1\nSTATUS=a policy is in force");

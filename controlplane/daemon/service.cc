@@ -9,6 +9,8 @@
 #include "controlplane/api/protocol.h"
 #include "controlplane/daemon/answers.h"
 #include "controlplane/daemon/change_answers.h"
+#include "controlplane/daemon/export_answers.h"
+#include "controlplane/daemon/metrics.h"
 
 namespace meiguan::daemon {
 namespace {
@@ -24,7 +26,9 @@ Service::Service(Settings settings, Log log)
       log_{log},
       recorder_{make_recorder()},
       block_log_{make_block_log()},
-      collector_{recorder_.get(), block_log_.get()},
+      exports_{settings_.exports, log},
+      sinks_{{recorder_.get(), &exports_}},
+      collector_{&sinks_, block_log_.get()},
       link_{settings_.run_dir / "dataplane.sock", collector_, log},
       blocks_{settings_.changes.state_dir, link_, log},
       changes_{settings_.changes, link_, std::move(log)} {
@@ -42,6 +46,7 @@ void Service::take_names(const std::shared_ptr<const lifecycle::Bundle>& bundle)
                          .rules = catalog.rules.size()});
   recorder_->set_policy(catalog, bundle->gateway ? bundle->gateway->node_code : std::string{},
                         fmt::format("{:016x}", bundle->image.checksum()));
+  exports_.set_names(export_names(*bundle));
   const std::lock_guard lock{mutex_};
   bundle_ = bundle;
 }
@@ -67,25 +72,35 @@ std::expected<Applied, Refusal> Service::reload() {
   return changes_.apply_files({}, {}, change);
 }
 
+StatusInput Service::status_input(const PolicyInForce& now) {
+  return {.policy = now.revision.policy,
+          .gateway = now.revision.gateway,
+          .revision = now.revision.number,
+          .bundle = now.bundle.get(),
+          .since = std::chrono::system_clock::from_time_t(now.since),
+          .now = *lifecycle::decide_from_now().from,
+          .dataplane = link_.status(),
+          .readings = collector_.readings(),
+          .attacks = collector_.attacks(),
+          .read_at = std::chrono::system_clock::now(),
+          .statistics = recorder_->status(),
+          .exports = exports_.status(),
+          .blocks = blocks_.size(),
+          .block_alarms = blocks_.alarms(),
+          .alarms = changes_.alarms()};
+}
+
+std::string Service::metrics(std::size_t most, exporting::MetricsFormat format) {
+  const auto now = changes_.in_force();
+  return metrics_text(status_input(now), most, format);
+}
+
 json::object Service::answer(const json::object& request, const api::Peer& peer) {
   const auto command = api::string_at(request, "command");
   if (is_change_command(command)) return change_answer(request, peer, changes_, link_);
   const auto now = changes_.in_force();
   if (command == "status") {
-    return status_answer({.policy = now.revision.policy,
-                          .gateway = now.revision.gateway,
-                          .revision = now.revision.number,
-                          .bundle = now.bundle.get(),
-                          .since = std::chrono::system_clock::from_time_t(now.since),
-                          .now = *lifecycle::decide_from_now().from,
-                          .dataplane = link_.status(),
-                          .readings = collector_.readings(),
-                          .attacks = collector_.attacks(),
-                          .read_at = std::chrono::system_clock::now(),
-                          .statistics = recorder_->status(),
-                          .blocks = blocks_.size(),
-                          .block_alarms = blocks_.alarms(),
-                          .alarms = changes_.alarms()});
+    return status_answer(status_input(now));
   }
   if (command.starts_with("block-")) return blocks_.answer(request, peer, now.bundle.get());
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});

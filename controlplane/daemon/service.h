@@ -11,13 +11,17 @@
 #include <optional>
 
 #include "controlplane/api/server.h"
+#include "controlplane/daemon/answers.h"
 #include "controlplane/daemon/block_service.h"
 #include "controlplane/daemon/changes.h"
 #include "controlplane/daemon/link.h"
+#include "controlplane/export/exports.h"
+#include "controlplane/export/metrics_text.h"
 #include "controlplane/host/data_ports.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
 #include "controlplane/report/recorder.h"
+#include "controlplane/report/sink_list.h"
 
 namespace meiguan::daemon {
 
@@ -29,6 +33,7 @@ struct Settings {
   store::Retention keep{store::kDefaultRetention};
   std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};   // on disk at most; 0: none are kept
   std::uint64_t port_block_bytes{std::uint64_t{256} << 20};  // likewise of the port blocks' log
+  exporting::ExportSettings exports;
 };
 
 class Service {
@@ -50,8 +55,12 @@ class Service {
   // Answers one request of the local socket; safe from several threads.
   [[nodiscard]] boost::json::object answer(const boost::json::object& request,
                                            const api::Peer& peer);
+  // See metrics_text(); safe from several threads.
+  [[nodiscard]] std::string metrics(std::size_t most, exporting::MetricsFormat format);
 
  private:
+  // Of what `now` keeps alive.
+  [[nodiscard]] StatusInput status_input(const PolicyInForce& now);
   [[nodiscard]] std::unique_ptr<report::Recorder> make_recorder();
   [[nodiscard]] std::unique_ptr<report::PortBlockLog> make_block_log();
   [[nodiscard]] std::optional<boost::json::object> port_blocks(const lifecycle::Bundle& bundle,
@@ -68,6 +77,8 @@ class Service {
   std::shared_ptr<const lifecycle::Bundle> bundle_;  // for the recorder, which outlives changes_
   std::unique_ptr<report::Recorder> recorder_;       // hears the collector, which goes first
   std::unique_ptr<report::PortBlockLog> block_log_;  // likewise; null where it cannot be written
+  exporting::Exports exports_;                       // likewise
+  report::SinkList sinks_;
   report::Collector collector_;
   Link link_;
   BlockService blocks_;

@@ -8,6 +8,7 @@
 #include "controlplane/api/protocol.h"
 #include "tools/cli/ask.h"
 #include "tools/cli/past.h"
+#include "tools/cli/status_lines.h"
 #include "tools/cli/table.h"
 #include "tools/cli/width.h"
 
@@ -207,23 +208,6 @@ std::string text_at(const json::object& object, std::string_view part, std::stri
   return cell_text(Cell{*value});
 }
 
-// What goes on that somebody should look at, a line each.
-void print_alarms(const Context& context, const json::object& answer, Out& out) {
-  const auto* const alarms = answer.if_contains("alarms");
-  if (alarms == nullptr || !alarms->is_array()) return;
-  for (const auto& alarm : alarms->get_array()) {
-    if (!alarm.is_object()) continue;
-    const auto field = [&](std::string_view key) {
-      const auto* const value = alarm.get_object().if_contains(key);
-      return value == nullptr || value->is_null() ? std::string{} : " " + cell_text(Cell{*value});
-    };
-    const std::string packets = field("packets");
-    out.line(fmt::format("{} {}{}{}{}", pad(context.tr("ALARM", "告警"), 14, false), field("alarm"),
-                         field("about"), packets.empty() ? "" : "," + packets,
-                         packets.empty() ? "" : context.tr(" packets", " 个报文")));
-  }
-}
-
 int status(const Context& context) {
   const auto format = context.format({Format::kTable, Format::kJson}, {Format::kTable});
   if (!format) return kBadInput;
@@ -267,6 +251,7 @@ int status(const Context& context) {
   if (const auto* const lost = answer->if_contains("events_lost")) {
     line({"events lost", "丢失事件"}, cell_text(Cell{*lost}));
   }
+  print_exports(context, *answer, out);
   print_alarms(context, *answer, out);
   out.line("");
   const int printed = print(table_of("ports", answer->if_contains("ports")), context, *format, out);

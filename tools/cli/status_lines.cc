@@ -1,0 +1,49 @@
+#include "tools/cli/status_lines.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+#include "tools/cli/table.h"
+#include "tools/cli/width.h"
+
+namespace meiguan::cli {
+
+namespace json = boost::json;
+
+void print_exports(const Context& context, const json::object& answer, Out& out) {
+  const auto* const exports = answer.if_contains("exports");
+  if (exports == nullptr || !exports->is_array()) return;
+  for (const auto& one : exports->get_array()) {
+    if (!one.is_object()) continue;
+    const auto field = [&](std::string_view key) {
+      const auto* const value = one.get_object().if_contains(key);
+      return value == nullptr ? std::string{"-"} : cell_text(Cell{*value});
+    };
+    out.line(fmt::format("{}  {} {}, {} {}, {} {}, {} {}",
+                         pad(context.tr("export", "导出"), 14, false), field("transport"),
+                         field("collector"), field("records"),
+                         context.tr("records sent", "条记录已发送"), field("waiting"),
+                         context.tr("waiting", "条等待"), field("lost_records"),
+                         context.tr("lost", "条丢失")));
+  }
+}
+
+void print_alarms(const Context& context, const json::object& answer, Out& out) {
+  const auto* const alarms = answer.if_contains("alarms");
+  if (alarms == nullptr || !alarms->is_array()) return;
+  for (const auto& alarm : alarms->get_array()) {
+    if (!alarm.is_object()) continue;
+    const auto field = [&](std::string_view key) {
+      const auto* const value = alarm.get_object().if_contains(key);
+      return value == nullptr || value->is_null() ? std::string{} : " " + cell_text(Cell{*value});
+    };
+    const std::string packets = field("packets");
+    out.line(fmt::format("{} {}{}{}{}", pad(context.tr("ALARM", "告警"), 14, false), field("alarm"),
+                         field("about"), packets.empty() ? "" : "," + packets,
+                         packets.empty() ? "" : context.tr(" packets", " 个报文")));
+  }
+}
+
+}  // namespace meiguan::cli
