@@ -110,6 +110,11 @@ std::vector<AtomRange> atom_ranges(const Image& image, SpaceId space, Family fam
   return Sweep{image, family}.run(family == Family::kIpv4 ? roots.objects_v4 : roots.objects_v6);
 }
 
+std::vector<AtomRange> route_ranges(const Image& image, SpaceId space, Family family) {
+  const image::SpaceRecord& roots = image.spaces()[space.index()];
+  return Sweep{image, family}.run(family == Family::kIpv4 ? roots.routes_v4 : roots.routes_v6);
+}
+
 Address after(const Address& address) noexcept {
   if (address.family() == Family::kIpv4) return Address::v4(address.v4_value() + 1);
   auto bytes = address.bytes();

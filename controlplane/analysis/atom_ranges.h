@@ -22,6 +22,11 @@ struct AtomRange {
 [[nodiscard]] std::vector<AtomRange> atom_ranges(const image::Image& image, SpaceId space,
                                                  net::Family family);
 
+// The same of the routes: `atom` is a route's number, image::kNoRoute where there is none. What
+// is left out of IPv6 has none.
+[[nodiscard]] std::vector<AtomRange> route_ranges(const image::Image& image, SpaceId space,
+                                                  net::Family family);
+
 // Addresses of first..last that a person would call ordinary, the plainest first; at least one.
 [[nodiscard]] std::vector<net::Address> sample_addresses(const net::Address& first,
                                                          const net::Address& last);

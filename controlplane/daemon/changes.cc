@@ -116,6 +116,11 @@ Changes::Loaded Changes::load(const Content& content, lifecycle::DecideAssertion
   auto loaded = lifecycle::load_bundle(content, previous ? &*previous : nullptr, assertions,
                                        &loader_, &compiler_);
   if (!loaded) return std::unexpected{std::move(loaded.error())};
+  if (settings_.objections) {
+    if (auto wrong = settings_.objections(**loaded); !wrong.empty()) {
+      return std::unexpected{std::move(wrong)};
+    }
+  }
   return std::shared_ptr<const lifecycle::Bundle>{std::move(*loaded)};
 }
 

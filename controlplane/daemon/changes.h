@@ -71,6 +71,8 @@ class Changes {
     bool this_policy_only{false};
     std::string signature{};  // of it
     std::size_t keep{lifecycle::RevisionStore::kKept};
+    // What of a policy cannot be put in force here, asked whenever one is loaded; may be empty.
+    std::function<policy::Diagnostics(const lifecycle::Bundle&)> objections{};
     lifecycle::Clock clock{lifecycle::system_instant};
   };
 

@@ -6,6 +6,8 @@
 #include <boost/json/array.hpp>
 #include <utility>
 
+#include "controlplane/kernel/backend.h"
+
 namespace meiguan::daemon {
 namespace {
 
@@ -26,13 +28,21 @@ host::HostGuard host_guard(const access::Management& management,
   return {management.networks, management.ports, std::move(ports)};
 }
 
-int put_host_table(const access::Management& management, const std::filesystem::path& gateway,
+int put_host_table(const access::Management& management, bool in_kernel,
+                   const std::filesystem::path& gateway,
                    const std::function<void(const Text&)>& say,
                    const std::function<void(const policy::Diagnostics&)>& report) {
   auto ports = host::data_ports_of_file(gateway);
   if (!ports) {
     report(ports.error());
     return 2;
+  }
+  if (in_kernel) {
+    ports->clear();
+    if (auto closed = kernel::close_unless_open(); !closed) {
+      say(closed.error().message);
+      return 3;
+    }
   }
   const auto guard = host_guard(management, std::move(*ports));
   auto netlink = host::Netlink::open();

@@ -25,8 +25,9 @@ namespace meiguan::daemon {
 [[nodiscard]] host::HostGuard host_guard(const access::Management& management,
                                          std::vector<host::DataPort> ports);
 
-// Puts the table in place once, with the data ports of that gateway file. Exit code of the program.
-[[nodiscard]] int put_host_table(const access::Management& management,
+// Puts the table in place once, with the data ports of that gateway file; where the kernel is what
+// forwards, none, and nothing passes until there is a policy. Exit code of the program.
+[[nodiscard]] int put_host_table(const access::Management& management, bool in_kernel,
                                  const std::filesystem::path& gateway,
                                  const std::function<void(const Text&)>& say,
                                  const std::function<void(const policy::Diagnostics&)>& report);

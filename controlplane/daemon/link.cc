@@ -15,6 +15,11 @@ namespace {
 constexpr std::chrono::milliseconds kRetryEvery{500};
 constexpr std::chrono::milliseconds kLookEvery{1000};
 
+std::unexpected<Error> no_dataplane() {
+  return fail("this box has no data plane (--backend kernel)",
+              "本机没有数据面（--backend kernel）");
+}
+
 std::unexpected<Error> absent() { return fail("the data plane does not answer", "数据面没有应答"); }
 
 template <typename T>
@@ -27,10 +32,11 @@ std::optional<T> read_at(std::span<const std::byte> bytes, std::size_t at) {
 
 }  // namespace
 
-Link::Link(std::filesystem::path socket, report::Collector& collector, Log log)
-    : socket_{std::move(socket)}, collector_{collector}, log_{std::move(log)}, thread_{[this] {
-        run();
-      }} {}
+Link::Link(std::filesystem::path socket, report::Collector& collector, Log log,
+           kernel::Backend* instead)
+    : socket_{std::move(socket)}, collector_{collector}, log_{std::move(log)}, instead_{instead} {
+  if (instead_ == nullptr) thread_ = std::thread{[this] { run(); }};
+}
 
 Link::~Link() {
   {
@@ -38,7 +44,7 @@ Link::~Link() {
     stopping_ = true;
   }
   wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Link::run() {
@@ -162,6 +168,10 @@ Result<void> Link::send(const lifecycle::Bundle& bundle, Terms terms) {
 
 Result<bool> Link::publish(std::shared_ptr<const lifecycle::Bundle> bundle, Terms terms) {
   const std::lock_guard lock{mutex_};
+  if (instead_ != nullptr) {
+    if (auto put = instead_->put(std::move(bundle)); !put) return std::unexpected{put.error()};
+    return true;
+  }
   if (client_ && blocks_ && !blocks_published_) {
     if (auto sent = send_blocks(); !sent && client_) log_(sent.error().message);
   }
@@ -227,6 +237,7 @@ Result<void> Link::send_blocks() {
 
 Result<bool> Link::publish_blocks(std::shared_ptr<const image::AlignedBytes> blocks) {
   const std::lock_guard lock{mutex_};
+  if (instead_ != nullptr) return no_dataplane();
   const auto before = std::exchange(blocks_, std::move(blocks));
   const bool before_published = std::exchange(blocks_published_, false);
   if (client_) {
@@ -298,6 +309,7 @@ Result<void> Link::each_flow(const std::function<void(const fastpath::Event&)>& 
 // Shows flows to `visit` until it answers false.
 Result<void> Link::walk_flows(const std::function<bool(const fastpath::Event&)>& visit) {
   const std::lock_guard lock{mutex_};
+  if (instead_ != nullptr) return no_dataplane();
   for (std::uint32_t worker = 0; client_ && worker < workers_; ++worker) {
     channel::FlowsRequest request{worker, 0};
     do {

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "controlplane/kernel/backend.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/report/collector.h"
 #include "dataplane/channel/channel.h"
@@ -34,7 +35,10 @@ class Link {
   };
   using Log = std::function<void(const Text&)>;
 
-  Link(std::filesystem::path socket, report::Collector& collector, Log log);
+  // `instead`, where it is not null, is what policy is published to: there is no data plane then,
+  // and nothing else can be asked.
+  Link(std::filesystem::path socket, report::Collector& collector, Log log,
+       kernel::Backend* instead = nullptr);
   ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -79,6 +83,7 @@ class Link {
   std::filesystem::path socket_;
   report::Collector& collector_;
   Log log_;
+  kernel::Backend* const instead_;
   std::mutex mutex_;  // of all that follows
   std::condition_variable wake_;
   bool stopping_{false};

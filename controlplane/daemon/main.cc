@@ -20,6 +20,7 @@
 #include "controlplane/daemon/service.h"
 #include "controlplane/daemon/stats_request.h"
 #include "controlplane/export/metrics_server.h"
+#include "controlplane/kernel/expressible.h"
 #include "dataplane/base/service_manager.h"
 
 namespace meiguan::daemon {
@@ -123,6 +124,10 @@ int run(int argc, const char* const* argv) {
   app.add_option("--keep-revisions", settings.changes.keep,
                  "how many revisions are kept, 2 at least")
       ->check(CLI::Range(lifecycle::RevisionStore::kLeastKept, std::size_t{100'000}));
+  std::string backend = "dataplane";
+  app.add_option("--backend", backend,
+                 "what forwards: the data plane, or the kernel's nftables on a box without one")
+      ->check(CLI::IsMember({"dataplane", "kernel"}));
   bool host_table_only = false;
   bool keeps_host_table = false;
   std::int64_t host_table_seconds = 60;
@@ -157,8 +162,10 @@ int run(int argc, const char* const* argv) {
     report(language, appliance.error());
     return 2;
   }
+  settings.in_kernel = backend == "kernel";
+  if (settings.in_kernel) settings.changes.objections = kernel::inexpressible;
   if (host_table_only) {
-    return put_host_table(appliance->management, settings.changes.gateway, log,
+    return put_host_table(appliance->management, settings.in_kernel, settings.changes.gateway, log,
                           [language](const policy::Diagnostics& diagnostics) {
                             report(language, diagnostics);
                           });

@@ -29,7 +29,8 @@ Service::Service(Settings settings, Log log)
       exports_{settings_.exports, log},
       sinks_{{recorder_.get(), &exports_}},
       collector_{&sinks_, block_log_.get()},
-      link_{settings_.run_dir / "dataplane.sock", collector_, log},
+      backend_{settings_.in_kernel ? std::make_unique<kernel::Backend>(log) : nullptr},
+      link_{settings_.run_dir / "dataplane.sock", collector_, log, backend_.get()},
       blocks_{settings_.changes.state_dir, link_, log},
       changes_{settings_.changes, link_, std::move(log)} {
   changes_.on_change(
@@ -58,7 +59,7 @@ std::shared_ptr<const lifecycle::Bundle> Service::bundle() const {
 
 std::vector<host::DataPort> Service::data_ports() const {
   const auto now = bundle();
-  if (!now || !now->gateway) return {};
+  if (!now || !now->gateway || backend_) return {};  // the kernel's own work at its ports is wanted
   return host::data_ports(now->gateway->ports);
 }
 
@@ -101,6 +102,15 @@ json::object Service::answer(const json::object& request, const api::Peer& peer)
   const auto now = changes_.in_force();
   if (command == "status") {
     return status_answer(status_input(now));
+  }
+  if (backend_) {
+    return api::refusal(
+        {fmt::format("`{}`: this box has no data plane (--backend kernel); `nft list "
+                     "table inet meiguan-policy` shows what rules and reasons count",
+                     command.substr(0, 64)),
+         fmt::format("`{}`：本机没有数据面（--backend kernel）；`nft list table inet "
+                     "meiguan-policy` 可查看各规则和原因的计数",
+                     command.substr(0, 64))});
   }
   if (command.starts_with("block-")) return blocks_.answer(request, peer, now.bundle.get());
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});

@@ -30,6 +30,7 @@ struct Settings {
   std::filesystem::path run_dir{"/run/meiguan"};
   std::filesystem::path stats_dir;  // of the statistics store; empty: "stats" of the state's
   std::string stats_postgres;       // a connection string of libpq; empty: files in stats_dir
+  bool in_kernel{false};            // the kernel's nftables in the place of a data plane
   store::Retention keep{store::kDefaultRetention};
   std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};   // on disk at most; 0: none are kept
   std::uint64_t port_block_bytes{std::uint64_t{256} << 20};  // likewise of the port blocks' log
@@ -80,6 +81,7 @@ class Service {
   exporting::Exports exports_;                       // likewise
   report::SinkList sinks_;
   report::Collector collector_;
+  std::unique_ptr<kernel::Backend> backend_;  // null: there is a data plane
   Link link_;
   BlockService blocks_;
   Changes changes_;

@@ -92,6 +92,30 @@ NftExpression has_extension_header(std::uint8_t type, Slot to) {
            {NFTNL_EXPR_EXTHDR_FLAGS, std::uint32_t{NFT_EXTHDR_F_PRESENT}}}};
 }
 
+NftExpression load_tracked(std::uint32_t key, Slot to) {
+  return {"ct", {{NFTNL_EXPR_CT_KEY, key}, {NFTNL_EXPR_CT_DREG, number_of(to)}}};
+}
+
+NftExpression load_original(std::uint32_t key, Slot to) {
+  auto result = load_tracked(key, to);
+  result.attributes.emplace_back(NFTNL_EXPR_CT_DIR, std::uint8_t{0});
+  return result;
+}
+
+NftExpression set_mark(Slot from) {
+  return {"ct",
+          {{NFTNL_EXPR_CT_KEY, std::uint32_t{NFT_CT_MARK}}, {NFTNL_EXPR_CT_SREG, number_of(from)}}};
+}
+
+NftExpression put(Slot to, Bytes value) {
+  return {"immediate",
+          {{NFTNL_EXPR_IMM_DREG, number_of(to)}, {NFTNL_EXPR_IMM_DATA, std::move(value)}}};
+}
+
+NftExpression set_meta(std::uint32_t key, Slot from) {
+  return {"meta", {{NFTNL_EXPR_META_KEY, key}, {NFTNL_EXPR_META_SREG, number_of(from)}}};
+}
+
 NftExpression count() { return {"counter", {}}; }
 NftExpression drop() { return verdict(NF_DROP); }
 NftExpression accept() { return verdict(NF_ACCEPT); }

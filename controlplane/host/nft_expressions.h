@@ -26,6 +26,13 @@ enum class Header : std::uint8_t { kLink, kNetwork, kTransport };
 [[nodiscard]] NftExpression map(const std::string& set, Slot key, Slot to);
 [[nodiscard]] NftExpression go_by(const std::string& set, Slot key);           // a map to verdicts
 [[nodiscard]] NftExpression has_extension_header(std::uint8_t type, Slot to);  // of IPv6: 1 or 0
+[[nodiscard]] NftExpression load_tracked(std::uint32_t key,
+                                         Slot to);  // NFT_CT_… of the packet's flow
+// ... as the flow's first packet had it.
+[[nodiscard]] NftExpression load_original(std::uint32_t key, Slot to);
+[[nodiscard]] NftExpression set_mark(Slot from);  // of the flow
+[[nodiscard]] NftExpression put(Slot to, Bytes value);
+[[nodiscard]] NftExpression set_meta(std::uint32_t key, Slot from);  // NFT_META_MARK and so on
 [[nodiscard]] NftExpression count();
 [[nodiscard]] NftExpression drop();
 [[nodiscard]] NftExpression accept();

@@ -15,6 +15,7 @@ namespace meiguan::host {
 namespace {
 
 constexpr std::uint32_t kVerdictType = 0xffff'ff00;  // NFT_DATA_VERDICT
+constexpr std::uint32_t kMarkType = 19;              // a number of 4 bytes, as `nft` prints it
 constexpr std::uint32_t kHostEndian = 1;             // `nft`'s note of the order of a key's bytes
 
 nftnl_expr* make_expression(const NftExpression& wanted) {
@@ -99,15 +100,20 @@ SetObject make_set(const std::string& table, const NftSet& wanted, std::uint32_t
   nftnl_set_set_u32(set.get(), NFTNL_SET_FLAGS, flags);
   nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_TYPE, wanted.key_type);
   nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_LEN, wanted.key_bytes);
-  if (wanted.own_order) {
+  if (wanted.own_order || wanted.data_bytes > 0) {
     const std::unique_ptr<nftnl_udata_buf, FreeBy<nftnl_udata_buf_free>> notes{
         nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN)};
-    nftnl_udata_put_u32(notes.get(), NFTNL_UDATA_SET_KEYBYTEORDER, kHostEndian);
+    if (wanted.own_order) {
+      nftnl_udata_put_u32(notes.get(), NFTNL_UDATA_SET_KEYBYTEORDER, kHostEndian);
+    }
+    if (wanted.data_bytes > 0) {
+      nftnl_udata_put_u32(notes.get(), NFTNL_UDATA_SET_DATABYTEORDER, kHostEndian);
+    }
     nftnl_set_set_data(set.get(), NFTNL_SET_USERDATA, nftnl_udata_buf_data(notes.get()),
                        nftnl_udata_buf_len(notes.get()));
   }
   if (is_map) {
-    nftnl_set_set_u32(set.get(), NFTNL_SET_DATA_TYPE, wanted.verdicts ? kVerdictType : 0);
+    nftnl_set_set_u32(set.get(), NFTNL_SET_DATA_TYPE, wanted.verdicts ? kVerdictType : kMarkType);
     nftnl_set_set_u32(set.get(), NFTNL_SET_DATA_LEN,
                       wanted.verdicts ? std::uint32_t{16} : wanted.data_bytes);
   }

@@ -22,6 +22,7 @@ POLICY = (*CORE, "controlplane/policy")
 ANALYSIS = (*POLICY, "controlplane/analysis")
 AUDIT = (*CRYPTO, "controlplane/audit")
 LIFECYCLE = (*ANALYSIS, *CRYPTO, "dataplane/channel", "controlplane/lifecycle")
+KERNEL = (*LIFECYCLE, "controlplane/host", "controlplane/kernel")
 STORE = (*CORE, "controlplane/store")
 REPORT = (*ANALYSIS, "dataplane/channel", "controlplane/store", "controlplane/report")
 EXPORT = (*REPORT, "controlplane/export")
@@ -49,8 +50,9 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "controlplane/web": WEB,
     "controlplane/access": (*EXPORT, *LIFECYCLE, *AUDIT, "controlplane/access"),
     "controlplane/host": (*POLICY, "controlplane/host"),
+    "controlplane/kernel": KERNEL,
     "controlplane/api": (*SERVED, "controlplane/api"),
-    "controlplane/daemon": (*SERVED, "controlplane/host", "controlplane/api", "controlplane/daemon"),
+    "controlplane/daemon": (*SERVED, *KERNEL, "controlplane/api", "controlplane/daemon"),
     "tools/cli": (*SERVED, "controlplane/host", "controlplane/api", "tools/cli"),
     "tools/bench": (*SERVED, "tools/bench"),
 }

@@ -1,0 +1,54 @@
+#pragma once
+
+// The kernel in the place of a data plane: keeps the policy in force as its table.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "controlplane/host/nft_table.h"
+#include "controlplane/lifecycle/bundle.h"
+#include "dataplane/base/result.h"
+#include "dataplane/image/moment.h"
+
+namespace meiguan::kernel {
+
+class Backend {
+ public:
+  using Log = std::function<void(const Text&)>;
+
+  explicit Backend(Log log);
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  // In one transaction; live flows are judged again at their next packet. Errors: then the table
+  // before stays.
+  [[nodiscard]] Result<void> put(std::shared_ptr<const lifecycle::Bundle> bundle);
+
+ private:
+  void run(const std::stop_token& stop);
+  [[nodiscard]] Result<void> compile(const lifecycle::Bundle& bundle, std::int64_t now);
+  void pass_time(std::int64_t now);
+  void look();
+
+  const Log log_;
+  std::mutex mutex_;  // of what follows
+  std::condition_variable_any wake_;
+  std::shared_ptr<const lifecycle::Bundle> bundle_;
+  image::Moment moment_;
+  host::NftTable table_;
+  std::uint32_t generation_;
+  std::string trouble_;
+  std::jthread thread_;
+};
+
+// Puts the table that forwards nothing in place, unless a policy stands there already.
+[[nodiscard]] Result<void> close_unless_open();
+
+}  // namespace meiguan::kernel
