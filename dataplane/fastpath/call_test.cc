@@ -121,6 +121,26 @@ BOOST_AUTO_TEST_CASE(a_call_that_fails_opens_nothing_further) {
   }
 }
 
+// RFC 3264 section 6: with port 0.
+BOOST_AUTO_TEST_CASE(media_that_an_answer_rejects_are_closed) {
+  Call call;
+  const std::string offer = audio(call.phone.address, 6000,
+                                  "m=video 6010 RTP/AVP 96\r\nm=audio 6010 RTP/AVP 8\r\n"
+                                  "m=video 6020 RTP/AVP 97\r\n");
+  BOOST_TEST(
+      call.says(0, message("INVITE sip:b SIP/2.0", "INVITE", call.via(), call.via(), offer)) == "");
+  BOOST_TEST(call.media(1, 7020, 6020) == "allowed");
+  // The second and the third share a port (RFC 9143): one of them is enough.
+  BOOST_TEST(call.says(1, message("SIP/2.0 200 OK", "INVITE", call.via(), "59.205.16.10:53",
+                                  audio(call.exchange.address, 7000,
+                                        "m=video 0 RTP/AVP 96\r\nm=audio 7010 RTP/AVP 8\r\n"
+                                        "m=video 0 RTP/AVP 97\r\n"))) == "");
+  BOOST_TEST(call.media(1, 7000, 6000) == "allowed");
+  BOOST_TEST(call.media(1, 7010, 6010) == "allowed");
+  BOOST_TEST(call.media(1, 7020, 6020) == "default-deny");
+  BOOST_TEST(call.media(1, 7021, 6021) == "default-deny");
+}
+
 // RFC 3311: an offer and its answer before the call is answered.
 BOOST_AUTO_TEST_CASE(an_early_update_decides_nothing_of_the_call) {
   for (const char* status : {"200 OK", "491 Request Pending"}) {

@@ -34,6 +34,7 @@ struct Pipeline::Impl::Call {
   std::size_t wanted_count{0};
   std::size_t added_count{0};
   std::array<std::uint32_t, kMostPorts> wanted;  // all that it describes
+  std::array<std::uint64_t, kMostPorts> lines;   // by which of its lines
   std::array<std::uint32_t, kMostPorts> added;   // and what nobody waited for before
 };
 
@@ -127,6 +128,7 @@ Reason Pipeline::Impl::expect_media(const BurstContext& context, const FlowRecor
   const sip::Message& message = call.message;
   for (const sip::Media& media : std::span{message.media}.first(message.media_count)) {
     if (media.where == sip::Where::kNowhere) continue;
+    std::ranges::fill(std::span{call.lines}.subspan(call.wanted_count), media.line);
     if (media.where != sip::Where::kHere || media.rtcp_where == sip::Where::kForeign ||
         (media.rtcp_where == sip::Where::kHere && media.rtcp_address != media.address)) {
       return Reason::kHelperRefused;
@@ -218,6 +220,12 @@ void Pipeline::Impl::follow_call(const Call& call, unsigned direction,
   // RFC 3261 section 15.1.1: over as soon as it is said.
   const bool says_bye = message.method == sip::Method::kBye && message.status == 0;
   const std::uint32_t first = helpers.control(control).first;
+  // RFC 3264 sections 6 and 8: what one side does not want, the other has not to be ready for; the
+  // lines keep their order.
+  std::uint64_t lines = 0;
+  for (const sip::Media& media : std::span{message.media}.first(message.media_count)) {
+    lines |= media.line;
+  }
   bool stands = false;  // the call has been answered before
   for (std::uint32_t n = first; n != Expected::kNone; n = helpers.expected(n).next) {
     stands = stands || (helpers.expected(n).call == message.call && helpers.expected(n).agreed);
@@ -229,8 +237,14 @@ void Pipeline::Impl::follow_call(const Call& call, unsigned direction,
     next = expected.next;
     if (expected.call != message.call) continue;
     if (message.describes && expected.from == 1 - direction) {
-      expected.wanted = std::ranges::find(wanted, number) != wanted.end();
+      expected.lines = 0;
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        if (wanted[i] == number) expected.lines |= call.lines[i];
+      }
+      expected.wanted = expected.lines != 0;
       if (expected.wanted) expected.until = flow_time(now) + kMediaWait;
+    } else if (message.describes && answered) {
+      expected.wanted = (expected.lines & lines) != 0;
     }
     // Section 14.1: where a change of a call fails, the call stays as it was, unless it is gone. An
     // UPDATE before the answer (RFC 3311 section 5.1) decides nothing of the call.

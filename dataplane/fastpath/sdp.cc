@@ -98,6 +98,8 @@ class DescriptionReader {
     std::string_view ports = cut(value, ' ');
     const std::string_view over = cut(value, ' ');
     in_other_ = true;
+    if (lines_ == kMostLines) return false;
+    const std::uint64_t line = std::uint64_t{1} << lines_++;
     if (kind != "audio" && kind != "video") return true;
     if (std::ranges::find(kOverUdp, over) == kOverUdp.end()) return true;
     const std::string_view port = cut(ports, '/');
@@ -111,6 +113,7 @@ class DescriptionReader {
     current_->port = static_cast<std::uint16_t>(number);
     current_->rtcp = static_cast<std::uint16_t>(number == 0xffff ? 0 : number + 1);
     current_->port_at = part(port);
+    current_->line = line;
     return true;
   }
 
@@ -149,6 +152,7 @@ class DescriptionReader {
   Where where_{Where::kUnsaid};
   net::Address address_;
   std::optional<Media> current_;
+  unsigned lines_{0};
   bool in_other_{false};
   bool broken_{false};
 };

@@ -28,6 +28,7 @@ namespace meiguan::fastpath::sip {
 inline constexpr std::size_t kMostMessage = 8192;
 inline constexpr std::size_t kMostEnds = 32;
 inline constexpr std::size_t kMostMedia = 8;
+inline constexpr unsigned kMostLines = 64;    // m= lines of any kind
 inline constexpr std::uint16_t kPort = 5060;  // where none is written (RFC 3261 section 19.1.2)
 
 // [first, last) of the message; empty where it says no such thing.
@@ -69,8 +70,9 @@ struct Media {
   std::uint16_t port{0};
   std::uint16_t rtcp{0};  // 0: there is none
   Part port_at;
-  Part rtcp_at;          // empty: it is the port behind the other
-  std::uint16_t end{0};  // of its lines
+  Part rtcp_at;           // empty: it is the port behind the other
+  std::uint16_t end{0};   // of its lines
+  std::uint64_t line{0};  // its m= line, as a bit
 };
 
 enum class Method : std::uint8_t { kOther, kInvite, kUpdate, kBye };
