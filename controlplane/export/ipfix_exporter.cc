@@ -127,7 +127,7 @@ void IpfixExporter::disconnect(const Text& why) {
   log_({"ipfix: " + why.english, "ipfix：" + why.chinese});
 }
 
-void IpfixExporter::encode(std::vector<Record> records) {
+void IpfixExporter::encode(const std::vector<Record>& records) {
   for (const auto& record : records) {
     for (auto& piece : data_of(record)) encoded_.push_back(std::move(piece));
   }

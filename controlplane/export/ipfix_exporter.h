@@ -56,7 +56,7 @@ class IpfixExporter {
   void round(bool last);
   [[nodiscard]] bool connect();
   void disconnect(const Text& why);
-  void encode(std::vector<Record> records);
+  void encode(const std::vector<Record>& records);
   // False: there is no connection any more.
   [[nodiscard]] bool send_templates();
   [[nodiscard]] bool send_waiting();

@@ -225,12 +225,14 @@ def as_tshark(row: dict[str, str], ports: Sequence[str]) -> dict[str, Any]:
             (number("icmp_ipv6_type") * 256 + number("icmp_ipv6_code"),)
     else:
         about = (number("srcport"), number("dstport"))
-    translated = None
+    translated: tuple[Any, ...] | None = None
     if any(name.startswith("cflow.post_natsource") for name in row):
         source = end("post_natsource_ipv4_address", "post_natsource_ipv6_address")
         destination = end("post_natdestination_ipv4_address", "post_natdestination_ipv6_address")
-        translated = (source, destination) if is_icmp else \
-            (source, number("post_naptsource_transport_port"), destination, number("post_naptdestination_transport_port"))
+        translated = (source, destination)
+        if not is_icmp:
+            translated = (source, number("post_naptsource_transport_port"),
+                          destination, number("post_naptdestination_transport_port"))
     return {"source": end("srcaddr", "srcaddrv6"), "destination": end("dstaddr", "dstaddrv6"),
             "protocol": number("protocol"), "ports": about, "start_ms": moment(end("abstimestart")),
             "end_ms": moment(end("abstimeend")), "tcp_flags": number("tcpflags"), "packets": number("packets"),
@@ -312,7 +314,8 @@ def collectors_read_what_the_gateway_says(bench: Bench) -> None:
 
     streams = {name: collectors.tshark(name) for name in ("tcp", "tls")}
     for name, records in streams.items():
-        agree([as_tshark(row, ports) for row in records if "cflow.packets" in row], flows, BY_TSHARK, f"tshark of {name}")
+        agree([as_tshark(row, ports) for row in records if "cflow.packets" in row], flows, BY_TSHARK,
+              f"tshark of {name}")
         denied: Counter[str] = Counter()
         for row in records:
             if "cflow.drop_packets" in row:

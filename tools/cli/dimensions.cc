@@ -18,7 +18,7 @@ std::unexpected<Error> none_of_them(std::string_view option, std::string_view wo
   }
   const auto shown = policy::printable(word);
   const auto hint = policy::near_hint(word, store::kDimensionNames);
-  const auto with = [](std::string text, std::string_view between, const std::string& more) {
+  const auto with = [](const std::string& text, std::string_view between, const std::string& more) {
     return more.empty() ? text : text + std::string{between} + more;
   };
   return fail(with(fmt::format("{}: `{}` is none of {}", option, shown, all), "; ", hint.english),
