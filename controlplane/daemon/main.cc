@@ -136,7 +136,7 @@ int run(int argc, const char* const* argv) {
                "and end: before the data plane starts");
   app.add_flag("--keep-host-table", keeps_host_table,
                "look at that table every minute, and put it right");
-  app.add_option("--host-table-seconds", host_table_seconds, "how often --keep-host-table looks")
+  app.add_option("--host-table-seconds", host_table_seconds, "how often our tables are looked at")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{3600}));
   app.set_version_flag("--version", "meiguan-controld " MEIGUAN_VERSION);
   try {
@@ -163,6 +163,7 @@ int run(int argc, const char* const* argv) {
     return 2;
   }
   settings.in_kernel = backend == "kernel";
+  settings.look_every = std::chrono::seconds{host_table_seconds};
   if (settings.in_kernel) settings.changes.objections = kernel::inexpressible;
   if (host_table_only) {
     return put_host_table(appliance->management, settings.in_kernel, settings.changes.gateway, log,

@@ -29,7 +29,8 @@ Service::Service(Settings settings, Log log)
       exports_{settings_.exports, log},
       sinks_{{recorder_.get(), &exports_}},
       collector_{&sinks_, block_log_.get()},
-      backend_{settings_.in_kernel ? std::make_unique<kernel::Backend>(log) : nullptr},
+      backend_{settings_.in_kernel ? std::make_unique<kernel::Backend>(log, settings_.look_every)
+                                   : nullptr},
       link_{settings_.run_dir / "dataplane.sock", collector_, log, backend_.get()},
       blocks_{settings_.changes.state_dir, link_, log},
       changes_{settings_.changes, link_, std::move(log)} {
@@ -74,6 +75,10 @@ std::expected<Applied, Refusal> Service::reload() {
 }
 
 StatusInput Service::status_input(const PolicyInForce& now) {
+  auto alarms = changes_.alarms();
+  if (auto about = backend_ ? backend_->alarm() : std::string{}; !about.empty()) {
+    alarms.push_back({"kernel-table-changed", std::move(about)});
+  }
   return {.policy = now.revision.policy,
           .gateway = now.revision.gateway,
           .revision = now.revision.number,
@@ -88,7 +93,7 @@ StatusInput Service::status_input(const PolicyInForce& now) {
           .exports = exports_.status(),
           .blocks = blocks_.size(),
           .block_alarms = blocks_.alarms(),
-          .alarms = changes_.alarms()};
+          .alarms = std::move(alarms)};
 }
 
 std::string Service::metrics(std::size_t most, exporting::MetricsFormat format) {

@@ -28,9 +28,10 @@ namespace meiguan::daemon {
 struct Settings {
   Changes::Settings changes{.policy = {}, .gateway = {}, .state_dir = "/var/lib/meiguan"};
   std::filesystem::path run_dir{"/run/meiguan"};
-  std::filesystem::path stats_dir;  // of the statistics store; empty: "stats" of the state's
-  std::string stats_postgres;       // a connection string of libpq; empty: files in stats_dir
-  bool in_kernel{false};            // the kernel's nftables in the place of a data plane
+  std::filesystem::path stats_dir;      // of the statistics store; empty: "stats" of the state's
+  std::string stats_postgres;           // a connection string of libpq; empty: files in stats_dir
+  std::chrono::seconds look_every{60};  // at the kernel's table, where that is what forwards
+  bool in_kernel{false};                // the kernel's nftables in the place of a data plane
   store::Retention keep{store::kDefaultRetention};
   std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};   // on disk at most; 0: none are kept
   std::uint64_t port_block_bytes{std::uint64_t{256} << 20};  // likewise of the port blocks' log

@@ -12,7 +12,7 @@
 namespace meiguan::kernel {
 namespace {
 
-constexpr std::chrono::seconds kLookEvery{60};
+constexpr std::chrono::hours kShown{24};  // so long `status` tells of a change that was put right
 
 std::int64_t wall_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -23,8 +23,9 @@ std::int64_t wall_seconds() {
 }  // namespace
 
 // Marks that flows have from a process before this one are of other generations, most likely.
-Backend::Backend(Log log)
+Backend::Backend(Log log, std::chrono::seconds look_every)
     : log_{std::move(log)},
+      look_every_{look_every},
       generation_{static_cast<std::uint32_t>(wall_seconds()) << 8},
       thread_{[this](const std::stop_token& stop) { run(stop); }} {}
 
@@ -85,19 +86,29 @@ void Backend::look() {
   }
   if (difference->none()) return;
   const auto words = difference->words();
-  log_(policy::say("the table `inet {0}` was changed from outside: {1}",
-                   "表 `inet {0}` 被外部改动：{2}", table_.name, words.english, words.chinese));
+  const Text text = policy::say("the table `inet {0}` was changed from outside: {1}",
+                                "表 `inet {0}` 被外部改动：{2}", table_.name, words.english,
+                                words.chinese);
+  log_(text);
+  changed_ = text.english;
+  changed_at_ = std::chrono::steady_clock::now();
   if (auto put = host::put_table(*netlink, table_); !put) log_(put.error().message);
 }
 
+std::string Backend::alarm() {
+  const std::lock_guard lock{mutex_};
+  if (!trouble_.empty()) return trouble_;
+  return std::chrono::steady_clock::now() - changed_at_ < kShown ? changed_ : std::string{};
+}
+
 void Backend::run(const std::stop_token& stop) {
-  auto due = std::chrono::steady_clock::now() + kLookEvery;
+  auto due = std::chrono::steady_clock::now() + look_every_;
   std::unique_lock lock{mutex_};
   while (!stop.stop_requested()) {
     pass_time(wall_seconds());
     if (std::chrono::steady_clock::now() >= due) {
       look();
-      due = std::chrono::steady_clock::now() + kLookEvery;
+      due = std::chrono::steady_clock::now() + look_every_;
     }
     wake_.wait_for(lock, stop, std::chrono::milliseconds{500}, [] { return false; });
   }

@@ -23,13 +23,17 @@ class Backend {
  public:
   using Log = std::function<void(const Text&)>;
 
-  explicit Backend(Log log);
+  // Looks after its table every so often.
+  Backend(Log log, std::chrono::seconds look_every);
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
   // In one transaction; live flows are judged again at their next packet. Errors: then the table
   // before stays.
   [[nodiscard]] Result<void> put(std::shared_ptr<const lifecycle::Bundle> bundle);
+
+  // What is wrong with the table, or was within the last day and has been put right; else empty.
+  [[nodiscard]] std::string alarm();
 
  private:
   void run(const std::stop_token& stop);
@@ -38,13 +42,16 @@ class Backend {
   void look();
 
   const Log log_;
+  const std::chrono::seconds look_every_;
   std::mutex mutex_;  // of what follows
   std::condition_variable_any wake_;
   std::shared_ptr<const lifecycle::Bundle> bundle_;
   image::Moment moment_;
   host::NftTable table_;
   std::uint32_t generation_;
-  std::string trouble_;
+  std::string trouble_;  // why a time that passed could not be put in force
+  std::string changed_;  // what was wrong with the table last
+  std::chrono::steady_clock::time_point changed_at_{};
   std::jthread thread_;
 };
 
