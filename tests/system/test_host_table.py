@@ -6,7 +6,6 @@ from pathlib import Path
 
 from clients import curl
 from lab import BARE, Bench, Namespace, county, programs, same, test, true, wait_until
-from namespaces import command
 
 NEAR, FAR = "192.0.2.10", "198.51.100.10"  # in a management network, and in none
 NEAR6, FAR6 = "2001:db8:a::10", "2001:db8:b::10"
