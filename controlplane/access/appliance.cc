@@ -223,6 +223,14 @@ void read_management(TableView& table, Reading& reading, Reporter& reporter) {
   }
 }
 
+void take_uplink(TableView& table, Reading& reading, Reporter& reporter) {
+  reading.appliance.uplink = read_uplink(table, reading.directory, reporter);
+}
+
+void take_children(TableView& table, Reading& reading, Reporter& reporter) {
+  reading.appliance.children = read_children(table, reading.directory, reporter);
+}
+
 struct Table {
   std::string_view name;
   std::string_view title;
@@ -230,7 +238,9 @@ struct Table {
   void (*read)(TableView&, Reading&, Reporter&);
 };
 
-constexpr std::array<Table, 7> kTables{{{"trust", "[trust]", false, read_trust},
+constexpr std::array<Table, 9> kTables{{{"uplink", "[uplink]", false, take_uplink},
+                                        {"children", "[children]", false, take_children},
+                                        {"trust", "[trust]", false, read_trust},
                                         {"signer", "[[signer]]", true, read_signer},
                                         {"roles", "[roles]", false, read_roles},
                                         {"audit", "[audit]", false, read_audit},

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/access/appliance_uplink.h"
 #include "controlplane/audit/log.h"
 #include "controlplane/export/settings.h"
 #include "controlplane/lifecycle/trust.h"
@@ -61,6 +62,8 @@ struct Appliance {
   AuditChoice audit;
   exporting::ExportSettings exports;
   Management management;
+  std::optional<Uplink> uplink;      // none: this node reports to nobody
+  std::optional<Children> children;  // none: nobody reports to it
 };
 
 // Reads `path`, a file or a directory with an appliance.toml; keys lie beside it. Errors: all that

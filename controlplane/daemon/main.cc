@@ -198,6 +198,18 @@ int run(int argc, const char* const* argv) {
   settings.changes.policy = std::move(first->policy);
   settings.changes.this_policy_only = first->is_signed;
   settings.changes.signature = std::move(first->signature);
+  std::unique_ptr<TreeLink> tree;
+  if (appliance->uplink || appliance->children) {
+    auto made = TreeLink::make(appliance->uplink, appliance->children,
+                               settings.changes.state_dir / "spool", log);
+    if (!made) {
+      say(language, made.error().message);
+      gate.note("stop", {{"why", made.error().message.english}});
+      return 2;
+    }
+    tree = std::move(*made);
+    settings.tree = tree.get();
+  }
   Service service{settings, log};
   service.on_return([&gate](const lifecycle::Revision& revision) {
     gate.note("return", {{"revision", revision.number},
@@ -258,6 +270,13 @@ int run(int argc, const char* const* argv) {
     }
     metrics = std::move(*started);
   }
+  if (tree) {
+    if (auto started = tree->start(io, service.recorder()); !started) {
+      say(language, started.error().message);
+      gate.note("stop", {{"why", started.error().message.english}});
+      return 2;
+    }
+  }
   say(language, {"ready", "就绪"});
   tell_service_manager("READY=1\nSTATUS=a policy is in force");
 
@@ -304,6 +323,7 @@ int run(int argc, const char* const* argv) {
   if (interval) tell_alive({});
   io.run();
   tell_service_manager("STOPPING=1");
+  if (tree) tree->stop();
   workers.join();
   gate.note("stop", {});
   say(language, {"stopped", "已停止"});

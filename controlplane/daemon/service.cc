@@ -49,6 +49,10 @@ void Service::take_names(const std::shared_ptr<const lifecycle::Bundle>& bundle)
   recorder_->set_policy(catalog, bundle->gateway ? bundle->gateway->node_code : std::string{},
                         fmt::format("{:016x}", bundle->image.checksum()));
   exports_.set_names(export_names(*bundle));
+  if (settings_.tree != nullptr) {
+    settings_.tree->set_policy(catalog, recorder_->node(),
+                               fmt::format("{:016x}", bundle->image.checksum()));
+  }
   const std::lock_guard lock{mutex_};
   bundle_ = bundle;
 }

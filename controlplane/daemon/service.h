@@ -15,6 +15,7 @@
 #include "controlplane/daemon/block_service.h"
 #include "controlplane/daemon/changes.h"
 #include "controlplane/daemon/link.h"
+#include "controlplane/daemon/tree_link.h"
 #include "controlplane/export/exports.h"
 #include "controlplane/export/metrics_text.h"
 #include "controlplane/host/data_ports.h"
@@ -36,6 +37,7 @@ struct Settings {
   std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};   // on disk at most; 0: none are kept
   std::uint64_t port_block_bytes{std::uint64_t{256} << 20};  // likewise of the port blocks' log
   exporting::ExportSettings exports;
+  TreeLink* tree{nullptr};  // outlives the service; none: this node is in no tree
 };
 
 class Service {
@@ -53,6 +55,7 @@ class Service {
 
   // The kernel's interfaces that the gateway in force works on.
   [[nodiscard]] std::vector<host::DataPort> data_ports() const;
+  [[nodiscard]] report::Recorder& recorder() noexcept { return *recorder_; }
 
   // Answers one request of the local socket; safe from several threads.
   [[nodiscard]] boost::json::object answer(const boost::json::object& request,

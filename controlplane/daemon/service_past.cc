@@ -5,6 +5,7 @@
 
 #include "controlplane/api/protocol.h"
 #include "controlplane/daemon/answers.h"
+#include "controlplane/daemon/nodes_answer.h"
 #include "controlplane/daemon/service.h"
 #include "controlplane/daemon/stats_answers.h"
 #include "controlplane/daemon/stats_request.h"
@@ -31,12 +32,23 @@ std::unique_ptr<report::Recorder> Service::make_recorder() {
     const auto now = bundle();
     return now ? offset_at(now->image.utc_offsets(), seconds) : 0;
   };
-  return std::make_unique<report::Recorder>(
-      [directory, options, server = settings_.stats_postgres] {
-        return server.empty() ? store::open_sqlite(directory, options)
-                              : store::open_postgres(server, options);
+  auto recorder = std::make_unique<report::Recorder>(
+      [directory, options, server = settings_.stats_postgres, tree = settings_.tree] {
+        auto opened = server.empty() ? store::open_sqlite(directory, options)
+                                     : store::open_postgres(server, options);
+        if (!opened || tree == nullptr) return opened;
+        if (auto recovered = tree->recover(**opened); !recovered) {
+          opened = std::unexpected{recovered.error()};
+        }
+        return opened;
       },
       std::move(flows), [] { return std::chrono::system_clock::now(); }, log_);
+  if (settings_.tree != nullptr) {
+    recorder->set_forward([tree = settings_.tree](std::span<const store::Batch> batches) {
+      return tree->forward(batches);
+    });
+  }
+  return recorder;
 }
 
 std::unique_ptr<report::PortBlockLog> Service::make_block_log() {
@@ -95,6 +107,11 @@ std::optional<boost::json::object> Service::past_answer(const lifecycle::Bundle&
   const auto command = api::string_at(request, "command");
   if (command == "stats") return stats_answer(input, request);
   if (command == "hits") return hits_answer(input, request);
+  if (command == "nodes") {
+    return nodes_answer(input,
+                        settings_.tree != nullptr ? settings_.tree->view() : TreeLink::View{},
+                        request);
+  }
   if (command == "month") return month_answer(input, request);
   if (command == "past-flows") return past_flows_answer(input, request);
   if (command == "top" && request.contains("since")) {

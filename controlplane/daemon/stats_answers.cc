@@ -75,9 +75,25 @@ Result<store::Answer> ask(const StatsInput& input, const store::Query& query) {
                                           : input.recorder.query(query);
 }
 
-// The steps that were not watched from begin to end, or are not over.
+// The nodes of the tree that ever reported and that the question is about.
+std::set<std::string> expected_nodes(const StatsInput& input, const store::Query& query) {
+  std::set<std::string> expected;
+  const auto sources = input.recorder.sources();
+  if (!sources) return expected;
+  std::set<std::string> codes;
+  for (const auto& node : input.bundle.compiled.catalog.nodes) codes.insert(node.code);
+  const auto wanted = query.filter.find(Dimension::kNode);
+  for (const auto& source : *sources) {
+    const bool asked = wanted == query.filter.end() ||
+                       std::ranges::find(wanted->second, source.name) != wanted->second.end();
+    if (asked && codes.contains(source.name)) expected.insert(source.name);
+  }
+  return expected;
+}
+
+// The steps that were not watched from begin to end by all who should, or are not over.
 std::set<std::int64_t> incomplete_steps(const store::Query& query, const store::Answer& answer,
-                                        std::int64_t now) {
+                                        std::int64_t now, const std::set<std::string>& expected) {
   std::set<std::int64_t> result;
   std::set<std::int64_t> any;
   for (const auto& [at, watch] : answer.watched) {
@@ -91,6 +107,14 @@ std::set<std::int64_t> incomplete_steps(const store::Query& query, const store::
   }
   for (const auto& row : answer.rows) {
     if (!any.contains(row.time)) result.insert(row.time);
+  }
+  // Somebody's report is late, or will not come.
+  for (const auto at : any) {
+    for (const auto& node : expected) {
+      if (answer.watched.contains({at, node})) continue;
+      result.insert(at);
+      break;
+    }
   }
   return result;
 }
@@ -127,7 +151,10 @@ json::object stats_answer(const StatsInput& input, const json::object& request) 
   const auto answer = ask(input, *query);
   if (!answer) return api::refusal(answer.error().message);
   const People people{input.bundle.compiled.catalog};
-  const auto incomplete = incomplete_steps(*query, *answer, input.now);
+  const auto incomplete = incomplete_steps(*query, *answer, input.now,
+                                           query->step % store::kMinute != 0
+                                               ? std::set<std::string>{}
+                                               : expected_nodes(input, *query));
   store::Watch watch;
   for (const auto& [at, one] : answer->watched) watch.add(one);
   std::map<std::int64_t, std::int64_t> bytes;  // of each step
@@ -224,7 +251,8 @@ json::object top_since_answer(const StatsInput& input, const json::object& reque
   const auto yesterday = before(input, *query, store::kDay, kind->drops);
   const auto last_week = before(input, *query, 7 * store::kDay, kind->drops);
   const People people{input.bundle.compiled.catalog};
-  const auto incomplete = incomplete_steps(*query, *answer, input.now);
+  const auto incomplete = incomplete_steps(*query, *answer, input.now,
+                                           expected_nodes(input, *query));
   json::array rows;
   for (const auto& from : answer->rows) {
     if (from.names.at(0).empty()) continue;  // of none: in the whole, and in no place

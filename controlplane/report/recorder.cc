@@ -161,32 +161,107 @@ void Recorder::store_line() {
       status_.open = true;
       if (line_.empty()) return;
     }
-    if (epoch_ == 0) {
-      const auto mark = store_->watermark(batch.node);
-      if (!mark) return complain(mark.error().message);
-      // Later than any before, also where the clock went back meanwhile.
-      epoch_ = static_cast<std::uint64_t>(std::max<WallMs>(ms_of(clock_()), 1));
-      if (*mark) epoch_ = std::max(epoch_, (*mark)->epoch + 1);
-      sequence_ = 0;
+    if (auto begun = begin_epoch(batch.node); !begun) return complain(begun.error().message);
+    const auto batches = numbered(std::move(batch));
+    if (forward_) {
+      if (auto done = forward_(batches); !done) return complain(done.error().message);
     }
-    batch.epoch = epoch_;
-    batch.sequence = sequence_ + 1;
-    const auto done = store_->append(batch);
+    const auto done = store_->append(batches);
     for (const auto& alarm : store_->take_alarms()) complain(alarm);
     if (!done) return complain(done.error().message);
+    const bool fits = std::ranges::all_of(*done, [](store::Applied applied) {
+      return applied == store::Applied::kNow;
+    });
+    const bool gap = std::ranges::find(*done, store::Applied::kGap) != done->end();
     // A store that knows more of us than we do: its watermark was put there by another.
-    if (*done == store::Applied::kGap || *done == store::Applied::kBefore) {
-      epoch_ = 0;
-      if (*done == store::Applied::kGap) continue;
+    if (!fits) epoch_ = 0;
+    if (gap) continue;
+    for (const auto& one : batches) {
+      sequences_[static_cast<std::size_t>(one.stream)] = one.sequence;
     }
-    if (epoch_ != 0) ++sequence_;
     const std::lock_guard lock{mutex_};
     line_.pop_front();
-    if (*done == store::Applied::kNow) {
+    if (fits) {
       status_.trouble_en.clear();
       status_.trouble_zh.clear();
     }
   }
+}
+
+Result<void> Recorder::begin_epoch(const std::string& node) {
+  store::Batch of;
+  of.node = node;
+  std::array<std::optional<store::Watermark>, store::kStreams> marks;
+  if (node != numbered_node_) epoch_ = 0;
+  numbered_node_ = node;
+  const bool asks = epoch_ == 0 || forward_;
+  for (std::size_t i = 0; asks && i < marks.size(); ++i) {
+    of.stream = static_cast<store::Stream>(i);
+    const auto mark = store_->watermark(of.source());
+    if (!mark) return std::unexpected{mark.error()};
+    marks[i] = *mark;
+    // What was passed on under a number that the store will not have would count twice above.
+    const bool ours = !*mark || (*mark)->epoch < epoch_ ||
+                      ((*mark)->epoch == epoch_ && (*mark)->sequence <= sequences_[i] + 1);
+    if (!ours) epoch_ = 0;
+  }
+  if (epoch_ != 0) return {};
+  // Later than any before, also where the clock went back meanwhile.
+  epoch_ = static_cast<std::uint64_t>(std::max<WallMs>(ms_of(clock_()), 1));
+  for (const auto& mark : marks) {
+    if (mark) epoch_ = std::max(epoch_, mark->epoch + 1);
+  }
+  sequences_ = {};
+  return {};
+}
+
+std::vector<store::Batch> Recorder::numbered(store::Batch batch) const {
+  std::vector<store::Batch> batches;
+  batch.epoch = epoch_;
+  batch.sequence = sequences_[static_cast<std::size_t>(store::Stream::kBulk)] + 1;
+  if (forward_) {
+    store::Batch denied;
+    denied.node = batch.node;
+    denied.stream = store::Stream::kDenied;
+    denied.epoch = epoch_;
+    denied.sequence = sequences_[static_cast<std::size_t>(store::Stream::kDenied)] + 1;
+    denied.minute = batch.minute;
+    const auto rest = std::ranges::stable_partition(batch.rows, [](const store::Row& row) {
+      return row.key.verdict() != "drop";
+    });
+    denied.rows.assign(std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
+    batch.rows.erase(rest.begin(), rest.end());
+    if (!denied.rows.empty()) batches.push_back(std::move(denied));
+  }
+  batches.push_back(std::move(batch));
+  return batches;
+}
+
+void Recorder::set_forward(Forward forward) {
+  const std::lock_guard storing{storing_};
+  forward_ = std::move(forward);
+}
+
+Result<std::vector<store::Applied>> Recorder::append(std::span<const store::Batch> batches,
+                                                     const std::function<Result<void>()>& before) {
+  const std::lock_guard storing{storing_};
+  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
+  if (auto done = before(); !done) return std::unexpected{done.error()};
+  auto said = store_->append(batches);
+  for (const auto& alarm : store_->take_alarms()) complain(alarm);
+  return said;
+}
+
+Result<std::optional<store::Watermark>> Recorder::watermark(const std::string& source) {
+  const std::lock_guard storing{storing_};
+  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
+  return store_->watermark(source);
+}
+
+Result<std::vector<store::Source>> Recorder::sources() {
+  const std::lock_guard storing{storing_};
+  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
+  return store_->sources();
 }
 
 Result<store::Answer> Recorder::query(const store::Query& query) {

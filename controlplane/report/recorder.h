@@ -4,12 +4,15 @@
 // store, and the answers to questions from all of them. A store that cannot be written to (disk
 // full) keeps its line waiting, up to a day of it; the collector never waits for the store.
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,6 +37,12 @@ class Recorder : public CollectorSink {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
+  // Is given each batch before the store is, numbered, and again where the store could not take it;
+  // denials as batches of their own stream. Errors: it waits, and the store with it. To be set
+  // before there is a policy.
+  using Forward = std::function<Result<void>(std::span<const store::Batch>)>;
+  void set_forward(Forward forward);
+
   // The policy in force: names, and the node whose gateway this is.
   void set_policy(const policy::Catalog& catalog, const std::string& node,
                   const std::string& revision);
@@ -48,6 +57,12 @@ class Recorder : public CollectorSink {
   // Rows of ten seconds, from memory: of the last minutes.
   [[nodiscard]] Result<store::Answer> ten_seconds(const store::Query& query);
   [[nodiscard]] Result<std::vector<store::HitsRow>> hits(const std::string& node);
+  // Batches of other nodes, numbered by them; as store::Store. `before` is called with nothing else
+  // of the store going on; where it fails, nothing is appended.
+  [[nodiscard]] Result<std::vector<store::Applied>> append(
+      std::span<const store::Batch> batches, const std::function<Result<void>()>& before);
+  [[nodiscard]] Result<std::optional<store::Watermark>> watermark(const std::string& source);
+  [[nodiscard]] Result<std::vector<store::Source>> sources();
   [[nodiscard]] FlowRing* flows() noexcept { return flows_.get(); }
   [[nodiscard]] std::string node() const;
 
@@ -69,6 +84,10 @@ class Recorder : public CollectorSink {
   void run();
   void put_in_line(std::vector<store::Batch> batches);
   void store_line();
+  // Numbers of the next batches; asks the store where it may know more of this node.
+  [[nodiscard]] Result<void> begin_epoch(const std::string& node);
+  // The batch as it is numbered next: as one, or denials and the rest where it is passed on.
+  [[nodiscard]] std::vector<store::Batch> numbered(store::Batch batch) const;
   void complain(const Text& text);
 
   OpenStore open_;
@@ -86,7 +105,9 @@ class Recorder : public CollectorSink {
   std::deque<store::Batch> line_;
   Status status_;
   std::uint64_t epoch_{0};
-  std::uint64_t sequence_{0};
+  std::array<std::uint64_t, store::kStreams> sequences_{};
+  std::string numbered_node_;  // whose epoch and sequences these are
+  Forward forward_;
 
   std::mutex storing_;  // of the store, and of taking a batch out of the line; before mutex_
   std::unique_ptr<store::Store> store_;

@@ -185,18 +185,21 @@ Result<Answer> PostgresStore::query(const Query& query, std::span<const Batch> f
                        "FROM rows_{} WHERE {} ORDER BY time";
   const auto rows = fmt::format(fmt::runtime(columns),
                                 plan.step == 0 ? text_of(plan.since) : std::string{}, name, when);
-  const bool read = connection_->copy_out(
-      fmt::format("COPY (SELECT {}) TO STDOUT", rows), [&](std::string_view row) {
-        const auto time = take_number(row);
-        const auto found = groups.find(take_number(row));
-        if (found == groups.end()) return;
-        Sums sums;
-        for (auto* const part : {&sums.packets, &sums.bytes, &sums.started, &sums.ended,
-                                 &sums.peak_packets, &sums.peak_bytes}) {
-          *part = take_number(row);
-        }
-        gather.add(time, found->second.number, sums, found->second.dropped);
-      });
+  const bool read =
+      groups.empty() ||
+      connection_->copy_out(fmt::format("COPY (SELECT {}) TO STDOUT", rows),
+                            [&](std::string_view row) {
+                              const auto time = take_number(row);
+                              const auto found = groups.find(take_number(row));
+                              if (found == groups.end()) return;
+                              Sums sums;
+                              for (auto* const part :
+                                   {&sums.packets, &sums.bytes, &sums.started, &sums.ended,
+                                    &sums.peak_packets, &sums.peak_bytes}) {
+                                *part = take_number(row);
+                              }
+                              gather.add(time, found->second.number, sums, found->second.dropped);
+                            });
   if (!read) return failed();
   const auto watches = connection_->run(
       fmt::format("SELECT time, node, watched_ms, events_lost, folded FROM watches_{} WHERE {}",

@@ -297,6 +297,7 @@ Result<void> SqliteFile::read(const std::filesystem::path& path, const Plan& pla
     bool dropped{false};
   };
   std::vector<Group> groups;
+  bool any = false;
   auto every = c.prepare(kAllGroups);
   Key key;
   while (every.step()) {
@@ -306,12 +307,13 @@ Result<void> SqliteFile::read(const std::filesystem::path& path, const Plan& pla
     if (index >= groups.size()) groups.resize(index + 1);
     if (const auto group = gather.group_of(key)) {
       groups[index] = {static_cast<std::uint32_t>(*group), key.verdict() == "drop"};
+      any = true;
     }
   }
   auto rows = c.prepare("SELECT * FROM rows WHERE time >= ? AND time < ?");
   rows.bind(0, plan.since);
   rows.bind(1, plan.until);
-  while (rows.step()) {
+  while (any && rows.step()) {
     const auto id = static_cast<std::size_t>(rows.integer(1));
     if (id >= groups.size() || groups[id].number == kNotWanted) continue;
     gather.add(rows.integer(0), groups[id].number,
@@ -328,7 +330,7 @@ Result<void> SqliteFile::read(const std::filesystem::path& path, const Plan& pla
     gather.watch(watches.integer(0), names[id],
                  {watches.integer(2), watches.integer(3), watches.integer(4)});
   }
-  if (every.failed() || rows.failed() || watches.failed()) return failure(c, damaged);
+  if (every.failed() || (any && rows.failed()) || watches.failed()) return failure(c, damaged);
   return {};
 }
 

@@ -48,7 +48,7 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "controlplane/crypto": CRYPTO,
     "controlplane/audit": AUDIT,
     "controlplane/web": WEB,
-    "controlplane/access": (*EXPORT, *LIFECYCLE, *AUDIT, "controlplane/access"),
+    "controlplane/access": (*EXPORT, *LIFECYCLE, *AUDIT, "controlplane/web", "controlplane/access"),
     "controlplane/host": (*POLICY, "controlplane/host"),
     "controlplane/kernel": KERNEL,
     "controlplane/api": (*SERVED, "controlplane/api"),

@@ -199,6 +199,27 @@ void PastOptions::add_node(CLI::App& command, const Context& context) {
   command.add_option("--node", node, context.tr("of this node and all below it", "该节点及其下级"));
 }
 
+namespace {
+
+int show_nodes(const Context& context, const PastOptions& options, bool down) {
+  std::vector<Field> fields{{"node", {"NODE", "节点"}, false},
+                            {"state", {"STATE", "状态"}, false},
+                            {"seen", {"LAST SEEN", "最近上报"}, false},
+                            {"lag_seconds", {"LAG", "滞后（秒）"}},
+                            {"revision", {"REVISION", "版本"}, false},
+                            {"spool_batches", {"SPOOL", "待报"}},
+                            {"spool_dropped", {"DROPPED", "已丢弃"}},
+                            {"clock_offset_ms", {"CLOCK", "时钟偏差（毫秒）"}}};
+  if (!options.since.empty()) {
+    fields.push_back({"unwatched_seconds", {"UNWATCHED", "未监测（秒）"}});
+  }
+  json::object request{{"command", "nodes"}, {"node", options.node}, {"down", down}};
+  if (!options.since.empty()) request.emplace("since", options.since);
+  return show(context, request, fields);
+}
+
+}  // namespace
+
 int show_stats(const Context& context, const PastOptions& options) {
   if (const auto known = dimensions_of("--by", options.by); !known) {
     complain(context, known.error().message);
@@ -288,6 +309,23 @@ void add_stats_commands(CLI::App& app, Context& context, Action& chosen) {
   hits_options->add_times(*hits, context);
   hits->callback([&context, &chosen, hits_options] {
     chosen = [&context, hits_options] { return show_hits(context, *hits_options); };
+  });
+
+  auto* const nodes =
+      app.add_subcommand("nodes", context.tr("the tree of gateways: who is up, how far behind",
+                                             "各级网关：状态、滞后、版本、时钟偏差"));
+  auto nodes_options = std::make_shared<PastOptions>();
+  auto down = std::make_shared<bool>(false);
+  nodes->add_flag(
+      "--down", *down,
+      context.tr("only those that are down, or with --since were not watched for a time",
+                 "只列出离线的，或在 --since 之后有未监测时段的节点"));
+  nodes->add_option("--since", nodes_options->since,
+                    context.tr("24h, 7d, or an instant: what nobody watched since then",
+                               "24h、7d 或时刻：此后未监测的时段"));
+  nodes_options->add_node(*nodes, context);
+  nodes->callback([&context, &chosen, nodes_options, down] {
+    chosen = [&context, nodes_options, down] { return show_nodes(context, *nodes_options, *down); };
   });
 
   auto* const report = app.add_subcommand("report", context.tr("a report of a month", "月度报告"));

@@ -1,0 +1,204 @@
+#include "controlplane/daemon/nodes_answer.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <map>
+#include <set>
+
+#include "controlplane/api/protocol.h"
+#include "controlplane/daemon/stats_request.h"
+#include "controlplane/policy/instant_text.h"
+
+namespace meiguan::daemon {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::int64_t kHeardWithin = 90;  // seconds; a state comes every 15
+constexpr std::int64_t kStep = 300;        // seconds, of spans that nobody watched
+constexpr std::int64_t kOnItsWay = 300;    // seconds that a minute may take to come up
+constexpr std::size_t kMostSpans = 100;    // shown for a node
+
+struct Span {
+  std::int64_t since;
+  std::int64_t until;
+};
+
+// Steps in which nothing of a node was watched, as spans; of nodes that ever reported.
+std::map<std::string, std::vector<Span>> unwatched(const store::Answer& answer,
+                                                   const std::set<std::string>& nodes,
+                                                   std::int64_t since, std::int64_t until) {
+  std::set<std::pair<std::string, std::int64_t>> watched;
+  for (const auto& [at, watch] : answer.watched) {
+    if (watch.watched_ms > 0) watched.emplace(at.second, at.first);
+  }
+  std::map<std::string, std::vector<Span>> result;
+  for (const auto& node : nodes) {
+    auto& spans = result[node];
+    for (std::int64_t at = since; at < until; at += kStep) {
+      if (watched.contains({node, at})) continue;
+      if (!spans.empty() && spans.back().until == at) {
+        spans.back().until = at + kStep;
+      } else {
+        spans.push_back({at, at + kStep});
+      }
+    }
+  }
+  return result;
+}
+
+std::string parent_of(const policy::Catalog& catalog, const policy::CatalogNode& node) {
+  const bool has = node.parent.is_some() && node.parent.index() < catalog.nodes.size();
+  return has ? catalog.nodes[node.parent.index()].code : std::string{};
+}
+
+// The node and all below it; all where there is none.
+std::set<std::string> subtree(const policy::Catalog& catalog, const std::string& top) {
+  std::set<std::string> codes;
+  for (const auto& node : catalog.nodes) {
+    const policy::CatalogNode* at = &node;
+    for (std::size_t i = 0; i <= catalog.nodes.size(); ++i) {
+      if (top.empty() || at->code == top) {
+        codes.insert(node.code);
+        break;
+      }
+      if (!at->parent.is_some() || at->parent.index() >= catalog.nodes.size()) break;
+      at = &catalog.nodes[at->parent.index()];
+    }
+  }
+  return codes;
+}
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+class Answer {
+ public:
+  Answer(const StatsInput& input, const TreeLink::View& view) : input_{input}, view_{view} {
+    for (const auto& state : view.states) states_[state.node] = &state;
+  }
+
+  [[nodiscard]] json::object row(const policy::CatalogNode& node, bool ever) const {
+    const auto found = states_.find(node.code);
+    const auto* const state = found == states_.end() ? nullptr : found->second;
+    json::object row{{"node", node.code},
+                     {"node_name", node.name},
+                     {"parent", text_or_null(parent_of(input_.bundle.compiled.catalog, node))},
+                     {"state", state_of(node.code, state, ever)},
+                     {"seen", nullptr},
+                     {"lag_seconds", nullptr},
+                     {"revision", nullptr},
+                     {"spool_batches", nullptr},
+                     {"spool_dropped", nullptr},
+                     {"clock_offset_ms", nullptr}};
+    if (node.code == input_.recorder.node()) {
+      own(row);
+    } else if (state != nullptr) {
+      if (state->seen_ms > 0) row["seen"] = instant(state->seen_ms / 1000);
+      if (state->newest_minute > 0) {
+        row["lag_seconds"] =
+            std::max<std::int64_t>(input_.now - state->newest_minute - store::kMinute, 0);
+      }
+      row["revision"] = text_or_null(state->revision);
+      row["spool_batches"] = static_cast<std::int64_t>(state->spool_batches);
+      row["spool_dropped"] = static_cast<std::int64_t>(state->spool_dropped);
+      if (state->offset_ms) row["clock_offset_ms"] = *state->offset_ms;
+    }
+    return row;
+  }
+
+  [[nodiscard]] std::string instant(std::int64_t seconds) const {
+    return policy::instant_text(input_.bundle.image.utc_offsets(), seconds);
+  }
+
+ private:
+  [[nodiscard]] std::string_view state_of(const std::string& node, const uplink::NodeState* state,
+                                          bool ever) const {
+    if (node == input_.recorder.node()) return "self";
+    if (state != nullptr && input_.now - state->seen_ms / 1000 <= kHeardWithin) return "up";
+    return ever || state != nullptr ? "down" : "never";
+  }
+  void own(json::object& row) const {
+    row["seen"] = instant(input_.now);
+    if (!view_.has_parent) return;
+    row["spool_batches"] = static_cast<std::int64_t>(view_.spool.batches);
+    row["spool_dropped"] = static_cast<std::int64_t>(view_.spool.dropped);
+    if (view_.parent.offset_ms) row["clock_offset_ms"] = *view_.parent.offset_ms;
+  }
+
+  const StatsInput& input_;
+  const TreeLink::View& view_;
+  std::map<std::string, const uplink::NodeState*> states_;
+};
+
+}  // namespace
+
+json::object nodes_answer(const StatsInput& input, const TreeLink::View& view,
+                          const json::object& request) {
+  const auto& catalog = input.bundle.compiled.catalog;
+  const auto offsets = input.bundle.image.utc_offsets();
+  const auto wanted = subtree(catalog, api::string_at(request, "node"));
+  if (wanted.empty()) return api::refusal({"there is no such node", "没有该节点"});
+  const auto* const down = request.if_contains("down");
+  const bool only_down = down != nullptr && down->is_bool() && down->get_bool();
+  const auto sources = input.recorder.sources();
+  if (!sources) return api::refusal(sources.error().message);
+  std::set<std::string> ever;
+  for (const auto& source : *sources) {
+    if (wanted.contains(source.name)) ever.insert(source.name);
+  }
+  std::map<std::string, std::vector<Span>> spans;
+  const auto since_text = api::string_at(request, "since");
+  std::int64_t since = 0;
+  if (!since_text.empty()) {
+    const auto when = parse_when(offsets, since_text, input.now);
+    if (!when) return api::refusal(when.error().message);
+    store::Query query;
+    since = query.since = store::bucket_of(*when, kStep, {});
+    query.until = store::bucket_of(input.now - kOnItsWay, kStep, {});
+    query.step = kStep;
+    query.now = input.now;
+    query.filter[store::Dimension::kNode] = {ever.begin(), ever.end()};
+    // Nothing but what was watched.
+    query.filter[store::Dimension::kReason] = {};
+    if (query.until - query.since > 31 * store::kDay) {
+      return api::refusal({"--since: 31 days at most", "--since：最多 31 天"});
+    }
+    const auto answer = input.recorder.query(query);
+    if (!answer) return api::refusal(answer.error().message);
+    spans = unwatched(*answer, ever, query.since, query.until);
+  }
+  const Answer nodes{input, view};
+  json::array rows;
+  for (const auto& node : catalog.nodes) {
+    if (!wanted.contains(node.code)) continue;
+    auto row = nodes.row(node, ever.contains(node.code));
+    const auto& of = spans[node.code];
+    std::int64_t unwatched_seconds = 0;
+    json::array list;
+    for (const auto& span : of) {
+      unwatched_seconds += span.until - span.since;
+      if (list.size() < kMostSpans) {
+        list.push_back(json::object{{"since", nodes.instant(span.since)},
+                                    {"until", nodes.instant(span.until)}});
+      }
+    }
+    const bool is_down = row["state"] == "down" || !of.empty();
+    if (only_down && !is_down) continue;
+    if (since != 0) {
+      row["unwatched_seconds"] = unwatched_seconds;
+      row["unwatched"] = std::move(list);
+    }
+    rows.push_back(std::move(row));
+  }
+  return {{"ok", true},
+          {"schema", "meiguan.nodes/v1"},
+          {"has_parent", view.has_parent},
+          {"parent_connected", view.parent.connected},
+          {"refused_batches", static_cast<std::int64_t>(view.counts.refused)},
+          {"malformed_requests", static_cast<std::int64_t>(view.counts.malformed)},
+          {"rows", std::move(rows)}};
+}
+
+}  // namespace meiguan::daemon
