@@ -182,7 +182,7 @@ def start_kept(bench: Bench) -> Namespace:
 
 @test(BARE)
 def tampering_with_the_host_table_is_put_right(bench: Bench) -> None:
-    """A rule gone, a chain that lets by, a set changed, all flushed: alarm, audit record, as before. It hinders nobody."""
+    """A rule gone, a chain that lets by, a set changed, all flushed: alarm, audit record, as before."""
     me = start_kept(bench)
     rules = bench.lab.directory / "other.nft"
     rules.write_text(OTHER)

@@ -34,7 +34,8 @@ TARGETS4 = {"10.2.0.10": ("tcp/443", "tcp/80", "udp/8005", "udp/8011", "icmp/8",
             "10.2.0.11": ("proto/50", "proto/51"), "10.2.0.20": ("tcp/9000", "tcp/9500", "tcp/9999", "tcp/10000"),
             "10.1.0.10": ("tcp/22", "tcp/23", "icmp/8"), "10.1.0.131": ("tcp/22",), "203.0.113.10": (
                 "tcp/443", "tcp/8443", "icmp/8", "udp/443"), "203.0.113.11": ("tcp/443",),
-            "198.51.100.9": ("tcp/443",), "8.8.8.8": ("udp/53",), "172.31.0.7": ("tcp/22",), "10.2.0.255": ("udp/8005",),
+            "198.51.100.9": ("tcp/443",), "8.8.8.8": ("udp/53",), "172.31.0.7": ("tcp/22",),
+            "10.2.0.255": ("udp/8005",),
             "10.1.0.1": ("tcp/22",), "169.254.1.1": ("tcp/443",)}
 TARGETS6 = {"2001:db8:2::10": ("tcp/443", "tcp/444", "icmp6/128"), "2001:db8:2::20": ("icmp6/128", "tcp/9000"),
             "2001:db8:1::10": ("tcp/22", "icmp6/128"), "2001:db8:d::10": ("tcp/443", "icmp6/128", "tcp/8443"),
@@ -142,8 +143,8 @@ def start(bench: Bench, me: Namespace, policy: Path, *more: str) -> Process:
 
 
 def ask(bench: Bench, *words: str) -> tuple[int, str]:
-    bench_run = bench.lab.directory / "kernel-run"
-    done = bench["router"].run(str(programs(bench.build)["meiguan"]), "--run-dir", str(bench_run), "--lang", "en", *words)
+    run_dir = str(bench.lab.directory / "kernel-run")
+    done = bench["router"].run(str(programs(bench.build)["meiguan"]), "--run-dir", run_dir, "--lang", "en", *words)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -245,7 +246,7 @@ def kernel_and_data_plane_judge_alike(bench: Bench) -> None:
 
 @test(BARE)
 def kernel_keeps_state_and_judges_again(bench: Bench) -> None:
-    """Replies pass by state; a flow that a new policy forbids ends at its next packet; what needs a data plane says so."""
+    """Replies pass by state; what a new policy forbids ends at its next packet; what needs a data plane says so."""
     me, wires = router(bench)
     closed = me.run(str(programs(bench.build)["meiguan-controld"]), "--host-table", "--backend", "kernel", "--gateway",
                     str(gateway_file(bench)))
