@@ -187,6 +187,12 @@ json::object status_answer(const StatusInput& input) {
     dataplane.emplace("image", fmt::format("{:016x}", answer.checksum));
     dataplane.emplace("workers", answer.workers);
     dataplane.emplace("neighbours", answer.neighbours);
+    const auto& machine = input.dataplane->machine;
+    dataplane.emplace("machine", json::object{{"received", machine.received},
+                                              {"sent", machine.sent},
+                                              {"refused", machine.refused},
+                                              {"limited", machine.limited},
+                                              {"unsent", machine.unsent}});
     flows.emplace("live", answer.live_flows);
     flows.emplace("capacity", answer.flow_capacity);
   }

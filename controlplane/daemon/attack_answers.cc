@@ -93,6 +93,9 @@ json::array alarms_of(const StatusInput& input) {
   if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmImageNotKept) != 0) {
     tell("image-not-kept", "policy", "the data plane cannot write down the image in force");
   }
+  if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmTapMissing) != 0) {
+    tell("tap-missing", "port", "the kernel's interface of a port could not be made");
+  }
   for (const auto& attack : input.attacks) {
     const auto* const info = fastpath::find_attack(attack.type);
     if (info == nullptr || !attack.goes_on(input.read_at)) continue;

@@ -273,7 +273,7 @@ std::optional<DataplaneStatus> Link::ask_status() {
   }
   const auto head = read_at<channel::StatusAnswer>(answer->payload, 0);
   if (!head) return std::nullopt;
-  DataplaneStatus status{*head, {}};
+  DataplaneStatus status{*head, {}, {}};
   for (std::uint32_t i = 0; i < head->ports; ++i) {
     auto port = read_at<channel::PortState>(answer->payload,
                                             sizeof *head + i * sizeof(channel::PortState));
@@ -281,6 +281,10 @@ std::optional<DataplaneStatus> Link::ask_status() {
     port->name.back() = '\0';
     status.ports.push_back(*port);
   }
+  const auto machine = read_at<channel::MachineState>(answer->payload,
+                                                      sizeof *head +
+                                                          head->ports * sizeof(channel::PortState));
+  if (machine) status.machine = *machine;
   return status;
 }
 

@@ -24,6 +24,7 @@ namespace meiguan::daemon {
 struct DataplaneStatus {
   channel::StatusAnswer answer{};
   std::vector<channel::PortState> ports;
+  channel::MachineState machine{};
 };
 
 class Link {

@@ -101,6 +101,9 @@ class Finder {
         at_gateway(port.place, say("port `{}` has a name of more than 15 characters",
                                    "端口 `{}` 的接口名超过 15 个字符", port.name));
       }
+      if (!port.tap.empty()) {
+        at_gateway(port.place, say("the `tap` of port `{}`", "端口 `{}` 的 `tap`", port.name));
+      }
       if (bundle_.image.ports()[i].space != 0) {
         at_gateway(port.place, say("port `{}` lies in a private zone's address space",
                                    "端口 `{}` 位于专网的地址空间", port.name));

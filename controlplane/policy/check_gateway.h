@@ -23,6 +23,12 @@ struct DraftPort {
   std::optional<Integer> mtu;
   std::vector<Place> address_places;  // one for each address
   bool has_bad_address{false};        // one could not be read
+  Place tap_place;
+};
+
+struct DraftLocal {
+  GatewayLocal local;
+  std::optional<Word> port;
 };
 
 struct DraftRoute {
@@ -49,6 +55,7 @@ struct GatewayDraft {
   std::vector<DraftPort> ports;
   std::vector<DraftRoute> routes;
   std::vector<DraftNeighbour> neighbours;
+  std::vector<DraftLocal> locals;
   image::GatewayLimits limits;
 };
 
@@ -97,6 +104,14 @@ struct GatewayChecking {
 void check_ports(GatewayChecking& checking);
 void check_routes(GatewayChecking& checking);
 void check_neighbours(GatewayChecking& checking);
+// TAPs of ports, and [[local]] (gateway_local.cc).
+void check_local(GatewayChecking& checking);
+// Reads `tap` of a [[port]], `routes` of [gateway], and a [[local]].
+void read_tap(TableView& table, DraftPort& draft, Reporter& reporter);
+void read_routes_source(TableView& table, Reporter& reporter);
+void read_local(TableView& table, GatewayDraft& gateway, Reporter& reporter);
+// Whether it can be the name of one of the kernel's interfaces.
+[[nodiscard]] bool is_interface_name(std::string_view name);
 // What the policy translates against what the gateway has (gateway_nat.cc).
 void check_gateway_nat(GatewayChecking& checking);
 

@@ -294,7 +294,7 @@ Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGat
 
   const GatewayPlan plan =
       gateway == nullptr
-          ? GatewayPlan{{}, {}, {}, {}, std::vector<GatewayPlan::Space>(policy.space_count)}
+          ? GatewayPlan{{}, {}, {}, {}, std::vector<GatewayPlan::Space>(policy.space_count), {}}
           : plan_gateway(policy, *gateway, nat->routes);
   for (std::size_t s = 0; s < spaces.size(); ++s) {
     spaces[s].routes_v4 = tries.add(plan.spaces[s].v4, image::kNoRoute);
@@ -317,6 +317,7 @@ Result<Compiled> Compiler::compile(const CheckedPolicy& policy, const CheckedGat
   writer.put(Section::kPortAddresses, plan.addresses);
   writer.put(Section::kRoutes, plan.routes);
   writer.put(Section::kNeighbours, plan.neighbours);
+  writer.put(Section::kLocalServices, plan.locals);
   const image::GatewayLimits own = gateway == nullptr ? image::GatewayLimits{} : gateway->limits;
   writer.put(Section::kGatewayLimits, std::span<const image::GatewayLimits>{&own, 1});
 

@@ -44,7 +44,7 @@ class Routes {
     record.via = via;
     record.port = port.value();
     record.kind = kind;
-    record.is_default = prefix.length() == 0 ? 1 : 0;
+    record.length = static_cast<std::uint8_t>(prefix.length());
     record.nat = nat;
     const auto number = static_cast<std::uint32_t>(plan_.routes.size());
     plan_.routes.push_back(record);
@@ -105,6 +105,7 @@ GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gate
     image::PortRecord record{};
     copy_text(port.name, record.name);
     copy_text(port.device, record.device);
+    copy_text(port.tap, record.tap);
     record.device_kind = to_image(port.device_kind);
     record.anti_spoof = to_image(port.anti_spoof);
     record.has_mac = port.mac ? 1 : 0;
@@ -132,6 +133,21 @@ GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gate
   }
   for (const GatewayNeighbour& n : gateway.neighbours) {
     plan.neighbours.push_back({n.address, n.port.value(), n.mac});
+  }
+  for (const GatewayLocal& local : gateway.locals) {
+    for (const net::Prefix& from : local.from) {
+      for (const PortMatch& match : local.services) {
+        image::LocalService record{};
+        record.from = from.address();
+        record.length = static_cast<std::uint8_t>(from.length());
+        record.protocol = match.any_protocol ? 0 : match.protocol;
+        record.whole = match.whole ? 1 : 0;
+        record.port = local.port.value();
+        record.first = match.first;
+        record.last = match.last;
+        plan.locals.push_back(record);
+      }
+    }
   }
   return plan;
 }

@@ -21,6 +21,7 @@ struct GatewayPlan {
     std::vector<image::PrefixValue> v6;
   };
   std::vector<Space> spaces;  // by SpaceId
+  std::vector<image::LocalService> locals;
 };
 
 // Connected subnets, own addresses (the first of a connected IPv6 subnet too, RFC 4291 section

@@ -269,6 +269,7 @@ CheckedGateway check_gateway(const SourceFile& file, GatewayDraft draft,
   check_ports(checking);
   check_routes(checking);
   check_neighbours(checking);
+  check_local(checking);
   check_gateway_nat(checking);
   return gateway;
 }

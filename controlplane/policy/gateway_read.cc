@@ -33,12 +33,16 @@ bool is_hex(char c) {
 
 bool is_printable_ascii(char c) { return c > 0x20 && c < 0x7f; }
 
-bool is_interface(std::string_view name) {
+}  // namespace
+
+bool is_interface_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxInterface && name != "." && name != ".." &&
          std::all_of(name.begin(), name.end(), [](char c) {
            return is_printable_ascii(c) && c != '/' && c != ':' && c != ',';
          });
 }
+
+namespace {
 
 // 0000:04:00.0 or 04:00.0
 bool is_pci_address(std::string_view text) {
@@ -58,7 +62,7 @@ bool is_device(DeviceKind kind, std::string_view name) {
   switch (kind) {
     case DeviceKind::kAfXdp:
     case DeviceKind::kAfPacket:
-    case DeviceKind::kTap: return is_interface(name);
+    case DeviceKind::kTap: return is_interface_name(name);
     case DeviceKind::kPci: return is_pci_address(name);
     case DeviceKind::kVdev:
       return !name.empty() && name.size() <= kMaxDevice && name.front() != ',' &&
@@ -164,6 +168,7 @@ void check_main_or_sub(TableView& table, const DraftPort& draft, Reporter& repor
 void read_gateway_table(TableView& table, GatewayDraft& draft, Reporter& reporter) {
   draft.gateway_place = table.place();
   draft.node = table.required_word("node");
+  read_routes_source(table, reporter);
   const auto workers = table.integer("workers");
   if (!workers) return;
   if (workers->value >= 1 && workers->value <= kMaxWorkers) {
@@ -199,6 +204,7 @@ void read_port(TableView& table, GatewayDraft& gateway, Reporter& reporter) {
       {{"strict", AntiSpoof::kStrict}, {"loose", AntiSpoof::kLoose}, {"off", AntiSpoof::kOff}}};
   port.anti_spoof = choose(table.word("anti_spoof"), "anti_spoof", kAntiSpoof, reporter)
                         .value_or(AntiSpoof::kStrict);
+  read_tap(table, draft, reporter);
   gateway.ports.push_back(std::move(draft));
 }
 
@@ -258,10 +264,11 @@ struct GatewayTable {
   void (*read)(TableView&, GatewayDraft&, Reporter&);
 };
 
-constexpr std::array<GatewayTable, 5> kTables{{{"gateway", "[gateway]", false, read_gateway_table},
+constexpr std::array<GatewayTable, 6> kTables{{{"gateway", "[gateway]", false, read_gateway_table},
                                                {"port", "[[port]]", true, read_port},
                                                {"route", "[[route]]", true, read_route},
                                                {"neighbour", "[[neighbour]]", true, read_neighbour},
+                                               {"local", "[[local]]", true, read_local},
                                                {"limits", "[limits]", false, read_gateway_limits}}};
 
 }  // namespace

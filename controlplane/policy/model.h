@@ -322,6 +322,15 @@ struct GatewayPort {
   std::optional<net::MacAddress> mac;
   std::uint16_t mtu{1500};
   AntiSpoof anti_spoof{AntiSpoof::kStrict};
+  std::string tap;  // the kernel's interface for what is for the machine itself; empty: none
+  Place place;
+};
+
+// What of the machine itself may be reached by a port with a TAP, and from where.
+struct GatewayLocal {
+  PortId port;  // resolved: never none
+  std::vector<net::Prefix> from;
+  std::vector<PortMatch> services;
   Place place;
 };
 
@@ -351,6 +360,7 @@ class CheckedGateway {
   std::vector<GatewayPort> ports;
   std::vector<GatewayRoute> routes;  // as written; the connected ones follow from the ports
   std::vector<GatewayNeighbour> neighbours;
+  std::vector<GatewayLocal> locals;
   image::GatewayLimits limits;
 
  private:

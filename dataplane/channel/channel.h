@@ -29,7 +29,7 @@ enum class Request : std::uint32_t {
   kHello = 1,   // answer: HelloAnswer; descriptors: the counter segment, then each worker's ring
   kPublish,     // descriptor: a sealed memfd with an image; payload: PublishRequest or nothing;
                 // answer: PublishAnswer
-  kStatus,      // answer: StatusAnswer, then PortState for each port
+  kStatus,      // answer: StatusAnswer, then PortState for each port, then MachineState
   kFlows,       // payload FlowsRequest; answer: FlowsAnswer, then Events (kind kFlowPeriodic)
   kNeighbours,  // payload: std::uint32_t cursor; answer: std::uint32_t next, NeighbourState...
   kTrace,       // payload: std::uint32_t 0 or 1; answer: empty
@@ -92,6 +92,8 @@ struct StatusAnswer {
 inline constexpr std::uint32_t kAlarmImageDamaged = 1;
 // The image in force could not be kept on disk: a restart would begin with an earlier one.
 inline constexpr std::uint32_t kAlarmImageNotKept = 2;
+// The kernel's interface of a port could not be made: the gateway answers for itself there.
+inline constexpr std::uint32_t kAlarmTapMissing = 4;
 
 struct PortState {
   std::array<char, 32> name;  // zero-terminated
@@ -102,6 +104,15 @@ struct PortState {
   std::uint64_t device_missed;  // packets that the device had no room for (rx_missed, rx_nombuf)
   std::uint64_t device_errors;
   std::uint64_t transmit_failed;
+};
+
+// What passed between the wire and the kernel, by the TAPs of the ports; packets.
+struct MachineState {
+  std::uint64_t received;  // handed to the kernel
+  std::uint64_t sent;      // the kernel's
+  std::uint64_t refused;   // for the gateway, but not offered to the sender
+  std::uint64_t limited;   // more than the rate, or no room in the queue to the main thread
+  std::uint64_t unsent;    // the kernel's, but not from the port's own addresses
 };
 
 struct FlowsRequest {

@@ -51,6 +51,17 @@ Reason judge_source(const Image& image, const Opening& o, AddressKind kind,
   }
 }
 
+// Routing protocols speak to groups of the link (224.0.0.5, ff02::5): where the machine itself
+// offers the protocol at that port, they are for it.
+bool is_heard_group(const Image& image, const Opening& o) noexcept {
+  if (image.local_services().empty() ||
+      kind_of(o.family, o.destination) != AddressKind::kMulticast) {
+    return false;
+  }
+  return is_link_scope(o.family, o.destination) && o.source.family() == o.family &&
+         image.offers(o.in, o.source, o.protocol.number, o.protocol.value);
+}
+
 Reason judge_destination(const Opening& o, const Routes& routes) noexcept {
   if (o.consumed || routes.to_gateway) return Reason::kAllowed;
   if (routes.forth != nullptr && routes.forth->kind == RouteKind::kBroadcast) {
@@ -63,7 +74,7 @@ Reason judge_destination(const Opening& o, const Routes& routes) noexcept {
 bool is_spoofed(const image::PortRecord& port, PortId in, const RouteRecord* back) noexcept {
   switch (port.anti_spoof) {
     case AntiSpoof::kStrict: return back == nullptr || back->port != in.value();
-    case AntiSpoof::kLoose: return back == nullptr || back->is_default != 0;
+    case AntiSpoof::kLoose: return back == nullptr || back->length == 0;
     case AntiSpoof::kOff: break;
   }
   return false;
@@ -87,7 +98,8 @@ Reason judge_addresses(const Image& image, const Opening& o, Routes& routes) noe
   routes.back = route_to(image, port, o.family, o.source);
   routes.forth = route_to(image, port, o.family, o.destination);
   routes.to_gateway = (routes.forth != nullptr && routes.forth->kind == RouteKind::kLocal) ||
-                      (o.own_link_local != nullptr && o.destination == *o.own_link_local);
+                      (o.own_link_local != nullptr && o.destination == *o.own_link_local) ||
+                      is_heard_group(image, o);
 
   const AddressKind source_kind = kind_of(o.family, o.source);
   if (const Reason reason = judge_source(image, o, source_kind, routes);

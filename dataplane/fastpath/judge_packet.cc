@@ -1,3 +1,4 @@
+#include "dataplane/fastpath/address_kind.h"
 #include "dataplane/fastpath/judged.h"
 #include "dataplane/fastpath/worker_state.h"
 
@@ -257,7 +258,9 @@ void Pipeline::Impl::judge_packet(const BurstContext& context, std::size_t i, co
   }
   if (has_blocks() && refuse_blocked(context, info, hashes[i], fate)) return;
   // RFC 1812 section 5.3.4: what was sent to all must not be forwarded to one.
-  if (info.to_group && !packet.consumed) {
+  const bool heard_group = routes.to_gateway &&
+                           kind_of(info.family, packet.destination) == AddressKind::kMulticast;
+  if (info.to_group && !packet.consumed && !heard_group) {
     fate.reason = Reason::kFrameGroup;
     return;
   }

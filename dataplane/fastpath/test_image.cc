@@ -65,7 +65,7 @@ void route(Build& b, std::size_t space, std::string_view to, RouteKind kind, Por
   const net::Prefix at = prefix(to);
   b.paths[space][is_v6(at)].push_back({at, static_cast<std::uint32_t>(b.routes.size())});
   b.routes.push_back({via.empty() ? net::Address{} : address(via), port.value(), kind,
-                      static_cast<std::uint8_t>(at.length() == 0), 0});
+                      static_cast<std::uint8_t>(at.length()), 0});
 }
 
 void port(Build& b, std::uint16_t zone, std::uint16_t vlan, AntiSpoof anti_spoof,
@@ -383,6 +383,7 @@ AlignedBytes build(const WorldOptions& options) {
   writer.put(Section::kPortAddresses, b.port_addresses);
   writer.put(Section::kRoutes, b.routes);
   writer.put(Section::kNeighbours, std::vector<NeighbourRecord>{});
+  writer.put(Section::kLocalServices, options.local_services);
   put_limits(writer, options, limits);
   return writer.finish();
 }

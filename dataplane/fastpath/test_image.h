@@ -29,8 +29,9 @@ struct WorldOptions {
   bool allow{true};  // false: rule 0 denies
   image::AntiSpoof lan_anti_spoof{image::AntiSpoof::kStrict};
   image::AntiSpoof wan_anti_spoof{image::AntiSpoof::kStrict};
-  bool core_routes{true};  // the routes by core
-  bool publish{false};     // service 0 is published
+  bool core_routes{true};                             // the routes by core
+  bool publish{false};                                // service 0 is published
+  std::vector<image::LocalService> local_services{};  // of the machine itself
   // Translations, and what they are for:
   //   egress 0 of lan, core, dmz: pool 203.0.113.32/28; 2001:db8:1::/64 <-> 2001:db8:ffff:1::/64
   //   publish 203.0.113.10:443/tcp -> 59.205.17.10:443; 203.0.113.11:8000-8001/tcp -> one of

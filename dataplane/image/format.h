@@ -32,7 +32,7 @@
 namespace meiguan::image {
 
 inline constexpr std::array<char, 8> kMagic{'M', 'E', 'I', 'G', 'U', 'A', 'N', '\n'};
-inline constexpr std::uint32_t kFormatVersion = 4;
+inline constexpr std::uint32_t kFormatVersion = 5;
 inline constexpr std::size_t kSectionAlignment = 64;
 inline constexpr std::size_t kMaxImageBytes = std::size_t{1} << 30;
 inline constexpr std::uint32_t kBlockColumns = 64;
@@ -86,6 +86,7 @@ enum class Section : std::uint32_t {
   kPortAddresses,  // PortAddress
   kRoutes,         // RouteRecord
   kNeighbours,     // NeighbourRecord: the static ones
+  kLocalServices,  // LocalService
   // format_nat.h
   kNatPrefixes,       // NatPrefix: what a route of kind kNat leads to
   kPublishes,         // PublishRecord by (address, protocol, first port); spans never overlap
@@ -335,8 +336,9 @@ struct PortRecord {
   net::MacAddress mac;
   std::uint32_t first_address;  // into kPortAddresses
   std::uint32_t addresses;
+  std::array<char, 16> tap;  // zero-terminated; the kernel's interface of this port, empty: none
 };
-static_assert(sizeof(PortRecord) == 280);
+static_assert(sizeof(PortRecord) == 296);
 
 struct PortAddress {
   net::Address address;
@@ -359,8 +361,8 @@ struct RouteRecord {
   net::Address via;
   std::uint16_t port;
   RouteKind kind;
-  std::uint8_t is_default;  // prefix length 0: not a route in the sense of loose anti-spoof
-  std::uint32_t nat;        // of kNat: the number of a NatPrefix, else 0
+  std::uint8_t length;  // of the prefix; 0 is no route in the sense of loose anti-spoof
+  std::uint32_t nat;    // of kNat: the number of a NatPrefix, else 0
 };
 static_assert(sizeof(RouteRecord) == 24);
 
@@ -370,5 +372,20 @@ struct NeighbourRecord {
   net::MacAddress mac;
 };
 static_assert(sizeof(NeighbourRecord) == 24);
+
+// What senders in a prefix may reach of the machine itself by a port with a TAP. Nothing else of it
+// is reachable there, but echo and the answers to what it has asked for.
+struct LocalService {
+  net::Address from;
+  std::uint8_t length;    // of the prefix `from`, without host bits
+  std::uint8_t protocol;  // 0: any
+  std::uint8_t whole;     // 1: no ports were written, packets without ports match as well
+  std::uint8_t reserved;
+  std::uint16_t port;  // PortId
+  std::uint16_t first;
+  std::uint16_t last;
+  std::array<std::uint8_t, 6> padding;
+};
+static_assert(sizeof(LocalService) == 32);
 
 }  // namespace meiguan::image

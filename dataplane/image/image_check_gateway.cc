@@ -26,7 +26,9 @@ const char* ImageCheck::gateway() const {
   }
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const PortRecord& port = ports[i];
-    if (!is_terminated(port.name) || !is_terminated(port.device)) return "name of a port";
+    if (!is_terminated(port.name) || !is_terminated(port.device) || !is_terminated(port.tap)) {
+      return "name of a port";
+    }
     if (port.device_kind > DeviceKind::kVdev || port.anti_spoof > AntiSpoof::kOff ||
         !is_flag(port.has_mac)) {
       return "a port";
@@ -46,7 +48,7 @@ const char* ImageCheck::gateway() const {
     }
   }
   for (const RouteRecord& route : image_.routes()) {
-    if (route.port >= ports.size() || route.kind > RouteKind::kNat || !is_flag(route.is_default)) {
+    if (route.port >= ports.size() || route.kind > RouteKind::kNat || route.length > 128) {
       return "a route";
     }
     if (route.kind == RouteKind::kNat && route.nat >= image_.nat_prefixes().size()) {
@@ -55,6 +57,13 @@ const char* ImageCheck::gateway() const {
   }
   for (const NeighbourRecord& neighbour : image_.neighbours()) {
     if (neighbour.port >= ports.size()) return "port of a neighbour";
+  }
+  for (const LocalService& service : image_.local_services()) {
+    if (service.port >= ports.size()) return "port of a local service";
+    if (service.length > net::address_bits(service.from.family()) || !is_flag(service.whole) ||
+        service.first > service.last) {
+      return "a local service";
+    }
   }
   return nullptr;
 }

@@ -38,6 +38,17 @@ const RouteRecord* Image::route_to(SpaceId space, const net::Address& address) c
   return number == kNoRoute ? nullptr : &routes_[number];
 }
 
+bool Image::offers(PortId port, const net::Address& source, std::uint8_t protocol,
+                   std::optional<std::uint16_t> port_or_type) const noexcept {
+  return std::ranges::any_of(local_services_, [&](const LocalService& service) {
+    if (service.port != port.value() || service.from.family() != source.family()) return false;
+    if (service.protocol != 0 && service.protocol != protocol) return false;
+    const bool fits = port_or_type ? *port_or_type >= service.first && *port_or_type <= service.last
+                                   : service.whole != 0;
+    return fits && net::Prefix::around(service.from, service.length).contains(source);
+  });
+}
+
 const TerminalSlot* Image::terminal_at(SpaceId space, const net::Address& address) const noexcept {
   if (terminals_.empty()) return nullptr;
   const std::size_t mask = terminals_.size() - 1;

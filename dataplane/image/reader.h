@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "dataplane/base/result.h"
@@ -59,6 +60,9 @@ class Image {
   }
   [[nodiscard]] std::span<const RouteRecord> routes() const noexcept { return routes_; }
   [[nodiscard]] std::span<const NeighbourRecord> neighbours() const noexcept { return neighbours_; }
+  [[nodiscard]] std::span<const LocalService> local_services() const noexcept {
+    return local_services_;
+  }
 
   // Translations, limits and time-outs; see format_nat.h and format_limits.h.
   [[nodiscard]] std::span<const NatPrefix> nat_prefixes() const noexcept { return nat_prefixes_; }
@@ -85,6 +89,10 @@ class Image {
 
   // The objects at an address; every address has an atom.
   [[nodiscard]] const Atom& atom_at(SpaceId space, const net::Address& address) const noexcept;
+  // Whether `source` may reach that of the machine itself by `port`; `port_or_type` is nothing of a
+  // packet that has none.
+  [[nodiscard]] bool offers(PortId port, const net::Address& source, std::uint8_t protocol,
+                            std::optional<std::uint16_t> port_or_type) const noexcept;
   // The longest matching route, or null.
   [[nodiscard]] const RouteRecord* route_to(SpaceId space,
                                             const net::Address& address) const noexcept;
@@ -161,6 +169,7 @@ class Image {
   std::span<const PortAddress> port_addresses_;
   std::span<const RouteRecord> routes_;
   std::span<const NeighbourRecord> neighbours_;
+  std::span<const LocalService> local_services_;
   std::span<const NatPrefix> nat_prefixes_;
   std::span<const PublishRecord> publishes_;
   std::span<const PublishEndpoint> publish_endpoints_;

@@ -106,6 +106,7 @@ struct SmallImage {
     writer.put(Section::kPortAddresses, std::vector<PortAddress>{});
     writer.put(Section::kRoutes, routes);
     writer.put(Section::kNeighbours, std::vector<NeighbourRecord>{});
+    writer.put(Section::kLocalServices, std::vector<LocalService>{});
     writer.put(Section::kNatPrefixes, nat_prefixes);
     writer.put(Section::kPublishes, publishes);
     writer.put(Section::kPublishEndpoints, publish_endpoints);

@@ -101,6 +101,7 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   take(Section::kPortAddresses, image.port_addresses_);
   take(Section::kRoutes, image.routes_);
   take(Section::kNeighbours, image.neighbours_);
+  take(Section::kLocalServices, image.local_services_);
   take(Section::kNatPrefixes, image.nat_prefixes_);
   take(Section::kPublishes, image.publishes_);
   take(Section::kPublishEndpoints, image.publish_endpoints_);

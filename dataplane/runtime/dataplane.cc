@@ -29,6 +29,7 @@ constexpr std::uint32_t kBurst = fastpath::kMaxBurst;
 constexpr std::uint32_t kLeastBuffers = 1U << 14;
 constexpr fastpath::Tick kLinkInterval = 500;
 constexpr fastpath::Tick kTickInterval = 50;
+constexpr fastpath::Tick kTapInterval = 2000;
 
 // Rings and pools are named in one process only.
 rte_ring* make_ring(const char* name, unsigned size, unsigned flags) {
@@ -335,6 +336,14 @@ void Dataplane::watch_links() {
   for (const auto& device : shared_.devices) device->watch_link();
 }
 
+void Dataplane::watch_taps() {
+  if (exceptions_->watch_taps()) {
+    alarms_ &= ~channel::kAlarmTapMissing;
+  } else {
+    alarms_ |= channel::kAlarmTapMissing;
+  }
+}
+
 void Dataplane::tell_alive(fastpath::Tick now) {
   if (!alive_interval_ || now < next_alive_) return;
   if (!workers_.empty()) {
@@ -354,13 +363,18 @@ void Dataplane::run(int signals) {
                            : "READY=1\nSTATUS=waiting for the control plane; nothing is forwarded");
   fastpath::Tick next_tick = 0;
   fastpath::Tick next_look = 0;
+  fastpath::Tick next_taps = 0;
   fastpath::Tick busy_until = 0;
   while (true) {
     const fastpath::Tick now = monotonic_ms();
     unsigned dealt = 0;
     tell_alive(now);
-    if (exceptions_) {
-      dealt = exceptions_->drain(now);
+    if (exceptions_ && in_force_) {
+      dealt = exceptions_->drain(now) + exceptions_->read_taps(now);
+      if (now >= next_taps) {
+        watch_taps();
+        next_taps = now + kTapInterval;
+      }
       if (now >= next_tick) {
         exceptions_->tick(now);
         pass_time(wall_seconds());

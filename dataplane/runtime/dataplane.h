@@ -68,6 +68,8 @@ class Dataplane {
   void close_ports();
   void stop_workers();
   void watch_links();
+  // The kernel's interfaces behind the ports: an alarm while one is not there.
+  void watch_taps();
   // Tells the service manager that the process is alive, which is so while each worker goes round.
   void tell_alive(fastpath::Tick now);
 

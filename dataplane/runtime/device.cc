@@ -272,6 +272,16 @@ void Device::destroy() noexcept {
 
 Device::~Device() { destroy(); }
 
+bool Device::step_aside() {
+  if (kind_ != DeviceKind::kAfPacket) return true;
+  net::MacAddress other = mac_;
+  other[0] ^= 0x02;  // locally administered or not: a station that nobody sends to
+  const auto state = kernel_link::look(wanted_.target);
+  if (!state) return true;  // it is gone, and its frames with it
+  if (state->mac != other && !kernel_link::set_mac(wanted_.target, other)) return false;
+  return kernel_link::stop_arp(wanted_.target);
+}
+
 void Device::watch_link() {
   bool now = true;
   if (uses_interface(wanted_.kind)) {

@@ -53,6 +53,10 @@ class Device {
   // No hardware filters frames for other stations.
   [[nodiscard]] bool hears_others() const noexcept { return through_kernel_ || promiscuous_; }
 
+  // Before the machine has addresses of its own behind this port: where the kernel sees the port's
+  // frames as well (af_packet), its interface gets another MAC and no ARP, so that it takes none of
+  // them past the gateway. False, with errno, where the kernel refuses.
+  [[nodiscard]] bool step_aside();
   // Asks the link's state again; logs where it has changed. The main thread's.
   void watch_link();
   [[nodiscard]] bool up() const noexcept { return up_.load(std::memory_order_relaxed); }

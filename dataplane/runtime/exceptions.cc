@@ -64,6 +64,8 @@ void Exceptions::adopt(const InForce& next, fastpath::Tick now) {
   device_of_port_ = next.device_of_port;
   stack_->adopt(*interfaces, now);
   interfaces_ = std::move(interfaces);
+  in_force_ = &next;
+  place_taps();
 }
 
 unsigned Exceptions::drain(fastpath::Tick now) {

@@ -64,6 +64,7 @@ Interfaces::Interfaces(const image::Image& image, std::span<const net::MacAddres
     interface.id = PortId{static_cast<std::uint16_t>(i)};
     interface.main = PortId{record.parent};
     interface.name.assign(record.name.data(), ::strnlen(record.name.data(), record.name.size()));
+    interface.tap.assign(record.tap.data(), ::strnlen(record.tap.data(), record.tap.size()));
     interface.vlan = record.vlan;
     interface.mtu = record.mtu;
     interface.space = SpaceId{record.space};

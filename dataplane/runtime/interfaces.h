@@ -18,6 +18,7 @@ struct Interface {
   PortId id;
   PortId main;  // the port itself, or a sub-port's parent
   std::string name;
+  std::string tap;        // the kernel's interface of this port; empty: none
   std::uint16_t vlan{0};  // 0: untagged
   std::uint16_t mtu{0};
   SpaceId space;
@@ -42,6 +43,7 @@ class Interfaces {
   Interfaces(const image::Image& image, std::span<const net::MacAddress> macs);
 
   [[nodiscard]] const Interface* find(PortId port) const noexcept;
+  [[nodiscard]] const image::Image& image() const noexcept { return *image_; }
   [[nodiscard]] std::span<const Interface> all() const noexcept { return interfaces_; }
   // Whether `address` may be a neighbour there: on-link at this very port and not the gateway's.
   [[nodiscard]] bool on_link(const Interface& interface,

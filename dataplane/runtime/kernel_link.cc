@@ -96,6 +96,14 @@ bool bring_up(const std::string& interface) {
   return query.ask(SIOCSIFFLAGS);
 }
 
+bool stop_arp(const std::string& interface) {
+  Query query{interface};
+  if (!query.ask(SIOCGIFFLAGS)) return false;
+  if ((query.request.ifr_flags & IFF_NOARP) != 0) return true;
+  query.request.ifr_flags = static_cast<short>(query.request.ifr_flags | IFF_NOARP);
+  return query.ask(SIOCSIFFLAGS);
+}
+
 bool set_mtu(const std::string& interface, std::uint16_t mtu) {
   Query query{interface};
   query.request.ifr_mtu = mtu;

@@ -25,6 +25,7 @@ struct State {
 
 // Each returns false, with errno set, where the kernel refuses.
 [[nodiscard]] bool bring_up(const std::string& interface);
+[[nodiscard]] bool stop_arp(const std::string& interface);
 [[nodiscard]] bool set_mtu(const std::string& interface, std::uint16_t mtu);
 [[nodiscard]] bool set_mac(const std::string& interface, const net::MacAddress& mac);
 

@@ -34,6 +34,10 @@ class Outlet {
   // no room. Its end is not counted, and nobody is told of it.
   [[nodiscard]] virtual std::unique_ptr<HeldPacket> own_packet(
       PortId out, std::span<const std::uint8_t> frame) = 0;
+  // Whether the kernel has an interface of its own behind that port, and gives it a frame without
+  // a tag; what it has no room for is lost.
+  [[nodiscard]] virtual bool has_machine(PortId in) const = 0;
+  virtual void to_machine(PortId in, std::span<const std::uint8_t> frame) = 0;
   // The next hop has answered: the packet goes on its way, and is counted.
   virtual void forward(std::unique_ptr<HeldPacket> packet, const net::MacAddress& next_hop) = 0;
   // It will not: the packet ends with `reason`, and is counted.

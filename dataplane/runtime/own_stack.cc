@@ -73,6 +73,9 @@ void OwnStack::consume(PortId in, std::span<const std::uint8_t> frame, Tick now)
     case PacketKind::kArp: answer_arp(*interface, frame, now); return;
     case PacketKind::kNeighbourDiscovery: answer_discovery(*interface, info, frame, now); return;
     case PacketKind::kPacket: {
+      if (is_for_machine(*interface, info.destination())) {
+        return give_machine(*interface, info, frame, now);
+      }
       if (!interfaces_->is_own(*interface, info.destination())) return;
       net::EthernetHeader ethernet;
       if (!net::Reader{frame}.read(ethernet)) return;
@@ -81,9 +84,34 @@ void OwnStack::consume(PortId in, std::span<const std::uint8_t> frame, Tick now)
       if (!reply.empty() && echoes_.take(now)) outlet_.transmit(in, reply);
       return;
     }
-    case PacketKind::kNotIp:
     case PacketKind::kFragment:
-    case PacketKind::kIcmpError: return;
+    case PacketKind::kIcmpError:
+      if (is_for_machine(*interface, info.destination())) {
+        give_machine(*interface, info, frame, now);
+      }
+      return;
+    case PacketKind::kNotIp: return;
+  }
+}
+
+// The kernel speaks from the port's own addresses alone, so it is asked at no others.
+bool OwnStack::is_for_machine(const Interface& in, const Address& to) const {
+  return outlet_.has_machine(in.id) && (is_multicast(to) || in.owns(to));
+}
+
+void OwnStack::give_machine(const Interface& in, const PacketInfo& info,
+                            std::span<const std::uint8_t> frame, Tick now) {
+  if (machine_.may_enter(interfaces_->image(), in, info, now)) {
+    outlet_.to_machine(in.id, untagged(frame));
+  }
+}
+
+void OwnStack::from_machine(PortId out, std::span<const std::uint8_t> frame,
+                            const image::Blocks& blocked, Tick now) {
+  const Interface* interface = interfaces_->find(out);
+  if (interface == nullptr) return;
+  if (machine_.may_leave(interfaces_->image(), *interface, frame, blocked, now)) {
+    outlet_.transmit(out, tagged(frame, interface->vlan));
   }
 }
 
@@ -98,6 +126,10 @@ void OwnStack::answer_arp(const Interface& in, std::span<const std::uint8_t> fra
     // A reply that nobody asked for is sent to everybody.
     const bool solicited = ethernet.destination == in.mac && in.owns(target);
     neighbours_.heard_answer(in, sender, arp.sender_mac, solicited, now);
+    // The kernel has questions of its own.
+    if (solicited && outlet_.has_machine(in.id) && answers_.take(now)) {
+      outlet_.to_machine(in.id, untagged(frame));
+    }
     return;
   }
   if (arp.operation.host() != net::ArpPacket::kRequest) return;
@@ -108,7 +140,10 @@ void OwnStack::answer_arp(const Interface& in, std::span<const std::uint8_t> fra
   }
   // Learned before it is answered: what follows the answer need not wait for a question of ours.
   neighbours_.heard_request(in, sender, arp.sender_mac, now);
-  if (is_station(arp.sender_mac) && answers_.take(now)) {
+  if (!is_station(arp.sender_mac) || !answers_.take(now)) return;
+  if (outlet_.has_machine(in.id) && in.owns(target)) {
+    outlet_.to_machine(in.id, untagged(frame));
+  } else {
     outlet_.transmit(in.id, build_answer(in, target, sender, arp.sender_mac));
   }
 }
@@ -128,6 +163,9 @@ void OwnStack::answer_discovery(const Interface& in, const PacketInfo& info,
     const bool solicited = (message.flags.host() & net::NeighbourMessage::kSolicited) != 0 &&
                            !is_multicast(info.destination());
     neighbours_.heard_answer(in, target, mac.value_or(ethernet.source), solicited, now);
+    if (solicited && outlet_.has_machine(in.id) && answers_.take(now)) {
+      outlet_.to_machine(in.id, untagged(frame));
+    }
     return;
   }
   if (message.type != net::icmp6::kNeighbourSolicitation || !interfaces_->answers_for(in, target)) {
@@ -139,7 +177,11 @@ void OwnStack::answer_discovery(const Interface& in, const PacketInfo& info,
   if (is_unspecified(sender) && mac) return;
   if (!is_unspecified(sender) && mac) neighbours_.heard_request(in, sender, *mac, now);
   const net::MacAddress& to = mac ? *mac : ethernet.source;
-  if (is_station(to) && answers_.take(now)) {
+  if (!is_station(to) || !answers_.take(now)) return;
+  // The kernel knows nothing of anycast addresses while it does not forward.
+  if (outlet_.has_machine(in.id) && in.owns(target) && !in.is_anycast(target)) {
+    outlet_.to_machine(in.id, untagged(frame));
+  } else {
     outlet_.transmit(in.id, build_answer(in, target, sender, to));
   }
 }

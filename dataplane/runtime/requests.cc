@@ -177,6 +177,13 @@ Result<Answer> Dataplane::status() const {
     }
     put(answer, state);
   }
+  const Machine::Counts& machine = exceptions_->machine();
+  channel::MachineState passed{machine.received, machine.sent, machine.refused, machine.limited,
+                               machine.unsent};
+  for (std::uint32_t i = 0; i < body.workers; ++i) {
+    passed.limited += segments_.block(i).totals().exceptions_lost.value();
+  }
+  put(answer, passed);
   return answer;
 }
 

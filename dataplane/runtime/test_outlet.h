@@ -38,6 +38,10 @@ struct TestOutlet final : Outlet {
     packet->frame.assign(frame.begin(), frame.end());
     return packet;
   }
+  bool has_machine(PortId in) const override { return in == machine; }
+  void to_machine(PortId in, std::span<const std::uint8_t> frame) override {
+    to_kernel.push_back({in, {frame.begin(), frame.end()}});
+  }
   void forward(std::unique_ptr<HeldPacket> packet, const net::MacAddress& next_hop) override {
     auto& test = static_cast<TestPacket&>(*packet);
     if (test.number < 0) {
@@ -52,6 +56,8 @@ struct TestOutlet final : Outlet {
                        std::string{fastpath::find_reason(reason)->name});
   }
 
+  PortId machine;  // the port with a TAP
+  std::vector<Sent> to_kernel;
   std::vector<Sent> sent;
   std::vector<std::string> forwarded;
   std::vector<std::string> given_up;

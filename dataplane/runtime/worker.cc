@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "dataplane/net/reader.h"
 #include "dataplane/net/wire.h"
 #include "dataplane/runtime/clock.h"
 #include "dataplane/runtime/interfaces.h"
@@ -33,6 +34,25 @@ bool is_for_us(const rte_mbuf* packet, const net::MacAddress& mac) noexcept {
   const bool to_us = (destination[0] & 1) != 0 ||
                      std::memcmp(destination, mac.data(), mac.size()) == 0;
   return to_us && std::memcmp(source, mac.data(), mac.size()) != 0;
+}
+
+// ARP, and the two messages of neighbour discovery that find next hops.
+bool is_discovery(std::span<const std::uint8_t> frame) noexcept {
+  net::Reader reader{frame};
+  net::EthernetHeader ethernet;
+  if (!reader.read(ethernet)) return false;
+  net::BigEndian<std::uint16_t> type = ethernet.type;
+  if (net::VlanTag tag; type.host() == net::ether_type::kVlan) {
+    if (!reader.read(tag)) return false;
+    type = tag.type;
+  }
+  if (type.host() == net::ether_type::kArp) return true;
+  net::Ipv6Header ip;
+  net::IcmpHeader icmp;
+  return type.host() == net::ether_type::kIpv6 && reader.read(ip) &&
+         ip.next_header == net::protocol::kIcmp6 && reader.read(icmp) &&
+         (icmp.type == net::icmp6::kNeighbourSolicitation ||
+          icmp.type == net::icmp6::kNeighbourAdvertisement);
 }
 
 }  // namespace
@@ -240,10 +260,16 @@ void Worker::hand_over(rte_mbuf* packet, unsigned owner, PortId in) noexcept {
   }
 }
 
+bool Worker::may_raise(rte_mbuf* packet, const fastpath::Fate& fate) noexcept {
+  if (fate.step != fastpath::NextStep::kConsume || is_discovery(frame_of(packet))) return true;
+  const unsigned room = ::rte_ring_get_capacity(shared_.exceptions);
+  return ::rte_ring_free_count(shared_.exceptions) > room / 2 && consumed_.take(monotonic_ms());
+}
+
 void Worker::raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fate& fate,
                    std::uint32_t frame_bytes) noexcept {
   tag_of(packet) = {fate, in_force.generation, frame_bytes};
-  if (::rte_ring_mp_enqueue(shared_.exceptions, packet) == 0) return;
+  if (may_raise(packet, fate) && ::rte_ring_mp_enqueue(shared_.exceptions, packet) == 0) return;
   if (fate.step == fastpath::NextStep::kResolve) {
     // The one kind that is not counted yet.
     fastpath::Fate lost = fate;

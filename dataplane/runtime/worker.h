@@ -26,6 +26,7 @@
 #include "dataplane/runtime/device.h"
 #include "dataplane/runtime/in_force.h"
 #include "dataplane/runtime/mailbox.h"
+#include "dataplane/runtime/token_bucket.h"
 #include "dataplane/runtime/transmit.h"
 
 namespace meiguan::runtime {
@@ -76,6 +77,9 @@ class Worker {
   void hand_over(rte_mbuf* packet, unsigned owner, PortId in) noexcept;
   // Tells the pipeline which ports have lost or found their link.
   void look_at_links(const InForce& in_force) noexcept;
+  // Whether the main thread shall have it: what a flood for the gateway itself could crowd out is
+  // never kept waiting behind it.
+  [[nodiscard]] bool may_raise(rte_mbuf* packet, const fastpath::Fate& fate) noexcept;
   void raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fate& fate,
              std::uint32_t frame_bytes) noexcept;
   void send_own_frames(const InForce& in_force) noexcept;
@@ -92,7 +96,8 @@ class Worker {
   bool may_sleep_{false};
   bool tracing_{false};
   std::uint32_t generation_{0};
-  std::vector<bool> link_up_;  // by device, as the pipeline knows it
+  TokenBucket consumed_{50'000, 4'000};  // for the gateway itself, without discovery
+  std::vector<bool> link_up_;            // by device, as the pipeline knows it
 
   std::size_t batched_{0};
   std::array<rte_mbuf*, kBatch> batch_{};

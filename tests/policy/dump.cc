@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "controlplane/policy/syntax.h"
+
 namespace meiguan::policy {
 namespace {
 
@@ -189,12 +191,12 @@ std::string dump(const CheckedGateway& gateway, const CheckedPolicy& policy) {
     for (const InterfaceAddress& a : p.addresses) {
       addresses.push_back(fmt::format("{}/{}", net::to_string(a.address), a.length));
     }
-    text += fmt::format("line {}: port {} {} zone {} {} mac {} mtu {} {}\n", p.place.line, p.name,
+    text += fmt::format("line {}: port {} {} zone {} {} mac {} mtu {} {}{}\n", p.place.line, p.name,
                         p.device_kind ? name(kDevices, *p.device_kind) + ":" + p.device
                                       : fmt::format("{} vlan {}",
                                                     gateway.ports[p.parent.index()].name, p.vlan),
                         names.zone(p.zone), addresses, p.mac ? net::to_string(*p.mac) : "-", p.mtu,
-                        name(kAntiSpoof, p.anti_spoof));
+                        name(kAntiSpoof, p.anti_spoof), p.tap.empty() ? "" : " tap " + p.tap);
   }
   for (const GatewayRoute& r : gateway.routes) {
     text += fmt::format("line {}: route {} space {} via {} port {}\n", r.place.line,
@@ -205,6 +207,14 @@ std::string dump(const CheckedGateway& gateway, const CheckedPolicy& policy) {
     text += fmt::format("line {}: neighbour {} {} port {}\n", n.place.line,
                         net::to_string(n.address), net::to_string(n.mac),
                         gateway.ports[n.port.index()].name);
+  }
+  for (const GatewayLocal& local : gateway.locals) {
+    std::vector<std::string> from;
+    for (const net::Prefix& prefix : local.from) from.push_back(net::to_string(prefix));
+    std::vector<std::string> services;
+    for (const PortMatch& match : local.services) services.push_back(ports_text(match));
+    text += fmt::format("line {}: local port {} from {} services {}\n", local.place.line,
+                        gateway.ports[local.port.index()].name, from, services);
   }
   const image::GatewayLimits& l = gateway.limits;
   if (std::memcmp(&l, &kDefaultLimits, sizeof l) != 0) {

@@ -39,6 +39,7 @@ class Setup:
     workers: int = 1
     live: bool = True  # programs run and peers serve before the test begins
     policy: tuple[Path, ...] = ()  # files beside the county's own
+    port_keys: tuple[tuple[str, str], ...] = ()  # further lines of ports in the gateway file, by the port's name
     beside: Callable[["Bench"], str] | None = None  # makes further peers; its text goes behind the gateway file
 
 
@@ -116,7 +117,7 @@ class Bench:
         self.county.serve()
         # The routers are found by ARP and neighbour discovery, not by the sample's static entries.
         file = county.gateway_file(
-            self.lab, self.driver, workers=self.setup.workers, mtu={"internet": 1400},
+            self.lab, self.driver, workers=self.setup.workers, mtu={"internet": 1400}, port_keys=self.setup.port_keys,
             without=("59.205.5.57", "2001:db8:107:ffff::1", "198.51.100.1", "2001:db8:ffff:1::1"))
         if self.setup.beside:
             file.write_text(file.read_text(encoding="utf-8") + self.setup.beside(self), encoding="utf-8")

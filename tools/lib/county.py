@@ -174,7 +174,7 @@ class County:
 
 def gateway_file(lab: Lab, driver: str = "af_packet", source: Path = GATEWAY, *,
                  workers: int | None = None, without: tuple[str, ...] = (), mtu: dict[str, int] | None = None,
-                 name: str = "gateway.toml") -> Path:
+                 port_keys: tuple[tuple[str, str], ...] = (), name: str = "gateway.toml") -> Path:
     """A copy of a gateway file for this lab: its driver, its workers, without some of its neighbours."""
     text = source.read_text(encoding="utf-8").replace('"af_packet:', f'"{driver}:')
     if workers is not None:
@@ -183,6 +183,8 @@ def gateway_file(lab: Lab, driver: str = "af_packet", source: Path = GATEWAY, *,
         text = re.sub(rf'\[\[neighbour\]\][^\[]*address = "{re.escape(address)}"[^\[]*', "", text)
     for port, size in (mtu or {}).items():
         text = re.sub(rf'^name = "{re.escape(port)}"\n', rf'name = "{port}"\nmtu = {size}\n', text, flags=re.M)
+    for port, line in port_keys:
+        text = re.sub(rf'^name = "{re.escape(port)}"\n', rf'name = "{port}"\n{line}\n', text, flags=re.M)
     path = lab.directory / name
     path.write_text(text, encoding="utf-8")
     return path
