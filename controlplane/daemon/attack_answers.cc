@@ -93,6 +93,9 @@ json::array alarms_of(const StatusInput& input) {
   if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmImageNotKept) != 0) {
     tell("image-not-kept", "policy", "the data plane cannot write down the image in force");
   }
+  if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmPortGone) != 0) {
+    tell("port-gone", "port", "the network interface of a port is gone");
+  }
   if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmTapMissing) != 0) {
     tell("tap-missing", "port", "the kernel's interface of a port could not be made");
   }

@@ -94,6 +94,8 @@ inline constexpr std::uint32_t kAlarmImageDamaged = 1;
 inline constexpr std::uint32_t kAlarmImageNotKept = 2;
 // The kernel's interface of a port could not be made: the gateway answers for itself there.
 inline constexpr std::uint32_t kAlarmTapMissing = 4;
+// The network interface of a port is gone; it is opened again when it is back.
+inline constexpr std::uint32_t kAlarmPortGone = 8;
 
 struct PortState {
   std::array<char, 32> name;  // zero-terminated

@@ -332,10 +332,6 @@ void Dataplane::close_ports() {
   ::rte_mempool_free(std::exchange(pool_, nullptr));
 }
 
-void Dataplane::watch_links() {
-  for (const auto& device : shared_.devices) device->watch_link();
-}
-
 void Dataplane::watch_taps() {
   if (exceptions_->watch_taps()) {
     alarms_ &= ~channel::kAlarmTapMissing;

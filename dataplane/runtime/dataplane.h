@@ -67,6 +67,7 @@ class Dataplane {
   void pass_time(std::int64_t wall_seconds);
   void close_ports();
   void stop_workers();
+  // Asks for the links; closes a port whose interface is gone, and opens it when it is back.
   void watch_links();
   // The kernel's interfaces behind the ports: an alarm while one is not there.
   void watch_taps();

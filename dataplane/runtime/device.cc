@@ -107,6 +107,7 @@ Outcome<std::unique_ptr<Device>> Device::open(const Wanted& wanted, rte_mempool*
     done = bring_up(DeviceKind::kAfPacket);
   }
   if (!done) return std::unexpected{done.error()};
+  device->interface_ = kernel_link::index(wanted.target);
   device->watch_link();
   log_info(fmt::format("port {}: {} {}, MAC {}, {} receive and {} transmit queues", wanted.port,
                        device->args_.name, wanted.target, net::to_string(device->mac_),
@@ -273,6 +274,7 @@ void Device::destroy() noexcept {
 Device::~Device() { destroy(); }
 
 bool Device::step_aside() {
+  aside_ = true;
   if (kind_ != DeviceKind::kAfPacket) return true;
   net::MacAddress other = mac_;
   other[0] ^= 0x02;  // locally administered or not: a station that nobody sends to
@@ -284,6 +286,7 @@ bool Device::step_aside() {
 
 void Device::watch_link() {
   bool now = true;
+  if (!is_open()) return;
   if (uses_interface(wanted_.kind)) {
     const auto state = kernel_link::look(wanted_.target);
     now = state && state->up && state->carrier;
@@ -303,6 +306,7 @@ void Device::watch_link() {
 }
 
 Device::Statistics Device::statistics() const noexcept {
+  if (!is_open()) return {};
   rte_eth_stats stats{};
   if (::rte_eth_stats_get(id_, &stats) != 0) return {};
   return {stats.imissed + stats.rx_nombuf, stats.ierrors + stats.oerrors};

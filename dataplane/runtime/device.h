@@ -38,6 +38,17 @@ class Device {
                                                              rte_mempool* pool);
   // What can be said without creating anything: a known interface, a sensible name.
   [[nodiscard]] static Outcome<void> check(const Wanted& wanted);
+  // Its kernel interface is gone, or another one has taken its name: nothing more comes or goes by
+  // it. Always false of a device that has none.
+  [[nodiscard]] bool lost() const;
+  // Of a lost device, in this order: shut() ends its use at once, and when no worker can still be
+  // in a burst of it, release() lets it go; open_again() takes the interface of that name, with the
+  // MAC of before. An error leaves it shut, to be tried again.
+  void shut() noexcept;
+  void release() noexcept { destroy(); }
+  [[nodiscard]] Outcome<void> open_again(rte_mempool* pool);
+  // Whether workers may ask it for frames.
+  [[nodiscard]] bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
   // Stops the device, closes it and takes it off its bus.
   ~Device();
   Device(const Device&) = delete;
@@ -88,6 +99,9 @@ class Device {
   std::uint16_t transmit_queues_{0};
   bool through_kernel_{false};
   bool promiscuous_{false};  // hardware that has no filter for multicast
+  bool aside_{false};        // see step_aside()
+  unsigned interface_{0};    // of the kernel's numbering, where it has one
+  std::atomic<bool> open_{true};
   std::atomic<bool> up_{true};
   rte_spinlock_t transmit_lock_ = RTE_SPINLOCK_INITIALIZER;
 };

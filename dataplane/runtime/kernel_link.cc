@@ -88,6 +88,8 @@ std::optional<State> look(const std::string& interface) {
   return state;
 }
 
+unsigned index(const std::string& interface) { return ::if_nametoindex(interface.c_str()); }
+
 bool bring_up(const std::string& interface) {
   Query query{interface};
   if (!query.ask(SIOCGIFFLAGS)) return false;

@@ -23,6 +23,9 @@ struct State {
 // Nothing where there is no such interface.
 [[nodiscard]] std::optional<State> look(const std::string& interface);
 
+// The kernel's number of the interface: another one where it was deleted and made again; 0: none.
+[[nodiscard]] unsigned index(const std::string& interface);
+
 // Each returns false, with errno set, where the kernel refuses.
 [[nodiscard]] bool bring_up(const std::string& interface);
 [[nodiscard]] bool stop_arp(const std::string& interface);

@@ -133,6 +133,8 @@ unsigned Worker::poll(const InForce& in_force, fastpath::Tick now) noexcept {
   unsigned got = 0;
   std::array<rte_mbuf*, kReceive> packets;
   for (const Source& source : sources_) {
+    if (!shared_.devices[source.device]->is_open()) [[unlikely]]
+      continue;
     const std::uint16_t count = ::rte_eth_rx_burst(shared_.devices[source.device]->id(),
                                                    source.queue, packets.data(), kReceive);
     if (count == 0) continue;

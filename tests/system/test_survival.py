@@ -57,6 +57,33 @@ def forwarding_goes_on_without_the_control_plane(bench: Bench) -> None:
 
 
 @test(BARE)
+def port_goes_away_and_comes_back(bench: Bench) -> None:
+    """An interface is deleted under the data plane: others' ports go on, and it is taken again when it is back."""
+    gateway = start(bench)
+    same(curl(bench["finance"], "59.205.16.10", 443), "cloud", "before")
+    with DataPlane(gateway.run_dir) as dataplane:
+        pid = dataplane.status().pid
+    bench["wan-cable"].ip("link del trunk")  # takes the peer's interface and the gateway's end with it
+    wait_until(lambda: any(a["alarm"] == "port-gone" for a in gateway.json("status")["alarms"]), "the alarm", 5)
+    same(ping(bench["finance"], "10.65.64.65").received, 3, "another port meanwhile")
+    same(curl(bench["finance"], "59.205.16.10", 443, 1.2), None, "by the port that is gone")
+    bench.lab.cable(bench.county.gateway, "veth-wan", bench["wan-cable"], "trunk")
+    bench.county.gateway.wire_only("veth-wan")
+    bench["wan-cable"].wire_only("trunk")
+    host = county.HOSTS["province"]
+    bench["wan-cable"].ip(f"link add link trunk name eth0 address {host.mac} netns {bench['province'].name} "
+                          "type macvlan mode bridge")
+    bench["province"].plain("eth0")
+    bench["province"].ip("link set eth0 up", *(f"address add {a} dev eth0" + (" nodad" if ":" in a else "")
+                                               for a in (*host.addresses, *host.more)),
+                         *(f"route add default via {r} src {host.own(6 if ':' in r else 4)}" for r in host.routers))
+    wait_until(lambda: curl(bench["finance"], "59.205.16.10", 443, 1) == "cloud", "forwarding by itself", 10)
+    wait_until(lambda: all(a["alarm"] != "port-gone" for a in gateway.json("status")["alarms"]), "the alarm's end", 5)
+    with DataPlane(gateway.run_dir) as dataplane:
+        same(dataplane.status().pid, pid, "the same data plane")
+
+
+@test(BARE)
 def data_plane_ends_and_leaves_nothing(bench: Bench) -> None:
     """SIGTERM: it ends with 0, and its sockets and memory files are gone; nothing is forwarded then."""
     before = {str(path) for path in HUGE.iterdir()} if HUGE.is_dir() else set()
