@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Peer peer(uid_t uid, std::vector<gid_t> groups = {}, gid_t gid = 9000) {
-  return {uid, gid, 1, std::move(groups), "somebody"};
+  return {uid, gid, 1, std::move(groups), "somebody", {}, {}};
 }
 
 Roles three() {
@@ -153,6 +153,21 @@ most = 50
 [management]
 networks = ["10.0.0.0/8", "2001:db8::/32"]
 ports = ["22/tcp", "8000-8100/udp"]
+[api]
+listen = "[::]:443"
+certificate = "api.pem"
+key = "api.key"
+authority = "people.pem"
+networks = ["10.0.0.0/8", "2001:db8::/32"]
+[[person]]
+certificate = "li laptop"
+user = "1002"
+[[syslog]]
+server = "tls://siem.example"
+authority = "siem.pem"
+[[syslog]]
+server = "udp://[2001:db8::1]:5140"
+events_per_second = 0
 )");
   BOOST_REQUIRE(whole.has_value());
   BOOST_TEST(whole->trust.signers.size() == 1);
@@ -179,6 +194,16 @@ ports = ["22/tcp", "8000-8100/udp"]
   BOOST_TEST(whole->management.networks.size() == 2);
   BOOST_REQUIRE(whole->management.ports.size() == 2);
   BOOST_TEST(whole->management.ports[1].last == 8100);
+  BOOST_REQUIRE(whole->api.has_value());
+  BOOST_TEST(whole->api->port == 443);
+  BOOST_TEST(whole->api->networks.size() == 2U);
+  BOOST_TEST(whole->api->tls.key.string() == (directory.path / "api.key").string());
+  BOOST_REQUIRE(whole->persons.size() == 1U);
+  BOOST_TEST(whole->persons[0].uid == 1002U);
+  BOOST_REQUIRE(whole->syslog.size() == 2U);
+  BOOST_TEST((whole->syslog[0].is_tls && whole->syslog[0].server.port == 6514));
+  BOOST_TEST((!whole->syslog[1].is_tls && whole->syslog[1].server.host == "2001:db8::1"));
+  BOOST_TEST(whole->syslog[1].events_per_second == 0U);
   const auto empty = directory.load("");
   BOOST_REQUIRE(empty.has_value());
   BOOST_TEST((!empty->trust.required && !empty->roles.configured));
@@ -186,6 +211,7 @@ ports = ["22/tcp", "8000-8100/udp"]
 
 BOOST_AUTO_TEST_CASE(mistakes_in_the_appliance_file) {
   const Directory directory;
+  constexpr std::string_view kApi = "[api]\ncertificate = \"a\"\nkey = \"a\"\nauthority = \"a\"\n";
   constexpr std::string_view kRoles = "[roles]\nsocket_group = \"60\"\n";
   const std::pair<const char*, std::string> kCases[] = {
       {"unknown table", "[trusst]\n"},
@@ -224,6 +250,24 @@ BOOST_AUTO_TEST_CASE(mistakes_in_the_appliance_file) {
       {"a port of no protocol with ports",
        "[management]\nnetworks = [\"10.0.0.0/8\"]\nports = [\"icmp\"]\n"},
       {"all protocols", "[management]\nnetworks = [\"10.0.0.0/8\"]\nports = [\"any\"]\n"},
+      {"an API of everybody", std::string{kApi} + "listen = \"0.0.0.0:1\"\nnetworks = []\n"},
+      {"an API without networks", std::string{kApi} + "listen = \"0.0.0.0:1\"\n"},
+      {"an API at a name", std::string{kApi} + "listen = \"gateway:1\"\nnetworks = [\"::/0\"]\n"},
+      {"an API without roles",
+       std::string{kApi} + "listen = \"0.0.0.0:1\"\nnetworks = [\"10.0.0.0/8\"]\n"},
+      {"an API at no port", std::string{kApi} + "listen = \"0.0.0.0:x\"\nnetworks = [\"::/0\"]\n"},
+      {"a network with host bits",
+       std::string{kApi} + "listen = \"0.0.0.0:1\"\nnetworks = [\"10.0.0.1/8\"]\n"},
+      {"a certificate of two",
+       "[[person]]\ncertificate = \"a\"\nuser = \"1\"\n"
+       "[[person]]\ncertificate = \"a\"\nuser = \"2\"\n"},
+      {"a certificate of nobody", "[[person]]\ncertificate = \"a\"\nuser = \"no-such\"\n"},
+      {"a certificate without a name", "[[person]]\ncertificate = \"\"\nuser = \"1\"\n"},
+      {"syslog by TCP", "[[syslog]]\nserver = \"tcp://a:1\"\n"},
+      {"syslog without authority", "[[syslog]]\nserver = \"tls://a\"\n"},
+      {"syslog half a pair", "[[syslog]]\nserver = \"tls://a\"\nauthority = \"a\"\nkey = \"b\"\n"},
+      {"syslog nowhere", "[[syslog]]\nserver = \"udp://\"\n"},
+      {"syslog twice", "[[syslog]]\nserver = \"udp://a\"\n[[syslog]]\nserver = \"udp://a\"\n"},
       {"no TOML", "["},
   };
   for (const auto& [name, text] : kCases) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "controlplane/access/appliance_export.h"
+#include "controlplane/access/appliance_read.h"
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/reporter.h"
 #include "controlplane/policy/source.h"
@@ -26,12 +27,6 @@ using policy::Reporter;
 using policy::say;
 using policy::TableView;
 using policy::Word;
-
-struct Reading {
-  std::filesystem::path directory;
-  Appliance appliance;
-  std::set<std::string> signer_names;
-};
 
 template <typename Id>
 std::optional<id_t> number_of(const std::string& text) {
@@ -52,6 +47,8 @@ std::optional<id_t> group_of(const std::string& name) {
   return std::nullopt;
 }
 
+}  // namespace
+
 std::optional<id_t> user_of(const std::string& name) {
   if (const auto number = number_of<uid_t>(name)) return number;
   std::array<char, 16384> room{};
@@ -62,6 +59,19 @@ std::optional<id_t> user_of(const std::string& name) {
   }
   return std::nullopt;
 }
+
+std::uint64_t read_number(TableView& table, std::string_view key, std::int64_t least,
+                          std::int64_t most, std::uint64_t otherwise, Reporter& reporter) {
+  const auto value = table.integer(key);
+  if (!value) return otherwise;
+  if (value->value >= least && value->value <= most)
+    return static_cast<std::uint64_t>(value->value);
+  reporter.error(value->place, say("`{}` is {}, {} to {} expected", "`{}` 为 {}，应为 {} 至 {}",
+                                   key, value->value, least, most));
+  return otherwise;
+}
+
+namespace {
 
 // "wang", "1001", "@netadmin" for a group.
 std::vector<Holder> holders(TableView& table, std::string_view key, Reporter& reporter) {
@@ -81,21 +91,11 @@ std::vector<Holder> holders(TableView& table, std::string_view key, Reporter& re
   return result;
 }
 
-std::uint64_t number(TableView& table, std::string_view key, std::int64_t least, std::int64_t most,
-                     std::uint64_t otherwise, Reporter& reporter) {
-  const auto value = table.integer(key);
-  if (!value) return otherwise;
-  if (value->value >= least && value->value <= most)
-    return static_cast<std::uint64_t>(value->value);
-  reporter.error(value->place, say("`{}` is {}, {} to {} expected", "`{}` 为 {}，应为 {} 至 {}",
-                                   key, value->value, least, most));
-  return otherwise;
-}
-
 void read_trust(TableView& table, Reading& reading, Reporter& reporter) {
   auto& trust = reading.appliance.trust;
   trust.required = table.boolean("required").value_or(true);
-  trust.signatures = static_cast<std::uint32_t>(number(table, "signatures", 1, 8, 1, reporter));
+  trust.signatures = static_cast<std::uint32_t>(
+      read_number(table, "signatures", 1, 8, 1, reporter));
   reading.appliance.two_persons = table.boolean("two_persons").value_or(false);
 }
 
@@ -150,9 +150,10 @@ void read_roles(TableView& table, Reading& reading, Reporter& reporter) {
                                        policy::printable(group->text)));
     }
   }
-  roles.lock_after = static_cast<std::uint32_t>(number(table, "lock_after", 1, 100, 5, reporter));
+  roles.lock_after = static_cast<std::uint32_t>(
+      read_number(table, "lock_after", 1, 100, 5, reporter));
   roles.lock_minutes = static_cast<std::uint32_t>(
-      number(table, "lock_minutes", 1, 1440, 10, reporter));
+      read_number(table, "lock_minutes", 1, 1440, 10, reporter));
   // Users can be compared here; whoever is in the groups of two roles is refused when he asks.
   const std::array lists{&roles.system, &roles.security, &roles.audit};
   for (std::size_t a = 0; a < lists.size(); ++a) {
@@ -183,11 +184,11 @@ void read_audit(TableView& table, Reading& reading, Reporter& reporter) {
   }
   if (const auto key = table.word("key")) audit.key = reading.directory / key->text;
   audit.keep_days = static_cast<std::uint32_t>(
-      number(table, "keep_days", audit::kLeastDays, 36'500, audit.keep_days, reporter));
-  audit.file_bytes = number(table, "file_megabytes", 1, 1024, audit.file_bytes >> 20, reporter)
+      read_number(table, "keep_days", audit::kLeastDays, 36'500, audit.keep_days, reporter));
+  audit.file_bytes = read_number(table, "file_megabytes", 1, 1024, audit.file_bytes >> 20, reporter)
                      << 20;
   audit.total_bytes =
-      number(table, "total_megabytes", 16, 1 << 20, audit.total_bytes >> 20, reporter) << 20;
+      read_number(table, "total_megabytes", 16, 1 << 20, audit.total_bytes >> 20, reporter) << 20;
 }
 
 void read_ipfix_table(TableView& table, Reading& reading, Reporter& reporter) {
@@ -238,15 +239,19 @@ struct Table {
   void (*read)(TableView&, Reading&, Reporter&);
 };
 
-constexpr std::array<Table, 9> kTables{{{"uplink", "[uplink]", false, take_uplink},
-                                        {"children", "[children]", false, take_children},
-                                        {"trust", "[trust]", false, read_trust},
-                                        {"signer", "[[signer]]", true, read_signer},
-                                        {"roles", "[roles]", false, read_roles},
-                                        {"audit", "[audit]", false, read_audit},
-                                        {"ipfix", "[[ipfix]]", true, read_ipfix_table},
-                                        {"metrics", "[metrics]", false, read_metrics_table},
-                                        {"management", "[management]", false, read_management}}};
+constexpr std::array<Table, 12> kTables{{{"uplink", "[uplink]", false, take_uplink},
+                                         {"children", "[children]", false, take_children},
+                                         {"trust", "[trust]", false, read_trust},
+                                         {"signer", "[[signer]]", true, read_signer},
+                                         {"roles", "[roles]", false, read_roles},
+                                         {"audit", "[audit]", false, read_audit},
+                                         {"ipfix", "[[ipfix]]", true, read_ipfix_table},
+                                         {"metrics", "[metrics]", false, read_metrics_table},
+                                         {"management", "[management]", false, read_management},
+                                         {"api", "[api]", false, read_api},
+                                         {"person", "[[person]]", true, read_person},
+                                         {"syslog", "[[syslog]]", true, read_syslog}}};
+
 }  // namespace
 
 std::expected<Appliance, policy::Diagnostics> load_appliance(const std::filesystem::path& path) {
@@ -277,6 +282,11 @@ std::expected<Appliance, policy::Diagnostics> load_appliance(const std::filesyst
       kind->read(view, reading, reporter);
       view.finish();
     });
+  }
+  if (reading.appliance.api && !reading.appliance.roles.configured && !files.empty()) {
+    policy::Place place;
+    reporter.error(place, say("an [api] needs [roles]: nobody may do all over the network",
+                              "配置 [api] 须先配置 [roles]：任何人不得通过网络执行一切操作"));
   }
   if (reporter.has_errors()) return std::unexpected{reporter.take()};
   return std::move(reading.appliance);

@@ -18,6 +18,8 @@
 #include "controlplane/lifecycle/trust.h"
 #include "controlplane/policy/diagnostic.h"
 #include "controlplane/policy/model.h"
+#include "controlplane/syslog/settings.h"
+#include "controlplane/web/tls.h"
 #include "dataplane/net/address.h"
 
 namespace meiguan::access {
@@ -55,6 +57,22 @@ struct Management {
   std::vector<policy::PortMatch> ports;  // empty: nothing is said of them
 };
 
+inline constexpr std::uint16_t kApiPort = 8443;
+
+// Where the commands of the local socket can be given over HTTPS.
+struct Api {
+  net::Address address;
+  std::uint16_t port{kApiPort};
+  web::TlsFiles tls;
+  std::vector<net::Prefix> networks;  // management networks; nobody else is heard
+};
+
+// Whose a client certificate is: a user of this system, whose role he has.
+struct Person {
+  std::string certificate;  // its common name
+  uid_t uid{0};
+};
+
 struct Appliance {
   lifecycle::Trust trust;
   bool two_persons{false};  // a second security administrator approves what is applied
@@ -64,6 +82,9 @@ struct Appliance {
   Management management;
   std::optional<Uplink> uplink;      // none: this node reports to nobody
   std::optional<Children> children;  // none: nobody reports to it
+  std::optional<Api> api;
+  std::vector<Person> persons;
+  std::vector<syslog::Settings> syslog;
 };
 
 // Reads `path`, a file or a directory with an appliance.toml; keys lie beside it. Errors: all that

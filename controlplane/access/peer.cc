@@ -1,5 +1,6 @@
 #include "controlplane/access/peer.h"
 
+#include <grp.h>
 #include <pwd.h>
 #include <sys/socket.h>
 
@@ -21,6 +22,29 @@ std::string user_name(uid_t uid) {
   return "uid " + std::to_string(uid);
 }
 
+Peer peer_of_user(uid_t uid) {
+  Peer peer;
+  peer.uid = uid;
+  peer.gid = static_cast<gid_t>(-1);
+  peer.user = user_name(uid);
+  std::array<char, 4096> buffer{};
+  struct passwd entry {};
+  struct passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
+    return peer;  // a number without an account has no groups
+  }
+  peer.gid = found->pw_gid;
+  int count = 64;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    std::vector<gid_t> groups(static_cast<std::size_t>(count));
+    if (::getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) < 0) continue;
+    groups.resize(static_cast<std::size_t>(count));
+    peer.groups = std::move(groups);
+    break;
+  }
+  return peer;
+}
+
 Result<Peer> peer_of(int socket) {
   struct ucred credentials {};
   socklen_t size = sizeof credentials;
@@ -29,7 +53,11 @@ Result<Peer> peer_of(int socket) {
     return fail(std::string{"who asks is not known: "} + std::strerror(errno),
                 std::string{"无法得知请求者身份："} + std::strerror(errno));
   }
-  Peer peer{credentials.uid, credentials.gid, credentials.pid, {}, user_name(credentials.uid)};
+  Peer peer;
+  peer.uid = credentials.uid;
+  peer.gid = credentials.gid;
+  peer.pid = credentials.pid;
+  peer.user = user_name(credentials.uid);
   std::vector<gid_t> groups(64);
   for (;;) {
     size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));

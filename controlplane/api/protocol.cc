@@ -87,6 +87,18 @@ Result<json::object> ask(const std::filesystem::path& socket, const json::object
   return std::move(value.get_object());
 }
 
+Result<json::object> parse_request(std::string_view text) {
+  // Nesting is limited, so that it cannot eat the stack.
+  json::parse_options options;
+  options.max_depth = 16;
+  boost::system::error_code error;
+  auto value = json::parse(text, error, {}, options);
+  if (error || !value.is_object()) {
+    return fail("a request is one JSON object on a line", "一个请求是一行 JSON 对象");
+  }
+  return std::move(value.get_object());
+}
+
 json::object refusal(const Text& text) {
   return {{"ok", false}, {"error", {{"en", text.english}, {"zh", text.chinese}}}};
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "controlplane/policy/diagnostic.h"
 #include "dataplane/base/result.h"
@@ -26,6 +27,9 @@ inline constexpr const char* kSocketName = "controld.sock";
 [[nodiscard]] Result<boost::json::object> ask(const std::filesystem::path& socket,
                                               const boost::json::object& request,
                                               std::chrono::seconds timeout);
+
+// A request of the network's bytes. Errors: it is not one JSON object, or too deep.
+[[nodiscard]] Result<boost::json::object> parse_request(std::string_view text);
 
 [[nodiscard]] boost::json::object refusal(const Text& text);
 [[nodiscard]] boost::json::array to_json(const policy::Diagnostics& diagnostics);

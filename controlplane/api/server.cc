@@ -18,13 +18,6 @@ namespace json = boost::json;
 using Stream = asio::local::stream_protocol;
 using boost::system::error_code;
 
-// A parser of the network's bytes: nesting is limited, so that it cannot eat the stack.
-json::value parse(std::string_view line, error_code& error) {
-  json::parse_options options;
-  options.max_depth = 16;
-  return json::parse(line, error, {}, options);
-}
-
 }  // namespace
 
 // One client: a request, its answer, the next request. Lives as long as an operation is pending.
@@ -66,20 +59,16 @@ class Server::Session : public std::enable_shared_from_this<Session> {
     // One buffer, as streambuf holds it.
     const std::string line{static_cast<const char*>(buffer_.data().data()), bytes};
     buffer_.consume(bytes);
-    error_code error;
-    auto value = parse(line, error);
-    if (error || !value.is_object()) {
-      answer(refusal({"a request is one JSON object on a line", "一个请求是一行 JSON 对象"}));
+    auto request = parse_request(line);
+    if (!request) {
+      answer(refusal(request.error().message));
       return;
     }
     // The answer comes from another thread and is written on this one.
-    (*handler_)(std::move(value.get_object()), peer_,
-                [self = shared_from_this()](json::object object) {
-                  asio::post(self->socket_.get_executor(),
-                             [self, object = std::move(object)]() mutable {
-                               self->answer(std::move(object));
-                             });
-                });
+    (*handler_)(std::move(*request), peer_, [self = shared_from_this()](json::object object) {
+      asio::post(self->socket_.get_executor(),
+                 [self, object = std::move(object)]() mutable { self->answer(std::move(object)); });
+    });
   }
 
   void answer(json::object object) {

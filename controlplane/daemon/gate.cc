@@ -56,6 +56,11 @@ bool is_ok(const json::object& answer) {
   return ok != nullptr && ok->is_bool() && ok->get_bool();
 }
 
+json::object where_from(const access::Peer& peer) {
+  if (peer.certificate.empty()) return {{"by", "local socket"}, {"pid", peer.pid}};
+  return {{"by", "https"}, {"certificate", peer.certificate}, {"address", peer.address}};
+}
+
 json::object ok(json::object answer) {
   answer.emplace("ok", true);
   return answer;
@@ -149,13 +154,11 @@ json::object Gate::refuse(const access::Peer& peer, access::Role role, const std
   }
   const bool locked = lockout_.refused(peer.uid, now);
   const std::string role_name{access::name_of(role)};
-  static_cast<void>(record({peer.user,
-                            peer.uid,
-                            role_name,
-                            command.substr(0, 64),
-                            "refused",
-                            {{"pid", peer.pid}, {"locked_out", locked}}},
-                           false));
+  auto detail = where_from(peer);
+  detail.emplace("locked_out", locked);
+  static_cast<void>(
+      record({peer.user, peer.uid, role_name, command.substr(0, 64), "refused", std::move(detail)},
+             false));
   return api::refusal(
       {role == access::Role::kNone
            ? fmt::format("{} has no role that may `{}`; roles stand in [roles] of the appliance "
@@ -176,16 +179,12 @@ void Gate::greet(const access::Peer& peer, access::Role role) {
     if (seen_.size() >= kMostSessions) {
       std::erase_if(seen_, [&](const auto& one) { return now - one.second > kSessionSeconds; });
     }
-    const auto [seen, is_new] = seen_.try_emplace(peer.uid, now);
+    const auto [seen, is_new] = seen_.try_emplace({peer.uid, peer.certificate + peer.address}, now);
     const auto silence = now - std::exchange(seen->second, now);
     if (!is_new && silence <= kSessionSeconds) return;
   }
-  static_cast<void>(record({peer.user,
-                            peer.uid,
-                            std::string{access::name_of(role)},
-                            "login",
-                            "done",
-                            {{"by", "local socket"}, {"pid", peer.pid}}},
+  static_cast<void>(record({peer.user, peer.uid, std::string{access::name_of(role)}, "login",
+                            "done", where_from(peer)},
                            false));
 }
 
@@ -261,19 +260,33 @@ json::object Gate::ask_log(const std::string& command, const json::object& reque
 void Gate::add_alarms(json::object& answer) {
   auto* const alarms = answer.if_contains("alarms");
   if (alarms == nullptr || !alarms->is_array()) return;
-  const std::lock_guard lock{mutex_};
-  const auto add = [&](const char* name, const std::string& about) {
+  const auto add = [&](const std::string& name, const std::string& about) {
     alarms->get_array().push_back(json::object{{"alarm", name}, {"about", about}});
   };
+  if (more_alarms_) {
+    for (const auto& alarm : more_alarms_()) add(alarm.name, alarm.about);
+  }
+  const std::lock_guard lock{mutex_};
   if (!not_written_.english.empty()) add("audit-not-written", not_written_.english);
   if (log_ && !log_->problem().english.empty()) add("audit-tampered", log_->problem().english);
 }
 
+access::Role Gate::role_of(const access::Peer& peer) const {
+  // Whoever is the daemon's own user can do as he likes with its files anyway.
+  if (!appliance_.roles.configured && peer.certificate.empty() && peer.uid == ::geteuid()) {
+    return access::Role::kRoot;
+  }
+  return access::role_of(peer, appliance_.roles);
+}
+
+bool Gate::may_ask(const json::object& request, const access::Peer& peer) {
+  return access::may(role_of(peer), api::string_at(request, "command")) &&
+         lockout_.seconds_left(peer.uid, monotonic_seconds()) == 0;
+}
+
 json::object Gate::answer(const json::object& request, const access::Peer& peer, const Go& go) {
   const auto command = api::string_at(request, "command");
-  auto role = access::role_of(peer, appliance_.roles);
-  // Whoever is the daemon's own user can do as he likes with its files anyway.
-  if (!appliance_.roles.configured && peer.uid == ::geteuid()) role = access::Role::kRoot;
+  const auto role = role_of(peer);
   if (!access::may(role, command) || lockout_.seconds_left(peer.uid, monotonic_seconds()) > 0) {
     return refuse(peer, role, command);
   }

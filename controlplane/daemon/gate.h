@@ -11,6 +11,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "controlplane/access/appliance.h"
 #include "controlplane/access/roles.h"
@@ -37,8 +39,18 @@ class Gate {
   [[nodiscard]] boost::json::object answer(const boost::json::object& request,
                                            const access::Peer& peer, const Go& go);
 
+  // Whether `peer` may ask it now: nothing is recorded, and nothing counts towards a lock-out.
+  [[nodiscard]] bool may_ask(const boost::json::object& request, const access::Peer& peer);
+
   // Something that nobody asked for: a start, a stop, a signal, a return to the revision before.
   void note(const std::string& event, boost::json::object detail);
+
+  struct Alarm {
+    std::string name;
+    std::string about;
+  };
+  // More alarms for `status`; to be set before anybody asks.
+  void on_alarms(std::function<std::vector<Alarm>()> more) { more_alarms_ = std::move(more); }
 
   struct First {
     std::filesystem::path policy;
@@ -65,6 +77,7 @@ class Gate {
                                                 const access::Peer& peer, const Go& go);
   [[nodiscard]] boost::json::object ask_log(const std::string& command,
                                             const boost::json::object& request);
+  [[nodiscard]] access::Role role_of(const access::Peer& peer) const;
   void greet(const access::Peer& peer, access::Role role);
   void add_alarms(boost::json::object& answer);
 
@@ -73,10 +86,12 @@ class Gate {
   const Say say_;
   access::Lockout lockout_;
   SignedPolicy signed_policy_;
+  std::function<std::vector<Alarm>()> more_alarms_;
   std::mutex mutex_;  // of all that follows
   std::unique_ptr<audit::Log> log_;
-  Text not_written_;                    // why the log could not be written last; empty: it could
-  std::map<uid_t, std::int64_t> seen_;  // when users asked last
+  Text not_written_;  // why the log could not be written last; empty: it could
+  // When users asked last: by the local socket, or with a certificate from an address.
+  std::map<std::pair<uid_t, std::string>, std::int64_t> seen_;
 };
 
 }  // namespace meiguan::daemon

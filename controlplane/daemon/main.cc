@@ -5,20 +5,24 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <optional>
 
 #include "controlplane/api/protocol.h"
 #include "controlplane/api/server.h"
+#include "controlplane/daemon/api_door.h"
 #include "controlplane/daemon/gate.h"
 #include "controlplane/daemon/host_watch.h"
 #include "controlplane/daemon/service.h"
 #include "controlplane/daemon/stats_request.h"
+#include "controlplane/daemon/syslog_out.h"
 #include "controlplane/export/metrics_server.h"
 #include "controlplane/kernel/expressible.h"
 #include "dataplane/base/service_manager.h"
@@ -210,6 +214,18 @@ int run(int argc, const char* const* argv) {
     tree = std::move(*made);
     settings.tree = tree.get();
   }
+  auto syslog_out = SyslogOut::make(appliance->syslog, settings.changes.state_dir, gate);
+  if (!syslog_out) {
+    say(language, syslog_out.error().message);
+    gate.note("stop", {{"why", syslog_out.error().message.english}});
+    return 2;
+  }
+  if (!appliance->syslog.empty()) {
+    settings.on_event = [&out = **syslog_out](const fastpath::Event& event, report::WallTime at,
+                                              const policy::Catalog& catalog) {
+      out.heard(event, at, catalog);
+    };
+  }
   Service service{settings, log};
   service.on_return([&gate](const lifecycle::Revision& revision) {
     gate.note("return", {{"revision", revision.number},
@@ -217,19 +233,20 @@ int run(int argc, const char* const* argv) {
                          {"why", revision.comment}});
   });
   std::unique_ptr<HostWatch> host_watch;  // set before requests are answered
+  const auto ask = [&](const boost::json::object& request, const access::Peer& peer) {
+    return gate.answer(request, peer, [&](const boost::json::object& wanted) {
+      auto answer = service.answer(wanted, peer);
+      if (host_watch && api::string_at(wanted, "command") == "status") {
+        host_watch->add_alarms(answer);
+      }
+      return answer;
+    });
+  };
   api::Server server{io, [&](boost::json::object request, const api::Peer& peer,
                              api::Server::Reply reply) {
-                       asio::post(workers, [&service, &gate, &host_watch,
-                                            request = std::move(request), peer,
-                                            reply = std::move(reply)] {
-                         reply(gate.answer(request, peer, [&](const boost::json::object& wanted) {
-                           auto answer = service.answer(wanted, peer);
-                           if (host_watch && api::string_at(wanted, "command") == "status") {
-                             host_watch->add_alarms(answer);
-                           }
-                           return answer;
-                         }));
-                       });
+                       asio::post(workers,
+                                  [&ask, request = std::move(request), peer,
+                                   reply = std::move(reply)] { reply(ask(request, peer)); });
                      }};
   if (auto listening = server.listen(settings.run_dir / api::kSocketName); !listening) {
     say(language, listening.error().message);
@@ -240,6 +257,20 @@ int run(int argc, const char* const* argv) {
     say(language, given.error().message);
     return 2;
   }
+  std::optional<ApiDoor> api;
+  if (appliance->api) {
+    api.emplace(io, workers, *appliance, settings.changes.state_dir, gate, ask);
+    if (auto listening = api->listen(); !listening) {
+      say(language, listening.error().message);
+      gate.note("stop", {{"why", listening.error().message.english}});
+      return 2;
+    }
+  }
+  gate.on_alarms([&out = **syslog_out, &api] {
+    auto alarms = out.alarms();
+    if (api) std::ranges::move(api->alarms(), std::back_inserter(alarms));
+    return alarms;
+  });
   // At start there is nothing in force that could stay: a policy with errors ends the daemon, and
   // the data plane goes on with its last good image.
   const auto loaded = service.start();
@@ -301,11 +332,15 @@ int run(int argc, const char* const* argv) {
     if (failed) return;
     gate.note("signal", {{"number", number}});
     if (number == SIGHUP) {
+      if (api) {
+        if (auto renewed = api->renew(); !renewed) say(language, renewed.error().message);
+      }
       asio::post(workers, reload);
       signals.async_wait(on_signal);
       return;
     }
     server.close();
+    if (api) api->close();
     io.stop();
   };
   signals.async_wait(on_signal);

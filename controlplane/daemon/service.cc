@@ -27,7 +27,8 @@ Service::Service(Settings settings, Log log)
       recorder_{make_recorder()},
       block_log_{make_block_log()},
       exports_{settings_.exports, log},
-      sinks_{{recorder_.get(), &exports_}},
+      tap_{[this](const fastpath::Event& event, report::WallTime at) { tell_event(event, at); }},
+      sinks_{{recorder_.get(), &exports_, &tap_}},
       collector_{&sinks_, block_log_.get()},
       backend_{settings_.in_kernel ? std::make_unique<kernel::Backend>(log, settings_.look_every)
                                    : nullptr},
@@ -66,6 +67,11 @@ std::vector<host::DataPort> Service::data_ports() const {
   const auto now = bundle();
   if (!now || !now->gateway || backend_) return {};  // the kernel's own work at its ports is wanted
   return host::data_ports(now->gateway->ports);
+}
+
+void Service::tell_event(const fastpath::Event& event, report::WallTime at) const {
+  if (!settings_.on_event) return;
+  if (const auto now = bundle()) settings_.on_event(event, at, now->compiled.catalog);
 }
 
 std::expected<Applied, Refusal> Service::start() { return changes_.start(); }

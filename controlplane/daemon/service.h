@@ -14,6 +14,7 @@
 #include "controlplane/daemon/answers.h"
 #include "controlplane/daemon/block_service.h"
 #include "controlplane/daemon/changes.h"
+#include "controlplane/daemon/event_tap.h"
 #include "controlplane/daemon/link.h"
 #include "controlplane/daemon/tree_link.h"
 #include "controlplane/export/exports.h"
@@ -38,6 +39,8 @@ struct Settings {
   std::uint64_t port_block_bytes{std::uint64_t{256} << 20};  // likewise of the port blocks' log
   exporting::ExportSettings exports;
   TreeLink* tree{nullptr};  // outlives the service; none: this node is in no tree
+  // Hears of denials and attacks, in the collector's thread; may be empty.
+  std::function<void(const fastpath::Event&, report::WallTime, const policy::Catalog&)> on_event;
 };
 
 class Service {
@@ -70,6 +73,7 @@ class Service {
   [[nodiscard]] std::unique_ptr<report::PortBlockLog> make_block_log();
   [[nodiscard]] std::optional<boost::json::object> port_blocks(const lifecycle::Bundle& bundle,
                                                                const boost::json::object& request);
+  void tell_event(const fastpath::Event& event, report::WallTime at) const;
   void take_names(const std::shared_ptr<const lifecycle::Bundle>& bundle);
   [[nodiscard]] std::shared_ptr<const lifecycle::Bundle> bundle() const;
   // Nothing where it is no question about the past.
@@ -83,6 +87,7 @@ class Service {
   std::unique_ptr<report::Recorder> recorder_;       // hears the collector, which goes first
   std::unique_ptr<report::PortBlockLog> block_log_;  // likewise; null where it cannot be written
   exporting::Exports exports_;                       // likewise
+  EventTap tap_;
   report::SinkList sinks_;
   report::Collector collector_;
   std::unique_ptr<kernel::Backend> backend_;  // null: there is a data plane

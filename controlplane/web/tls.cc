@@ -155,11 +155,12 @@ Result<void> load_authority(SSL_CTX* context, const TlsFiles& files) {
 }
 
 Result<ssl::context> make_context(ssl::context::method method, const TlsFiles& files,
-                                  bool shows_own) {
+                                  bool shows_own, Oldest oldest) {
   ::ERR_clear_error();
   ssl::context context{method};
   auto* const native = context.native_handle();
-  ::SSL_CTX_set_min_proto_version(native, TLS1_3_VERSION);
+  ::SSL_CTX_set_min_proto_version(native,
+                                  oldest == Oldest::kTls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
   ::SSL_CTX_set_max_proto_version(native, TLS1_3_VERSION);
   ::SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
   ::SSL_CTX_set_num_tickets(native, 0);
@@ -175,12 +176,12 @@ Result<ssl::context> make_context(ssl::context::method method, const TlsFiles& f
 }  // namespace
 
 Result<ssl::context> server_context(const TlsFiles& files) {
-  return make_context(ssl::context::tls_server, files, true);
+  return make_context(ssl::context::tls_server, files, true, Oldest::kTls13);
 }
 
-Result<ssl::context> client_context(const TlsFiles& files) {
+Result<ssl::context> client_context(const TlsFiles& files, Oldest oldest) {
   return make_context(ssl::context::tls_client, files,
-                      !files.certificate.empty() || !files.key.empty());
+                      !files.certificate.empty() || !files.key.empty(), oldest);
 }
 
 void say_server_name(SSL* connection, const std::string& host) {

@@ -23,12 +23,14 @@ ANALYSIS = (*POLICY, "controlplane/analysis")
 AUDIT = (*CRYPTO, "controlplane/audit")
 LIFECYCLE = (*ANALYSIS, *CRYPTO, "dataplane/channel", "controlplane/lifecycle")
 KERNEL = (*LIFECYCLE, "controlplane/host", "controlplane/kernel")
+SYSLOG = (*LIFECYCLE, *AUDIT, *WEB, "controlplane/syslog")
 STORE = (*CORE, "controlplane/store")
 REPORT = (*ANALYSIS, "dataplane/channel", "controlplane/store", "controlplane/report")
 EXPORT = (*REPORT, "controlplane/export")
 UPLINK = (*LIFECYCLE, "controlplane/store", "controlplane/web", "controlplane/uplink")
 SERVED = (*ANALYSIS, "dataplane/channel", "controlplane/web", "controlplane/lifecycle", "controlplane/store",
-          "controlplane/report", "controlplane/export", "controlplane/uplink", "controlplane/access", *AUDIT)
+          "controlplane/report", "controlplane/export", "controlplane/uplink", "controlplane/syslog",
+          "controlplane/access", *AUDIT)
 
 # What each library may include of ours, itself among it: the arrows, inside out.
 MAY_INCLUDE: dict[str, tuple[str, ...]] = {
@@ -48,7 +50,8 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "controlplane/crypto": CRYPTO,
     "controlplane/audit": AUDIT,
     "controlplane/web": WEB,
-    "controlplane/access": (*EXPORT, *LIFECYCLE, *AUDIT, "controlplane/web", "controlplane/access"),
+    "controlplane/syslog": SYSLOG,
+    "controlplane/access": (*EXPORT, *SYSLOG, "controlplane/access"),
     "controlplane/host": (*POLICY, "controlplane/host"),
     "controlplane/kernel": KERNEL,
     "controlplane/api": (*SERVED, "controlplane/api"),

@@ -6,6 +6,9 @@
 #include <memory>
 
 #include "controlplane/api/protocol.h"
+#include "controlplane/crypto/digest.h"
+#include "controlplane/lifecycle/files.h"
+#include "controlplane/lifecycle/signed_bundle.h"
 #include "tools/cli/ask.h"
 #include "tools/cli/out.h"
 #include "tools/cli/policy_commands.h"
@@ -33,12 +36,22 @@ int answered(const Context& context, const json::object& request, std::string_vi
 }
 
 int apply(const Context& context, const Options& options) {
+  const bool is_far = !context.remote.server.empty();
   json::array bundles;
   for (const auto& file : options.files) {
-    bundles.emplace_back(std::filesystem::absolute(file).lexically_normal().string());
+    if (!is_far) {
+      bundles.emplace_back(std::filesystem::absolute(file).lexically_normal().string());
+      continue;
+    }
+    const auto bytes = lifecycle::read_file(file, lifecycle::kMaxBundleBytes);
+    if (!bytes) {
+      complain(context, bytes.error().message);
+      return kBadInput;
+    }
+    bundles.emplace_back(crypto::base64(*bytes));
   }
   json::object request{{"command", "apply"},
-                       {"bundles", std::move(bundles)},
+                       {is_far ? "bundle_contents" : "bundles", std::move(bundles)},
                        {"ticket", options.ticket},
                        {"comment", options.comment}};
   if (!options.gateway.empty()) {

@@ -5,6 +5,7 @@
 
 #include "controlplane/api/protocol.h"
 #include "tools/cli/load.h"
+#include "tools/cli/remote.h"
 
 namespace meiguan::cli {
 
@@ -12,7 +13,7 @@ namespace json = boost::json;
 
 std::expected<json::object, int> ask(const Context& context, const json::object& request,
                                      std::chrono::seconds timeout) {
-  auto answer = api::ask(context.run_dir / api::kSocketName, request, timeout);
+  auto answer = exchange(context, request, timeout);
   if (!answer) {
     complain(context, answer.error().message);
     return std::unexpected{kCouldNotAsk};

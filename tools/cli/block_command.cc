@@ -10,6 +10,7 @@
 #include "controlplane/lifecycle/block_file.h"
 #include "controlplane/lifecycle/files.h"
 #include "tools/cli/load.h"
+#include "tools/cli/remote.h"
 #include "tools/cli/table.h"
 
 namespace meiguan::cli {
@@ -36,7 +37,7 @@ struct Options {
 // The answer, or the exit code where there is none: 1 where something stands against it that the
 // list or the policy says, 2 where the request is wrong.
 std::expected<json::object, int> ask(const Context& context, const json::object& request) {
-  auto answer = api::ask(context.run_dir / api::kSocketName, request, kPatience);
+  auto answer = exchange(context, request, kPatience);
   if (!answer) {
     complain(context, answer.error().message);
     return std::unexpected{kCouldNotAsk};

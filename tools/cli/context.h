@@ -43,6 +43,14 @@ struct Context {
   std::string sort;  // a column's key, `-` in front: descending
   std::optional<std::size_t> limit;
   std::filesystem::path run_dir{"/run/meiguan"};
+  // A daemon somewhere else, by HTTPS; none where `server` is empty.
+  struct Remote {
+    std::string server;  // https://host:port
+    std::string certificate;
+    std::string key;
+    std::string authority;
+  };
+  Remote remote;
 
   [[nodiscard]] const std::string& tr(const Text& text) const { return text.in(language); }
   [[nodiscard]] const char* tr(const char* english, const char* chinese) const {

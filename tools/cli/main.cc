@@ -77,6 +77,21 @@ int run(int argc, const char* const* argv) {
                  context.tr("where meiguan-controld has its socket",
                             "meiguan-controld 套接字所在目录"))
       ->envname("MEIGUAN_RUN_DIR");
+  app.add_option("--server", context.remote.server,
+                 context.tr("ask the meiguan-controld at https://HOST:PORT in place of this box's",
+                            "询问 https://主机:端口 处的 meiguan-controld，而非本机的"))
+      ->envname("MEIGUAN_SERVER");
+  app.add_option("--certificate", context.remote.certificate,
+                 context.tr("with --server: your own certificate, PEM",
+                            "与 --server 同用：自己的 PEM 证书"))
+      ->envname("MEIGUAN_CERTIFICATE");
+  app.add_option("--key", context.remote.key,
+                 context.tr("with --server: its private key", "与 --server 同用：证书私钥"))
+      ->envname("MEIGUAN_KEY");
+  app.add_option("--authority", context.remote.authority,
+                 context.tr("with --server: who signed the server's certificate, PEM",
+                            "与 --server 同用：签发服务器证书的 CA，PEM"))
+      ->envname("MEIGUAN_AUTHORITY");
 
   Action chosen;
   add_policy_commands(app, context, chosen);
