@@ -198,8 +198,9 @@ class MessageReader {
       if (value[i] == '"') quoted = !quoted;
       if (quoted || !begins(value.substr(i), "sip:")) continue;
       std::string_view address = value.substr(i + 4);
-      i += 3;
       address = address.substr(0, address.find_first_of("<>, \t\""));
+      // None begins inside another: so each byte is looked at once, however many there are.
+      i += 3 + address.size();
       if (const std::size_t user = address.rfind('@'); user != kNowhere) {
         address.remove_prefix(user + 1);
       }

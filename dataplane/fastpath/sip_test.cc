@@ -119,6 +119,10 @@ BOOST_AUTO_TEST_CASE(messages) {
       {"a port that is none", "OPTIONS sip:1.1.1.1:99999 SIP/2.0\r\n\r\n", "invalid"},
       {"a body of another kind", invite + "Content-Type: text/plain\r\n\r\nv=1", "INVITE" + ends},
       {"a packed description", with(invite + "e: gzip\r\n", kDescription), "invalid"},
+      {"addresses inside an address",
+       "OPTIONS sip:sip:sip:a@1.1.1.9 SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nCall-ID: a\r\n"
+       "Contact: <sip:a@1.1.1.8;x=sip:1.1.1.7>, sip:1.1.1.6\r\nCSeq: 1 OPTIONS\r\n\r\n",
+       "other 1.1.1.9: 1.1.1.8: 1.1.1.6:"},
       {"too long", invite + "Subject: " + std::string(kMostMessage, 'a') + "\r\n\r\n", "invalid"},
   };
   for (const Case& c : cases) {
