@@ -117,7 +117,7 @@ class Nat {
   EventLog& log_;
   MappingTable mappings_;
   PortBlocks blocks_;
-  std::array<Exhausted, 16> exhausted_{};
+  std::array<std::array<Exhausted, 16>, 2> exhausted_{};  // above port 1023, and below 1024
 };
 
 // What ports a protocol's packets have at a pool address; false where it has none to change.

@@ -181,8 +181,9 @@ std::uint32_t Nat::take_block(const Image& image, std::uint16_t egress, const Bl
     return told(blocks_.take(inside, space, where.outside, shape, low));
   }
 
-  Exhausted& exhausted = exhausted_[egress % exhausted_.size()];
-  if (!low && exhausted.egress == egress && exhausted.image == image.checksum() &&
+  auto& of_side = exhausted_[low ? 1 : 0];
+  Exhausted& exhausted = of_side[egress % of_side.size()];
+  if (exhausted.egress == egress && exhausted.image == image.checksum() &&
       exhausted.returns == blocks_.returns()) {
     return PortBlocks::kNone;
   }
@@ -206,7 +207,7 @@ std::uint32_t Nat::take_block(const Image& image, std::uint16_t egress, const Bl
     const std::uint32_t number = blocks_.take(inside, space, where.outside, shape, low);
     if (number != PortBlocks::kNone) return told(number);
   }
-  if (!low) exhausted = {blocks_.returns(), image.checksum(), egress};
+  exhausted = {blocks_.returns(), image.checksum(), egress};
   return PortBlocks::kNone;
 }
 

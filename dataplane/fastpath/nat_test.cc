@@ -480,6 +480,27 @@ BOOST_AUTO_TEST_CASE(pools_and_tables_run_out_by_name_and_come_back) {
   BOOST_TEST(gate.fate_of(kLan, udp4("10.64.37.200", 1000, kOutside, 53), small) == "allowed");
 }
 
+// RFC 4787 REQ-3: a port below 1024 while there is one, else any; and each side by itself.
+BOOST_AUTO_TEST_CASE(low_ports_run_out_and_come_back) {
+  const World low{
+      {.nat = true, .egress = {0, 1, 0, 1, 512, 2047, 64, 1, {}, {}}, .pool = "203.0.113.32/32"}};
+  NatGate gate{PipelineOptions{.flow_capacity = 16384, .assume_resolved = true, .hash_seed = 1}};
+  const auto leaves_low = [&](unsigned host, std::uint16_t port) {
+    const std::string from = "10.64.37." + std::to_string(host);
+    const auto out = gate.send(kLan, udp4(from, port, kOutside, 53), low);
+    BOOST_TEST(out.reason() == "allowed", from);
+    return key_of(out.frame).source_port < 1024;
+  };
+  for (unsigned host = 10; host < 18; ++host) BOOST_TEST(leaves_low(host, 500));
+  for (unsigned host = 18; host < 22; ++host) BOOST_TEST(!leaves_low(host, 500));
+  BOOST_TEST(!leaves_low(22, 5000));
+  for (int i = 0; i < 250 * 20; ++i) {
+    gate.now += 50;
+    gate.pipeline->expire(gate.now);
+  }
+  BOOST_TEST(leaves_low(23, 500));
+}
+
 BOOST_AUTO_TEST_CASE(the_table_of_translations_runs_out_by_name) {
   NatGate gate{PipelineOptions{
       .flow_capacity = 1024, .assume_resolved = true, .hash_seed = 1, .translations = 8}};
