@@ -124,6 +124,21 @@ BOOST_AUTO_TEST_CASE(a_published_exchange_is_known_by_its_public_address) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(strangers_leave_a_helper_to_those_inside) {
+  Gate gate{{.flow_capacity = 1024, .assume_resolved = true, .hash_seed = 1, .helpers = 8}};
+  const auto asks = [&](const Phone& from, const std::string& address) {
+    return send(gate, world(), from, address, 53,
+                message("OPTIONS sip:b SIP/2.0", "OPTIONS", "name", "name"))
+        .reason;
+  };
+  for (int i = 0; i < 10; ++i) {
+    const std::string stranger = "198.51.100." + std::to_string(100 + i);
+    BOOST_TEST(asks({kWan, stranger, 5060}, kPublic) == (i < 7 ? "allowed" : "helper-full"));
+  }
+  BOOST_TEST(asks({kLan, kInside, 5060}, kOutside) == "allowed");
+  BOOST_TEST(asks({kLan, kInside, 5061}, kOutside) == "helper-full");
+}
+
 BOOST_AUTO_TEST_CASE(a_message_that_outgrows_its_room_is_dropped) {
   Gate gate;
   const Phone phone{kLan, kInside, 5060};

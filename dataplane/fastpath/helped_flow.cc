@@ -31,7 +31,10 @@ Reason Pipeline::Impl::begin_control(const BurstContext& context, const PacketIn
   if (info.tcp_end - info.tcp_sequence > 1 || info.more_packets != 0) {
     return Reason::kHelperInvalid;
   }
-  const std::uint32_t number = helpers.take_control();
+  // As `Limits` counts: those without a unit are one party for each port.
+  const std::size_t party = flow.unit().is_some() ? flow.unit().index()
+                                                  : counters.capacity().units + flow.in(0).index();
+  const std::uint32_t number = helpers.take_control(static_cast<std::uint32_t>(party));
   if (number == HelperTable::kNone) return Reason::kHelperFull;
   if (!flow.translated() && flows.translate(flow, turned(flow.key)) == nullptr) {
     helpers.give_back_control(number);

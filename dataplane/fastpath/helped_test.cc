@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(tables_of_the_helper_run_out_by_name) {
   Control second{gate, world(), kClient, kServer, 2};
   Talk third{gate, world(), kLan, kClient, 3, kCore, kServer, 443};
   BOOST_TEST(third.connect() == "helper-full");
-  // Eight data connections fill the table of what is opened.
+  // Of eight data connections that there is room for, the last is for another unit.
   std::vector<std::string> fates;
   for (std::uint16_t i = 0; i < 9; ++i) {
     const std::string text = "PORT 10,64,37,9,195," + std::to_string(i) + "\r\n";
@@ -288,7 +288,7 @@ BOOST_AUTO_TEST_CASE(tables_of_the_helper_run_out_by_name) {
     if (fates.back() != text) break;
     BOOST_TEST(from_server(gate, static_cast<std::uint16_t>(195 * 256 + i)).connect() == "allowed");
   }
-  BOOST_TEST(fates.size() == 9U);
+  BOOST_TEST(fates.size() == 8U);
   BOOST_TEST(fates.back() == "helper-full");
   BOOST_TEST(first.send(0, first.frame(0, "RA")).reason == "allowed");
   BOOST_TEST(gate.pipeline->live_flows() == 1U);

@@ -5,11 +5,12 @@
 
 namespace meiguan::fastpath {
 
-HelperTable::HelperTable(std::uint32_t controls, const HashSeed& seed)
+HelperTable::HelperTable(std::uint32_t controls, std::uint32_t parties, const HashSeed& seed)
     : seed_{seed},
       controls_(std::max(controls, 1U)),
       expected_(controls_.size() * 4),
       buckets_(std::bit_ceil(expected_.size()), kNone),
+      parties_(std::max(parties, 1U)),
       mask_{static_cast<std::uint32_t>(buckets_.size() - 1)} {
   const auto fill = [](std::vector<std::uint32_t>& free, std::size_t count) {
     free.resize(count);
@@ -20,21 +21,31 @@ HelperTable::HelperTable(std::uint32_t controls, const HashSeed& seed)
   fill(free_expected_, expected_.size());
 }
 
-std::uint32_t HelperTable::take_control() noexcept {
-  if (live_controls_ == controls_.size()) return kNone;
+std::uint32_t HelperTable::take_control(std::uint32_t party) noexcept {
+  std::uint32_t& held = parties_[party].controls;
+  if (live_controls_ == controls_.size() || beyond_share(held, live_controls_, controls_.size())) {
+    return kNone;
+  }
   const std::uint32_t number = free_controls_[controls_.size() - ++live_controls_];
   controls_[number] = Control{};
+  controls_[number].party = party;
+  if (held++ == 0) ++live_parties_;
   return number;
 }
 
 void HelperTable::give_back_control(std::uint32_t number) noexcept {
+  if (--parties_[controls_[number].party].controls == 0) --live_parties_;
   free_controls_[controls_.size() - live_controls_--] = number;
 }
 
 std::uint32_t HelperTable::expect(const Expected& wanted) noexcept {
   Control& control = controls_[wanted.control];
   const std::uint32_t most = control.helper == image::Helper::kSip ? kMostOfCalls : kMostOfOne;
-  if (live_ == expected_.size() || control.count == most) return kNone;
+  std::uint32_t& held = parties_[control.party].expected;
+  if (live_ == expected_.size() || control.count == most ||
+      beyond_share(held, live_, expected_.size())) {
+    return kNone;
+  }
   const std::uint32_t number = free_expected_[expected_.size() - ++live_];
   Expected& expected = expected_[number];
   expected = wanted;
@@ -45,21 +56,28 @@ std::uint32_t HelperTable::expect(const Expected& wanted) noexcept {
   if (control.first != Expected::kNone) expected_[control.first].previous = number;
   control.first = number;
   ++control.count;
+  ++held;
   put_in(number);
   return number;
 }
 
 void HelperTable::put_in(std::uint32_t number) noexcept {
-  std::uint32_t& first = bucket(expected_[number].key);
-  expected_[number].next_in_bucket = first;
+  Expected& expected = expected_[number];
+  std::uint32_t& first = bucket(expected.key);
+  expected.next_in_bucket = first;
+  expected.previous_in_bucket = kNone;
+  if (first != kNone) expected_[first].previous_in_bucket = number;
   first = number;
   ++waiting_;
 }
 
 void HelperTable::take_out(std::uint32_t number) noexcept {
-  std::uint32_t* link = &bucket(expected_[number].key);
-  while (*link != number) link = &expected_[*link].next_in_bucket;
-  *link = expected_[number].next_in_bucket;
+  // Without a walk: many of one end may have the same key.
+  const Expected& expected = expected_[number];
+  const std::uint32_t next = expected.next_in_bucket;
+  const std::uint32_t previous = expected.previous_in_bucket;
+  (previous != kNone ? expected_[previous].next_in_bucket : bucket(expected.key)) = next;
+  if (next != kNone) expected_[next].previous_in_bucket = previous;
   --waiting_;
 }
 
@@ -85,6 +103,7 @@ void HelperTable::forget(std::uint32_t number) noexcept {
     control.first = expected.next;
   }
   --control.count;
+  --parties_[control.party].expected;
   expected = Expected{};
   free_expected_[expected_.size() - live_--] = number;
 }

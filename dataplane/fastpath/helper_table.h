@@ -10,7 +10,8 @@
 //
 // An Expected waits for the first packet of a flow between the two ends of its control flow, and
 // only for one to the very port that was negotiated; then it stands for that flow. It goes with its
-// control flow, one of SIP with its call. All memory is taken at construction.
+// control flow, one of SIP with its call. All memory is taken at construction; of its last eighth
+// no party has more than an equal part, so that none leaves the others without a helper.
 
 #include <array>
 #include <cstdint>
@@ -42,8 +43,9 @@ struct Expected {
   std::uint32_t next{kNone};     // of the same control flow
   std::uint32_t previous{kNone};
   std::uint32_t next_in_bucket{kNone};
-  std::uint16_t port{0};  // of the end that waits, by its own count
-  std::uint8_t from{0};   // the side of the control flow that opens it
+  std::uint32_t previous_in_bucket{kNone};  // kNone: it is the first
+  std::uint16_t port{0};                    // of the end that waits, by its own count
+  std::uint8_t from{0};                     // the side of the control flow that opens it
   bool live{false};
   bool agreed{false};      // of SIP: its call has been answered since
   bool wanted{false};      // and the newest description of that side has it
@@ -62,6 +64,7 @@ struct Control {
   std::array<SequenceShift, 2> shifts{};      // of each side's numbers
   std::uint32_t first{Expected::kNone};
   std::uint32_t count{0};  // of those that wait and those that stand for a flow
+  std::uint32_t party{0};  // that it is counted to
 };
 
 class HelperTable {
@@ -71,20 +74,22 @@ class HelperTable {
   static constexpr std::uint32_t kMostOfOne = 16;        // expected flows of one control flow
   static constexpr std::uint32_t kMostOfCalls = 64;      // and of one of SIP, with all its calls
 
-  // Room for `controls` control flows, and for four times as many that they open.
-  HelperTable(std::uint32_t controls, const HashSeed& seed);
+  // Room for `controls` control flows, and for four times as many that they open. Who opens control
+  // flows is a party, with a number below `parties`.
+  HelperTable(std::uint32_t controls, std::uint32_t parties, const HashSeed& seed);
 
   [[nodiscard]] static bool is_opened(std::uint32_t helper) noexcept {
     return helper != kNone && (helper & kOpened) != 0;
   }
 
-  // A new one, as born; kNone where there is no room.
-  [[nodiscard]] std::uint32_t take_control() noexcept;
+  // A new one of that party, as born; kNone where there is no room, or the party has its share.
+  [[nodiscard]] std::uint32_t take_control(std::uint32_t party) noexcept;
   // That expects nothing any more.
   void give_back_control(std::uint32_t number) noexcept;
   [[nodiscard]] Control& control(std::uint32_t number) noexcept { return controls_[number]; }
 
-  // One more for its control flow; kNone where there is no room, or it has as many as it may.
+  // One more for its control flow; kNone where there is no room, or it or its party has as many as
+  // it may.
   [[nodiscard]] std::uint32_t expect(const Expected& wanted) noexcept;
   void forget(std::uint32_t number) noexcept;
   // It stands for a flow from now on; it waits for another.
@@ -113,6 +118,18 @@ class HelperTable {
   }
 
  private:
+  // What a party has of both tables.
+  struct Party {
+    std::uint32_t controls{0};
+    std::uint32_t expected{0};
+  };
+
+  // An equal part of the table, with one for a party that may still come; by a product and not a
+  // quotient.
+  [[nodiscard]] bool beyond_share(std::uint32_t held, std::uint32_t live,
+                                  std::size_t capacity) const noexcept {
+    return live >= capacity - capacity / 8 && held * (live_parties_ + std::uint64_t{1}) >= capacity;
+  }
   [[nodiscard]] static bool is_late(const Expected& expected, FlowTime now) noexcept {
     return static_cast<std::int32_t>(now - expected.until) > 0;
   }
@@ -130,8 +147,10 @@ class HelperTable {
   std::vector<std::uint32_t> buckets_;  // of those that wait
   std::vector<std::uint32_t> free_controls_;
   std::vector<std::uint32_t> free_expected_;
+  std::vector<Party> parties_;
   std::uint32_t mask_;
   std::uint32_t live_controls_{0};
+  std::uint32_t live_parties_{0};  // with control flows
   std::uint32_t live_{0};
   std::uint32_t waiting_{0};
   std::uint32_t hand_{0};

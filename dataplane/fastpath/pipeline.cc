@@ -57,7 +57,9 @@ Pipeline::Impl::Impl(const PipelineOptions& wanted, const CounterBlock& counter_
       nat{nat_options(wanted), seed_of(wanted), log},
       identifications{HashSeed::from(random_unless(wanted.hash_seed)), wanted.worker,
                       wanted.workers},
-      helpers{helpers_of(wanted), seed_of(wanted)},
+      helpers{helpers_of(wanted),
+              static_cast<std::uint32_t>(counter_block.capacity().units + image::kMaxPorts),
+              seed_of(wanted)},
       report_span{wanted.periodic_report_ms == 0
                       ? 0
                       : std::max(flow_time(wanted.periodic_report_ms), FlowTime{1})} {}
