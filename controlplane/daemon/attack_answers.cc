@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 
@@ -17,10 +18,20 @@ namespace json = boost::json;
 using fastpath::Reason;
 
 // Reasons that say that something is used up.
-constexpr std::array kUsedUp{Reason::kFlowTableFull,     Reason::kSourceFlows, Reason::kSourceRate,
-                             Reason::kHalfOpen,          Reason::kFlowLimit,   Reason::kRateLimit,
-                             Reason::kBandwidthLimit,    Reason::kFlowShare,   Reason::kTotalRate,
-                             Reason::kNeighbourTableFull};
+constexpr std::array kUsedUp{Reason::kFlowTableFull,     Reason::kSourceFlows,
+                             Reason::kSourceRate,        Reason::kHalfOpen,
+                             Reason::kFlowLimit,         Reason::kRateLimit,
+                             Reason::kBandwidthLimit,    Reason::kFlowShare,
+                             Reason::kTotalRate,         Reason::kNeighbourTableFull,
+                             Reason::kFragmentStoreFull, Reason::kNatPoolFull,
+                             Reason::kNatTableFull,      Reason::kHelperFull};
+// No table runs out in silence. Queues do when a port has more to send than its line carries.
+constexpr std::array kQueues{Reason::kTransmitFull, Reason::kHandoverFull, Reason::kExceptionFull};
+static_assert(std::ranges::all_of(fastpath::kReasons, [](const fastpath::ReasonInfo& info) {
+  const auto is_this = [&](Reason reason) { return reason == info.reason; };
+  return !info.name.ends_with("-full") || std::ranges::any_of(kUsedUp, is_this) ||
+         std::ranges::any_of(kQueues, is_this);
+}));
 constexpr std::uint64_t kNearlyFullPercent = 80;
 
 std::string time_text(report::WallTime time) {
