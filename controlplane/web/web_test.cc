@@ -7,6 +7,7 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/test/unit_test.hpp>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "controlplane/web/https_client.h"
@@ -125,18 +126,18 @@ class Raw {
  public:
   Raw(std::uint16_t port, const TlsFiles& files,
       asio::ssl::context::method method = asio::ssl::context::tlsv13_client)
-      : context_{method}, stream_{io_, context_} {
+      : context_{method} {
     context_.use_certificate_chain_file(files.certificate.string());
     context_.use_private_key_file(files.key.string(), asio::ssl::context::pem);
-    stream_ = asio::ssl::stream<tcp::socket>{io_, context_};
-    stream_.next_layer().connect({asio::ip::address_v4::loopback(), port});
-    stream_.handshake(asio::ssl::stream_base::client, error);
+    stream_.emplace(io_, context_);
+    stream_->next_layer().connect({asio::ip::address_v4::loopback(), port});
+    stream_->handshake(asio::ssl::stream_base::client, error);
   }
   // Everything that comes back, to the end of the connection.
   std::string talk(const std::string& bytes) {
-    asio::write(stream_, asio::buffer(bytes), error);
+    asio::write(*stream_, asio::buffer(bytes), error);
     std::string answer;
-    asio::read(stream_, asio::dynamic_buffer(answer), error);
+    asio::read(*stream_, asio::dynamic_buffer(answer), error);
     return answer;
   }
   error_code error;
@@ -144,7 +145,8 @@ class Raw {
  private:
   asio::io_context io_;
   asio::ssl::context context_;
-  asio::ssl::stream<tcp::socket> stream_;
+  // Made when the context is whole; to assign another one would leak it.
+  std::optional<asio::ssl::stream<tcp::socket>> stream_;
 };
 
 BOOST_AUTO_TEST_CASE(asks_and_answers_on_a_kept_connection) {
