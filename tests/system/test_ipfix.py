@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Sequence
 from xml.etree import ElementTree
 
-from channel import DataPlane
 from lab import Bench, Setup, county, same, test, true, wait_until
 from prometheus import METRICS, Prometheus
-from test_captures import gateway_with_neighbours, story, together
-from test_stats import BY, NOT_COMPARED, kept, replayed
+from test_captures import gateway_with_neighbours
+from test_stats import BY, NOT_COMPARED, kept, play, replayed
 
 IPFIX = Setup("ipfix", live=False)
 ENTERPRISE = 32473
@@ -246,24 +245,6 @@ def as_tshark(row: dict[str, str], ports: Sequence[str]) -> dict[str, Any]:
 def agree(got: list[dict[str, Any]], want: list[dict[str, Any]], names: Sequence[str], who: str) -> None:
     have, should = Counter(flow(row, names) for row in got), Counter(flow(row, names) for row in want)
     same((sorted(map(str, have - should)), sorted(map(str, should - have))), ([], []), f"{who} by {names}")
-
-
-def play(bench: Bench) -> None:
-    """The sample captures through the gateway, until each flow has ended with it."""
-    gateway = bench.gateway
-    assert gateway.dataplane
-    wires = {sent.port: bench[f"{sent.port}-cable"].packet_socket("trunk") for sent in story()}
-    with DataPlane(gateway.run_dir) as dataplane:
-        ended = dataplane.counters().totals["packets"]
-        for group in together(story()):
-            for sent in group:
-                wires[sent.port].send(sent.frame)
-            ended += len(group)
-            wait_until(lambda: dataplane.counters().totals["packets"] >= ended, "the end of what was sent", 5)
-    for wire in wires.values():
-        wire.close()
-    gateway.dataplane.stop()
-    wait_until(lambda: gateway.ask("status").returncode == 3, "the data plane is gone", 10)
 
 
 @test(IPFIX)

@@ -42,14 +42,10 @@ def kept(bench: Bench) -> dict[str, dict[str, int]]:
     return sums(answer["rows"])
 
 
-@test(STATS)
-def statistics_live_and_replayed_agree(bench: Bench) -> None:
-    """A capture has the same sums in the store of a live gateway and by replay, also after a restart."""
-    bench.county = county.County.build(bench.lab, hosts=())
-    file = gateway_with_neighbours(bench)
-    bench.gateway = gateway = bench.new_gateway(county.POLICY, file)
-    gateway.start()
-    want = replayed(bench, file)
+def play(bench: Bench) -> None:
+    """The sample captures through the gateway, until each flow has ended with it and told what it had."""
+    gateway = bench.gateway
+    assert gateway.dataplane
     wires = {sent.port: bench[f"{sent.port}-cable"].packet_socket("trunk") for sent in story()}
     with DataPlane(gateway.run_dir) as dataplane:
         ended = dataplane.counters().totals["packets"]
@@ -61,16 +57,26 @@ def statistics_live_and_replayed_agree(bench: Bench) -> None:
             wait_until(lambda: dataplane.counters().totals["packets"] >= ended, "the end of what was sent", 5)
     for wire in wires.values():
         wire.close()
-    assert gateway.dataplane and gateway.controld
-    # Its flows end with it, and each tells what it had.
     gateway.dataplane.stop()
     wait_until(lambda: gateway.ask("status").returncode == 3, "the data plane is gone", 10)
+
+
+@test(STATS)
+def statistics_live_and_replayed_agree(bench: Bench) -> None:
+    """A capture has the same sums in the store of a live gateway and by replay, also after a restart."""
+    bench.county = county.County.build(bench.lab, hosts=())
+    file = gateway_with_neighbours(bench)
+    bench.gateway = gateway = bench.new_gateway(county.POLICY, file)
+    gateway.start()
+    want = replayed(bench, file)
+    play(bench)
     live = kept(bench)
     different = [f"{key}: live {live.get(key)}, replayed {want.get(key)}"
                  for key in sorted({*live, *want}) if live.get(key) != want.get(key)]
     true(not different, "\n".join([f"{len(different)} of {len(want)} differ", *different[:20]]))
     true(len(want) > 20, "many kinds of rows were compared")
     # What was in memory is in the store when the daemon has ended.
+    assert gateway.controld
     gateway.controld.stop()
     gateway.start_dataplane()
     gateway.start_controld()
