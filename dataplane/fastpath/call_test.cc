@@ -121,6 +121,28 @@ BOOST_AUTO_TEST_CASE(a_call_that_fails_opens_nothing_further) {
   }
 }
 
+// RFC 3261 section 22.2: the request goes out again with credentials and the next number, and a
+// refusal of the one before may still come.
+BOOST_AUTO_TEST_CASE(a_late_refusal_is_not_of_the_request_that_is_out) {
+  const auto numbered = [](std::string text, int number) {
+    const auto at = text.find("CSeq: 1");
+    return text.replace(at, 7, "CSeq: " + std::to_string(number));
+  };
+  Call call;
+  const auto offer = message("INVITE sip:b SIP/2.0", "INVITE", call.via(), call.via(),
+                             audio(call.phone.address, 6000));
+  const auto refusal = message("SIP/2.0 407 Proxy Authentication Required", "INVITE", call.via(),
+                               bracketed(call.exchange.address) + ":53");
+  BOOST_TEST(call.says(0, numbered(offer, 1)) == "");
+  BOOST_TEST(call.says(1, numbered(refusal, 1)) == "");
+  BOOST_TEST(call.media(1, 7000, 6000) == "default-deny");
+  BOOST_TEST(call.says(0, numbered(offer, 2)) == "");
+  BOOST_TEST(call.says(1, numbered(refusal, 1)) == "");
+  BOOST_TEST(call.media(1, 7000, 6000) == "allowed");
+  BOOST_TEST(call.says(1, numbered(refusal, 2)) == "");
+  BOOST_TEST(call.media(1, 7000, 6000) == "default-deny");
+}
+
 // RFC 3264 section 6: with port 0.
 BOOST_AUTO_TEST_CASE(media_that_an_answer_rejects_are_closed) {
   Call call;

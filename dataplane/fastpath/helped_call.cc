@@ -242,13 +242,18 @@ void Pipeline::Impl::follow_call(const Call& call, unsigned direction,
         if (wanted[i] == number) expected.lines |= call.lines[i];
       }
       expected.wanted = expected.lines != 0;
-      if (expected.wanted) expected.until = flow_time(now) + kMediaWait;
+      if (expected.wanted) {
+        expected.sequence = message.sequence;
+        expected.until = flow_time(now) + kMediaWait;
+      }
     } else if (message.describes && answered) {
       expected.wanted = (expected.lines & lines) != 0;
     }
     // Section 14.1: where a change of a call fails, the call stays as it was, unless it is gone. An
-    // UPDATE before the answer (RFC 3311 section 5.1) decides nothing of the call.
-    const bool undone = failed && (gone || (!expected.agreed && (invites || stands)));
+    // UPDATE before the answer (RFC 3311 section 5.1) decides nothing of the call; nor does a
+    // refusal that comes again when another request (section 22.2: with its credentials) is out.
+    const bool refused = !expected.agreed && expected.sequence == message.sequence;
+    const bool undone = failed && (gone || (refused && (invites || stands)));
     if (says_bye || undone || (answered && !expected.wanted)) {
       close_expected(number);
     } else if (answered) {

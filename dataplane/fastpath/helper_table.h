@@ -47,10 +47,11 @@ struct Expected {
   std::uint16_t port{0};                    // of the end that waits, by its own count
   std::uint8_t from{0};                     // the side of the control flow that opens it
   bool live{false};
-  bool agreed{false};      // of SIP: its call has been answered since
-  bool wanted{false};      // and the newest description of that side has it
-  std::uint64_t call{0};   // of SIP
-  std::uint64_t lines{0};  // of its description that have it, as bits
+  bool agreed{false};         // of SIP: its call has been answered since
+  bool wanted{false};         // and the newest description of that side has it
+  std::uint32_t sequence{0};  // of SIP: of the newest request or answer to it that describes it
+  std::uint64_t call{0};      // of SIP
+  std::uint64_t lines{0};     // of its description that have it, as bits
 
   [[nodiscard]] bool waits() const noexcept { return live && flow == kNone; }
 };

@@ -147,6 +147,7 @@ class MessageReader {
     std::uint32_t number = 0;
     if (headers_.sequence || !read_digits(cut(value, ' '), 0x7fff'ffff, number)) return false;
     headers_.sequence = true;
+    message_.sequence = number;
     const std::string_view method = trimmed(value);
     message_.method = method_of(method);
     return message_.status != 0 ? !method.empty() : method == headers_.method;

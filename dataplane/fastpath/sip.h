@@ -80,8 +80,9 @@ enum class Method : std::uint8_t { kOther, kInvite, kUpdate, kBye };
 struct Message {
   std::uint16_t status{0};  // 0: a request
   Method method{Method::kOther};
-  std::uint64_t call{0};  // a hash of its Call-ID
-  Part length;            // the digits of Content-Length
+  std::uint64_t call{0};      // a hash of its Call-ID
+  std::uint32_t sequence{0};  // number of CSeq: an answer has that of its request
+  Part length;                // the digits of Content-Length
   std::uint16_t body{0};
   bool describes{false};  // it has a session's description
   std::size_t ends_count{0};
