@@ -19,6 +19,27 @@ Opening opening_of_flow(const FlowRecord& flow) noexcept {
   return opening;
 }
 
+// Whether it is the ways that are missing and not the permission. A route that is gone may be back
+// in a moment, and a connection that was forgotten is not taken up again.
+bool lacks_way(const Judgement& judgement, const Routes& routes) noexcept {
+  if (judgement.reason == Reason::kNoRoute) return true;
+  return judgement.reason == Reason::kSpoofed &&
+         (routes.back == nullptr || routes.back->kind != RouteKind::kNat);
+}
+
+// Where a route to the initiator has come to lead by another port of the same zone, it is behind
+// that one; its own packets say by themselves where they come from.
+PortId port_of_initiator(const image::Image& image, const FlowRecord& flow) noexcept {
+  const PortId known = flow.in(0);
+  if (known.index() >= image.ports().size()) return known;
+  const image::PortRecord& port = image.ports()[known.index()];
+  const image::RouteRecord* const back = image.route_to(SpaceId{port.space}, flow.key.source);
+  if (back == nullptr || (back->kind != RouteKind::kVia && back->kind != RouteKind::kOnLink)) {
+    return known;
+  }
+  return image.ports()[back->port].zone == port.zone ? PortId{back->port} : known;
+}
+
 }  // namespace
 
 bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& packet,
@@ -30,6 +51,8 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
   if (from_initiator) {
     first.in = packet.in;
     first.mac = packet.mac;
+  } else {
+    first.in = port_of_initiator(image, flow);
   }
   Routes routes;
   Judgement judgement;
@@ -64,6 +87,8 @@ bool Pipeline::Impl::judge_again(const BurstContext& context, const Opening& pac
     fate.reply = direction == 1;
     if (judgement.reason == Reason::kBlocked) {
       end_flow(flow, context.now, FlowEnd::kBlocked);
+    } else if (lacks_way(judgement, routes)) {
+      if (judgement.reason == Reason::kNoRoute) fate.step = NextStep::kReport;
     } else if (stale) {
       fate.reason = Reason::kRevoked;
       end_flow(flow, context.now, FlowEnd::kRevoked);

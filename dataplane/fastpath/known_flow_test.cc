@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_change_of_policy_reaches_live_flows) {
        {Case{"nothing changes", before, false, "allowed"},
         Case{"nothing changes, a reply", before, true, "allowed"},
         Case{"denied", denies, false, "revoked"}, Case{"denied, a reply", denies, true, "revoked"},
-        Case{"no route any more", no_route, false, "revoked"}}) {
+        Case{"no route any more", no_route, false, "no-route"}}) {
     Gate gate;
     open(gate);
     const Gate::Out got = k.by_reply ? gate.send(kCore, answer(udp(53, 9), 17), k.after)

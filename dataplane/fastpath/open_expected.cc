@@ -141,6 +141,7 @@ bool Pipeline::Impl::judge_with_control(const BurstContext& context, const Openi
     const bool stands = judge_again(context, packet, control, 0, false, fate);
     const bool opened = flow.live() && flow.translated() &&
                         flows.translation(flow).helper == helper;
+    if (!stands && opened) return false;  // it waits for a route
     if (!stands || !opened) {
       fate.reason = Reason::kRevoked;
       fate.step = NextStep::kDrop;
