@@ -37,6 +37,9 @@ struct Gate {
 
   // Sends a burst in by one port.
   std::vector<Out> send(PortId port, const std::vector<Bytes>& wanted, const World& world) {
+    return send(port, wanted, world.image());
+  }
+  std::vector<Out> send(PortId port, const std::vector<Bytes>& wanted, const image::Image& image) {
     std::vector<Bytes> memory;
     std::vector<Frame> frames;
     for (const Bytes& frame : wanted) {
@@ -47,7 +50,7 @@ struct Gate {
                         static_cast<std::uint32_t>(wanted[i].size()), port});
     }
     std::vector<Fate> fates(frames.size());
-    pipeline->process(world.image(), moment, generation, now, frames, fates);
+    pipeline->process(image, moment, generation, now, frames, fates);
     std::vector<Out> out;
     for (std::size_t i = 0; i < frames.size(); ++i) {
       out.push_back({fates[i], Bytes(frames[i].data, frames[i].data + frames[i].length)});
@@ -56,6 +59,9 @@ struct Gate {
   }
   Out send(PortId port, const Bytes& frame, const World& world) {
     return send(port, std::vector<Bytes>{frame}, world).front();
+  }
+  Out send(PortId port, const Bytes& frame, const image::Image& image) {
+    return send(port, std::vector<Bytes>{frame}, image).front();
   }
 
   std::vector<Event> events() {

@@ -12,30 +12,42 @@ const FileHeader& Image::header() const noexcept {
   return *reinterpret_cast<const FileHeader*>(bytes_.data());
 }
 
-std::uint32_t Image::find(TrieEntry root, const net::Address& address) const noexcept {
+std::uint32_t Image::find(std::span<const TrieNode> nodes, std::span<const TrieEntry> entries,
+                          TrieEntry root, const net::Address& address) noexcept {
   const std::uint8_t* key = address.wire();
   TrieEntry entry = root;
   while ((entry & kLeafBit) == 0) {
-    const TrieNode& node = trie_nodes_[entry];
+    const TrieNode& node = nodes[entry];
     for (std::uint8_t i = node.skip; i < node.depth; ++i) {
       if (key[i] != node.path[i]) return node.miss & ~kLeafBit;
     }
-    entry = trie_entries_[node.entries + key[node.depth]];
+    entry = entries[node.entries + key[node.depth]];
   }
   return entry & ~kLeafBit;
 }
 
 const Atom& Image::atom_at(SpaceId space, const net::Address& address) const noexcept {
   const SpaceRecord& roots = spaces_[space.index()];
-  return atoms_[find(address.family() == net::Family::kIpv4 ? roots.objects_v4 : roots.objects_v6,
+  return atoms_[find(trie_nodes_, trie_entries_,
+                     address.family() == net::Family::kIpv4 ? roots.objects_v4 : roots.objects_v6,
                      address)];
 }
 
 const RouteRecord* Image::route_to(SpaceId space, const net::Address& address) const noexcept {
   const SpaceRecord& roots = spaces_[space.index()];
   const std::uint32_t number =
-      find(address.family() == net::Family::kIpv4 ? roots.routes_v4 : roots.routes_v6, address);
+      find(route_nodes_, route_entries_,
+           address.family() == net::Family::kIpv4 ? roots.routes_v4 : roots.routes_v6, address);
   return number == kNoRoute ? nullptr : &routes_[number];
+}
+
+Image Image::with_routes(const RouteTables& tables) const noexcept {
+  Image image = *this;
+  image.spaces_ = tables.spaces;
+  image.route_nodes_ = tables.nodes;
+  image.route_entries_ = tables.entries;
+  image.routes_ = tables.routes;
+  return image;
 }
 
 bool Image::offers(PortId port, const net::Address& source, std::uint8_t protocol,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +11,15 @@
 #include "dataplane/image/moment.h"
 
 namespace meiguan::image {
+
+// Longest-prefix tries for routes, and the records that they lead to. Roots of objects are those of
+// the image; nodes and leaves of routes satisfy what Image::open checks.
+struct RouteTables {
+  std::span<const SpaceRecord> spaces;
+  std::span<const TrieNode> nodes;
+  std::span<const TrieEntry> entries;
+  std::span<const RouteRecord> routes;
+};
 
 // A validated view of an image's bytes; it owns nothing. `open()` checks everything that an
 // accessor relies on, so that no look-up can leave the bytes or fail to end.
@@ -96,6 +106,16 @@ class Image {
   // The longest matching route, or null.
   [[nodiscard]] const RouteRecord* route_to(SpaceId space,
                                             const net::Address& address) const noexcept;
+  // Visits every leaf of the routes of a space: the first bytes that its addresses have in common,
+  // the others zero (of IPv4 there are 4), and the route's number. A route may have many.
+  template <typename Visit>
+  void each_route(SpaceId space, net::Family family, Visit&& visit) const {
+    const SpaceRecord& roots = spaces_[space.index()];
+    std::array<std::uint8_t, 16> key{};
+    each_leaf(family == net::Family::kIpv4 ? roots.routes_v4 : roots.routes_v6, key, visit);
+  }
+  // This image with other routes, which must outlive it.
+  [[nodiscard]] Image with_routes(const RouteTables& tables) const noexcept;
   // The terminal registered at an address, or null.
   [[nodiscard]] const TerminalSlot* terminal_at(SpaceId space,
                                                 const net::Address& address) const noexcept;
@@ -133,7 +153,25 @@ class Image {
   friend class Validator;  // the only maker
 
   [[nodiscard]] const FileHeader& header() const noexcept;
-  [[nodiscard]] std::uint32_t find(TrieEntry root, const net::Address& address) const noexcept;
+  [[nodiscard]] static std::uint32_t find(std::span<const TrieNode> nodes,
+                                          std::span<const TrieEntry> entries, TrieEntry root,
+                                          const net::Address& address) noexcept;
+  // Depth is at most the key's bytes, so that recursion is bounded.
+  template <typename Visit>
+  void each_leaf(TrieEntry entry, std::array<std::uint8_t, 16>& key, Visit& visit) const {
+    if ((entry & kLeafBit) != 0) {
+      if ((entry & ~kLeafBit) != kNoRoute) visit(key, entry & ~kLeafBit);
+      return;
+    }
+    const TrieNode& node = route_nodes_[entry];
+    each_leaf(node.miss, key, visit);
+    for (std::size_t i = node.skip; i < node.depth; ++i) key[i] = node.path[i];
+    for (std::uint32_t i = 0; i < kTrieFanout; ++i) {
+      key[node.depth] = static_cast<std::uint8_t>(i);
+      each_leaf(route_entries_[node.entries + i], key, visit);
+    }
+    for (std::size_t i = node.skip; i <= node.depth; ++i) key[i] = 0;
+  }
 
   std::span<const std::byte> bytes_;
   const Meta* meta_{};
@@ -145,6 +183,8 @@ class Image {
   std::span<const std::uint8_t> port_isolation_;
   std::span<const TrieNode> trie_nodes_;
   std::span<const TrieEntry> trie_entries_;
+  std::span<const TrieNode> route_nodes_;  // of the tries of routes: the same, or with_routes()'s
+  std::span<const TrieEntry> route_entries_;
   std::span<const Atom> atoms_;
   std::span<const UnitRecord> units_;
   std::span<const ServiceRecord> services_;

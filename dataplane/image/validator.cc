@@ -77,6 +77,8 @@ Result<Image> Validator::validate(std::span<const std::byte> bytes) {
   take(Section::kPortIsolation, image.port_isolation_);
   take(Section::kTrieNodes, image.trie_nodes_);
   take(Section::kTrieEntries, image.trie_entries_);
+  image.route_nodes_ = image.trie_nodes_;
+  image.route_entries_ = image.trie_entries_;
   take(Section::kAtoms, image.atoms_);
   take(Section::kUnits, image.units_);
   take(Section::kServices, image.services_);
