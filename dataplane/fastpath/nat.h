@@ -91,14 +91,17 @@ class Nat {
   [[nodiscard]] const MappingTable& mappings() const noexcept { return mappings_; }
   [[nodiscard]] const PortBlocks& blocks() const noexcept { return blocks_; }
 
-  static constexpr std::uint32_t kMostAddresses = 4096;  // of a pool that are looked at in turn
+  static constexpr std::uint32_t kMostAddresses = 4096;  // of a pool that one packet looks at
   static constexpr FlowTime kRest = flow_seconds(120);   // RFC 6888 REQ-8
 
  private:
-  // An egress whose pool had nothing left, so that the next packets need not search it.
+  // The addresses of an egress's pools that had nothing left, one after another from `first` on, so
+  // that the next packets need not look there again until a block is returned.
   struct Exhausted {
     std::uint64_t returns{~std::uint64_t{0}};
     std::uint64_t image{0};
+    std::uint64_t first{0};
+    std::uint64_t addresses{0};
     std::uint16_t egress{image::kNoEgress};
   };
 

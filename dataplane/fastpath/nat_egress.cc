@@ -116,7 +116,8 @@ Reason Nat::new_mapping(const Image& image, std::uint16_t egress, PortKind kind,
                          kind != PortKind::kIcmp;
   std::uint32_t taken = PortBlocks::kNone;
   std::optional<std::uint16_t> port;
-  const auto search = [&](bool any) {
+  enum class Range : std::uint8_t { kRight, kAny };
+  const auto search = [&](Range range, bool parity) {
     for (std::uint32_t b = blocks_.first_of(key.source, key.space); b != PortBlocks::kNone && !port;
          b = blocks_.next_of(b)) {
       Mapping where;
@@ -124,8 +125,9 @@ Reason Nat::new_mapping(const Image& image, std::uint16_t egress, PortKind kind,
       where.outside_port = blocks_[b].first_port;
       if (where.outside_port < shape.first_port) where.outside_port = shape.first_port;
       if (!in_force(image, record, where)) continue;
-      if (!any && (blocks_[b].first_port < kWellKnown) != wants_low) continue;
-      port = blocks_.take_port(b, kind, key.source_port, !any && kind == PortKind::kUdp);
+      const bool right = (blocks_[b].first_port < kWellKnown) == wants_low;
+      if (range == Range::kRight && !right) continue;
+      port = blocks_.take_port(b, kind, key.source_port, parity);
       if (port && (*port < shape.first_port || *port > shape.last_port)) {
         // The block is of another range than the one in force.
         blocks_.give_port(b, kind, *port);
@@ -134,19 +136,18 @@ Reason Nat::new_mapping(const Image& image, std::uint16_t egress, PortKind kind,
       if (port) taken = b;
     }
   };
-  search(false);
-  if (!port) {
-    std::uint32_t b = take_block(image, egress, shape, plan, wants_low, tick);
-    if (b == PortBlocks::kNone && wants_low) {
-      b = take_block(image, egress, shape, plan, false, tick);
-    }
-    if (b != PortBlocks::kNone) {
-      port = blocks_.take_port(b, kind, key.source_port, kind == PortKind::kUdp);
-      if (!port) port = blocks_.take_port(b, kind, key.source_port, false);
-      taken = b;
-    }
-  }
-  if (!port) search(true);
+  const auto open_block = [&](bool low) {
+    const std::uint32_t b = take_block(image, egress, shape, plan, low, tick);
+    if (b == PortBlocks::kNone) return;
+    port = blocks_.take_port(b, kind, key.source_port, kind == PortKind::kUdp);
+    if (!port) port = blocks_.take_port(b, kind, key.source_port, false);
+    taken = b;
+  };
+  search(Range::kRight, kind == PortKind::kUdp);
+  if (!port) open_block(wants_low);
+  if (!port) search(Range::kAny, kind == PortKind::kUdp);
+  if (!port) search(Range::kAny, false);
+  if (!port && wants_low) open_block(false);
   if (!port) return blocks_.has_room() ? Reason::kNatPoolFull : Reason::kNatTableFull;
   ends.outside = blocks_[taken].outside;
   ends.outside_port = *port;
@@ -181,20 +182,16 @@ std::uint32_t Nat::take_block(const Image& image, std::uint16_t egress, const Bl
     return told(blocks_.take(inside, space, where.outside, shape, low));
   }
 
-  auto& of_side = exhausted_[low ? 1 : 0];
-  Exhausted& exhausted = of_side[egress % of_side.size()];
-  if (exhausted.egress == egress && exhausted.image == image.checksum() &&
-      exhausted.returns == blocks_.returns()) {
-    return PortBlocks::kNone;
-  }
   const auto pools = image.pools().subspan(record.first_pool, record.pools);
   std::uint64_t addresses = 0;
   for (const image::PoolRecord& pool : pools) addresses += std::uint64_t{1} << (32 - pool.length);
-  const std::uint64_t most = std::min<std::uint64_t>(addresses, kMostAddresses);
-  std::uint64_t at = blocks_.choose(inside, space, addresses);
-  for (std::uint64_t i = 0; i < most; ++i, ++at) {
-    if (at == addresses) at = 0;
-    std::uint64_t place = at;
+  auto& of_side = exhausted_[low ? 1 : 0];
+  Exhausted& exhausted = of_side[egress % of_side.size()];
+  if (exhausted.egress != egress || exhausted.image != image.checksum() ||
+      exhausted.returns != blocks_.returns()) {
+    exhausted = {blocks_.returns(), image.checksum(), 0, 0, egress};
+  }
+  const auto take_at = [&](std::uint64_t place) {
     const image::PoolRecord* pool = pools.data();
     while (place >> (32 - pool->length) != 0) {
       place -= std::uint64_t{1} << (32 - pool->length);
@@ -203,11 +200,23 @@ std::uint32_t Nat::take_block(const Image& image, std::uint16_t egress, const Bl
     Mapping where;
     where.outside = net::Address::v4(pool->address.v4_value() + static_cast<std::uint32_t>(place));
     where.outside_port = shape.first_port;
-    if (!in_force(image, record, where)) continue;
-    const std::uint32_t number = blocks_.take(inside, space, where.outside, shape, low);
-    if (number != PortBlocks::kNone) return told(number);
+    if (!in_force(image, record, where)) return PortBlocks::kNone;
+    return told(blocks_.take(inside, space, where.outside, shape, low));
+  };
+  if (exhausted.addresses == addresses) return PortBlocks::kNone;
+  // Its own choice, then the ones behind those that are known to have nothing.
+  const std::uint64_t chosen = blocks_.choose(inside, space, addresses);
+  if (exhausted.addresses == 0) exhausted.first = chosen;
+  const std::uint64_t ahead = (chosen + addresses - exhausted.first) % addresses;
+  if (ahead > exhausted.addresses) {
+    const std::uint32_t number = take_at(chosen);
+    if (number != PortBlocks::kNone) return number;
   }
-  exhausted = {blocks_.returns(), image.checksum(), egress};
+  for (std::uint64_t i = 0; i < kMostAddresses && exhausted.addresses < addresses; ++i) {
+    const std::uint32_t number = take_at((exhausted.first + exhausted.addresses) % addresses);
+    if (number != PortBlocks::kNone) return number;
+    ++exhausted.addresses;
+  }
   return PortBlocks::kNone;
 }
 

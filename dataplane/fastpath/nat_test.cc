@@ -501,6 +501,46 @@ BOOST_AUTO_TEST_CASE(low_ports_run_out_and_come_back) {
   BOOST_TEST(leaves_low(23, 500));
 }
 
+// A host's high block is used before it gets another one, also for a port below 1024.
+BOOST_AUTO_TEST_CASE(what_finds_no_low_port_goes_into_the_block_that_is_there) {
+  const World low{
+      {.nat = true, .egress = {0, 1, 0, 1, 512, 2047, 64, 2, {}, {}}, .pool = "203.0.113.32/32"}};
+  NatGate gate{PipelineOptions{.flow_capacity = 16384, .assume_resolved = true, .hash_seed = 1}};
+  const auto leave = [&](unsigned host, std::uint16_t port) {
+    const std::string from = "10.64.37." + std::to_string(host);
+    BOOST_TEST(gate.fate_of(kLan, udp4(from, port, kOutside, 53), low) == "allowed", from);
+  };
+  for (unsigned host = 10; host < 18; ++host) leave(host, 500);
+  leave(18, 5000);
+  for (std::uint16_t port = 500; port < 530; ++port) leave(18, port);
+  unsigned taken = 0;
+  for (const Event& event : gate.events()) taken += event.kind == EventKind::kBlockTaken ? 1 : 0;
+  BOOST_TEST(taken == 9U);
+}
+
+// One block at each address: a packet looks at 4,096 of them, the next one goes on behind those.
+BOOST_AUTO_TEST_CASE(a_large_pool_is_used_up_to_its_last_address) {
+  const World large{{.nat = true,
+                     .egress = {0, 1, 0, 1, 1024, 1087, 64, 1, {}, {}},
+                     .pool = "203.0.32.0/19",
+                     .extra_units = 36}};
+  NatGate gate{PipelineOptions{
+      .flow_capacity = 1U << 15, .assume_resolved = true, .hash_seed = 1, .port_blocks = 1U << 16}};
+  std::map<std::string, unsigned> fates;
+  const auto send = [&](std::uint32_t host) {
+    const std::string from = net::to_string(net::Address::v4(0x1400'0000U + host));
+    return gate.fate_of(kLan, udp4(from, 5000, kOutside, 53), large);
+  };
+  for (std::uint32_t host = 0; host < 8192; ++host) {
+    // It may take a packet for every 4,096 addresses.
+    std::string fate = send(host);
+    if (fate != "allowed") fate = send(host);
+    ++fates[fate];
+  }
+  BOOST_TEST(fates["allowed"] == 8192U);
+  for (std::uint32_t host = 8192; host < 8200; ++host) BOOST_TEST(send(host) == "nat-pool-full");
+}
+
 BOOST_AUTO_TEST_CASE(the_table_of_translations_runs_out_by_name) {
   NatGate gate{PipelineOptions{
       .flow_capacity = 1024, .assume_resolved = true, .hash_seed = 1, .translations = 8}};
