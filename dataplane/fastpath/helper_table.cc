@@ -111,12 +111,14 @@ void HelperTable::forget(std::uint32_t number) noexcept {
 std::uint32_t HelperTable::find(const FlowKey& packet, FlowTime now) const noexcept {
   FlowKey wanted = packet;
   wanted.source_port = 0;
-  std::uint32_t number = buckets_[slot(packet)];
-  while (number != kNone &&
-         (!equal(expected_[number].key, wanted) || is_late(expected_[number], now))) {
-    number = expected_[number].next_in_bucket;
+  std::uint32_t late = 0;
+  for (std::uint32_t number = buckets_[slot(packet)]; number != kNone;
+       number = expected_[number].next_in_bucket) {
+    if (!equal(expected_[number].key, wanted)) continue;
+    if (!is_late(expected_[number], now)) return number;
+    if (++late == kMostLate) break;
   }
-  return number;
+  return kNone;
 }
 
 }  // namespace meiguan::fastpath

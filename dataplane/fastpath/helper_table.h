@@ -131,6 +131,9 @@ class HelperTable {
                                   std::size_t capacity) const noexcept {
     return live >= capacity - capacity / 8 && held * (live_parties_ + std::uint64_t{1}) >= capacity;
   }
+  // Of one end, not yet forgotten: a packet looks at no more of them.
+  static constexpr std::uint32_t kMostLate = 64;
+
   [[nodiscard]] static bool is_late(const Expected& expected, FlowTime now) noexcept {
     return static_cast<std::int32_t>(now - expected.until) > 0;
   }

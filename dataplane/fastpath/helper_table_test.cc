@@ -52,6 +52,25 @@ BOOST_AUTO_TEST_CASE(a_party_leaves_control_flows_to_others) {
   BOOST_TEST(table.take_control(0) != kNone);
 }
 
+// What is not forgotten yet may be much, all of one end: a packet's walk over it has an end.
+BOOST_AUTO_TEST_CASE(a_packet_looks_at_few_that_are_late) {
+  HelperTable table{64, 1, HashSeed::from(1)};
+  const std::uint32_t first = take_call(table, 0);
+  const std::uint32_t second = take_call(table, 0);
+  Expected waiting = towards(first, 5000);
+  waiting.until = kUntil * 2;
+  const std::uint32_t live = table.expect(waiting);
+  BOOST_TEST(table.find(waiting.key, kUntil + 1) == live);
+  for (std::uint32_t i = 0; i < 63; ++i) BOOST_REQUIRE(table.expect(towards(first, 5000)) != kNone);
+  BOOST_TEST(table.find(waiting.key, kUntil + 1) == live);
+  BOOST_REQUIRE(table.expect(towards(second, 5000)) != kNone);
+  BOOST_TEST(table.find(waiting.key, kUntil + 1) == kNone);
+  for (int i = 0; i < 64; ++i) {
+    table.expire(kUntil + 1, [&](std::uint32_t number) { table.forget(number); });
+  }
+  BOOST_TEST(table.find(waiting.key, kUntil + 1) == live);
+}
+
 BOOST_AUTO_TEST_CASE(a_party_leaves_expected_flows_to_others) {
   HelperTable table{64, 2, HashSeed::from(1)};
   std::vector<std::uint32_t> greedy;
