@@ -252,11 +252,14 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
     return contradicts(names, "--to-zone", *question.to_zone, names.zone_id(out_zone));
   }
   const Step ended = step_of(fate.reason);
-  if (ended >= Step::kIsolation) result.ends = {subject, target};
+  // Of an address that stands for nobody inside, nobody asks whether he may be reached.
+  const bool stands_for_nobody = route == nullptr;
+  if (ended >= Step::kIsolation && !stands_for_nobody) result.ends = {subject, target};
   for (std::size_t i = 0; i < static_cast<std::size_t>(Step::kCount); ++i) {
     const Step step{i};
     Stage stage{kStepNames[i], kPass, {}};
-    if (step > ended) {
+    const bool about_access = step == Step::kIsolation || step == Step::kRules;
+    if (step > ended || (about_access && stands_for_nobody)) {
       stage.result = kNotAsked;
       result.stages.push_back(stage);
       continue;

@@ -9,6 +9,42 @@
 #include "controlplane/policy/instant_text.h"
 
 namespace meiguan::cli {
+namespace {
+
+// What stands at an address only behind a gateway's translations; nothing where none is there.
+std::optional<Text> describe_outside(const policy::CheckedPolicy& policy,
+                                     const analysis::Destination& to) {
+  const std::string where = analysis::to_string(to);
+  for (const policy::Publish& publish : policy.publishes) {
+    const policy::PortMatch& match = publish.address.match;
+    const bool meant = match.any_protocol ||
+                       (match.protocol == to.protocol.number && match.first <= to.protocol.value &&
+                        to.protocol.value <= match.last);
+    if (!publish.address.prefix.contains(to.address) || !meant) continue;
+    const std::string& service = policy.services[publish.service.index()].id;
+    const std::string& node = policy.nodes[publish.node.index()].code;
+    return Text{fmt::format("{} is where {} publishes service {}, and translations are a "
+                            "gateway's: give its file with --gateway, or ask about an endpoint of "
+                            "the service",
+                            where, node, service),
+                fmt::format("{} 是 {} 发布服务 {} 的公网地址，地址转换由网关进行：请用 --gateway "
+                            "给出网关文件，或改问该服务的端点",
+                            where, node, service)};
+  }
+  for (const policy::Translate& translate : policy.translates) {
+    if (!translate.outside.contains(to.address)) continue;
+    const std::string inside = net::to_string(translate.inside);
+    return Text{fmt::format("{} stands for {} of zone {}, and translations are a gateway's: give "
+                            "its file with --gateway, or ask about the inside address",
+                            where, inside, policy.zones[translate.zone.index()].id),
+                fmt::format("{} 代表区域 {} 的 {}，地址转换由网关进行：请用 --gateway "
+                            "给出网关文件，或改问内部地址",
+                            where, policy.zones[translate.zone.index()].id, inside)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::expected<analysis::Question, QuestionError> read_question(const QuestionText& text,
                                                                const lifecycle::Bundle& bundle) {
@@ -27,6 +63,11 @@ std::expected<analysis::Question, QuestionError> read_question(const QuestionTex
   const auto destination = analysis::parse_destination(text.to);
   if (!destination) return refuse("to", destination.error().message);
   question.to = *destination;
+  if (!bundle.gateway && text.to_zone.empty()) {
+    if (const auto outside = describe_outside(bundle.policy, question.to)) {
+      return refuse("to", *outside);
+    }
+  }
   const analysis::Names names{bundle.compiled.catalog};
   for (const auto& [key, name, zone] :
        {std::tuple{"from_zone", &text.from_zone, &question.from_zone},
