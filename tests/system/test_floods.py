@@ -68,12 +68,12 @@ def start(bench: Bench) -> None:
 
 
 @contextmanager
-def flood(bench: Bench, frames: list[bytes]) -> Iterator[list[int]]:
+def flood(bench: Bench, frames: list[bytes], cable: str = "lan") -> Iterator[list[int]]:
     """Sends the frames over and over, as fast as one thread can; the list holds how many."""
     sent, stop = [0], threading.Event()
 
     def send() -> None:
-        with bench["lan-cable"].packet_socket("trunk") as s:
+        with bench[f"{cable}-cable"].packet_socket("trunk") as s:
             while not stop.is_set():
                 for one in frames:
                     try:
