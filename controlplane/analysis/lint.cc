@@ -57,6 +57,10 @@ constexpr std::array kKinds{
              "两处边界使用相同的公网地址、地址池或 outside"},
     LintKind{"timeout-short", kWarning, "a time-out is below the least value of its RFC",
              "超时短于 RFC 规定的下限"},
+    LintKind{"helper-reads-nothing", kWarning, "the service has nothing that its helper reads",
+             "该服务没有其辅助程序所读的端点"},
+    LintKind{"helper-reads-much", kWarning, "the helper reads more than signalling ports",
+             "辅助程序读取的端口多于信令端口"},
 };
 
 const LintKind* find_kind(std::string_view name) {
@@ -126,6 +130,7 @@ std::vector<Lint> lint(const policy::CheckedPolicy& policy, const std::filesyste
   lint_objects(policy, sink);
   lint_translations(policy, sink);
   lint_timeouts(policy, sink);
+  lint_helpers(policy, sink);
   lint_rules(policy, effects, sink);
   lint_dates(policy, options, sink);
   lint_services(policy, image, trace, effects, sink);

@@ -1,4 +1,4 @@
-// Lints of what is translated, and of time-outs.
+// Lints of what is translated, of time-outs, and of helpers.
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include "controlplane/policy/compile_selectors.h"
 #include "controlplane/policy/message.h"
 #include "controlplane/policy/nat_scope.h"
+#include "dataplane/net/wire.h"
 
 namespace meiguan::analysis {
 namespace {
@@ -143,6 +144,19 @@ constexpr std::array<Least, policy::kTimeouts> kLeast{{{7'440, "RFC 5382 REQ-5"}
                                                        {60, "RFC 5508 REQ-2"},
                                                        {0, ""}}};
 
+// More ports than a signalling protocol is spread over.
+constexpr unsigned kManyPorts = 16;
+
+struct Reading {
+  std::string_view name;  // the helper's in policy files
+  std::string_view text;  // what it reads
+  std::uint8_t protocol;
+};
+Reading reading_of(policy::Helper helper) {
+  return helper == policy::Helper::kSip ? Reading{"sip", "UDP", net::protocol::kUdp}
+                                        : Reading{"ftp", "TCP", net::protocol::kTcp};
+}
+
 }  // namespace
 
 void lint_translations(const CheckedPolicy& policy, LintSink& sink) {
@@ -160,6 +174,37 @@ void lint_timeouts(const CheckedPolicy& policy, LintSink& sink) {
                    "服务 {1} 的超时 `{0}` 为 {2} 秒，{3} 要求至少 {4} 秒", policy::kTimeoutKeys[i],
                    service.id, seconds, kLeast[i].clause, kLeast[i].seconds),
                say("flows that are quiet for longer are cut off", "静默更久的流会被切断"));
+    }
+  }
+}
+
+void lint_helpers(const CheckedPolicy& policy, LintSink& sink) {
+  for (const policy::Service& service : policy.services) {
+    if (service.helper == policy::Helper::kOff) continue;
+    const Reading reading = reading_of(service.helper);
+    bool reads = false;
+    unsigned most = 0;
+    for (const policy::Endpoint& endpoint : service.endpoints) {
+      const policy::PortMatch& match = endpoint.match;
+      if (!match.any_protocol && match.protocol != reading.protocol) continue;
+      reads = true;
+      most = std::max(most, match.last - match.first + 1U);
+    }
+    if (!reads) {
+      sink.add("helper-reads-nothing", service.id, service.place, kServiceHeader,
+               say("helper {} of service {} reads {}, and no endpoint of the service is {}",
+                   "服务 {1} 的辅助程序 {0} 只读 {2}，而该服务没有 {3} 端点", reading.name,
+                   service.id, reading.text, reading.text),
+               say("name such an endpoint, or take the helper away",
+                   "请写出这样的端点，或去掉 `helper`"));
+    } else if (most > kManyPorts) {
+      sink.add(
+          "helper-reads-much", service.id, service.place, kServiceHeader,
+          say("helper {} of service {} reads what passes on {} ports, and drops what it cannot "
+              "read",
+              "服务 {1} 的辅助程序 {0} 读取 {2} 个端口上的全部报文，读不懂的即丢弃", reading.name,
+              service.id, most),
+          say("name the signalling ports only", "请只写信令端口"));
     }
   }
 }

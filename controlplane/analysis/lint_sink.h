@@ -40,6 +40,7 @@ void lint_objects(const policy::CheckedPolicy& policy, LintSink& sink);
 // Egresses and what is translated twice; time-outs (lint_nat.cc).
 void lint_translations(const policy::CheckedPolicy& policy, LintSink& sink);
 void lint_timeouts(const policy::CheckedPolicy& policy, LintSink& sink);
+void lint_helpers(const policy::CheckedPolicy& policy, LintSink& sink);
 void lint_services(const policy::CheckedPolicy& policy, const image::Image& image,
                    const policy::CompileTrace& trace, const PolicyEffects& effects, LintSink& sink);
 
