@@ -82,26 +82,6 @@ BOOST_AUTO_TEST_CASE(nothing_that_changes_is_two_roles) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(too_many_refusals_lock_out) {
-  Lockout lockout{3, 10};
-  BOOST_TEST(!lockout.refused(1, 100));
-  BOOST_TEST(!lockout.refused(1, 101));
-  BOOST_TEST(!lockout.refused(2, 101));
-  BOOST_TEST(lockout.seconds_left(1, 101) == 0);
-  BOOST_TEST(lockout.refused(1, 102));
-  BOOST_TEST(lockout.seconds_left(1, 102) == 600);
-  BOOST_TEST(lockout.seconds_left(1, 701) == 1);
-  BOOST_TEST(lockout.seconds_left(1, 702) == 0);
-  BOOST_TEST(lockout.seconds_left(2, 102) == 0);
-  // What is allowed in between, and a long time, begin anew.
-  lockout.refused(3, 100);
-  lockout.refused(3, 100);
-  lockout.allowed(3);
-  BOOST_TEST(!lockout.refused(3, 100));
-  BOOST_TEST(!lockout.refused(3, 100));
-  BOOST_TEST(!lockout.refused(3, 1000));
-}
-
 struct Directory {
   Directory() : path{fs::temp_directory_path() / ("meiguan-access-" + std::to_string(::getpid()))} {
     fs::create_directories(path);

@@ -80,32 +80,4 @@ bool may(Role role, std::string_view command) noexcept {
          (role == Role::kAudit && known->audit);
 }
 
-std::int64_t Lockout::seconds_left(uid_t uid, std::int64_t now) {
-  const std::lock_guard lock{mutex_};
-  const auto found = counts_.find(uid);
-  // A clock that is set back must not lock anybody out for longer than was meant.
-  return found == counts_.end() ? 0
-                                : std::clamp<std::int64_t>(found->second.until - now, 0, seconds_);
-}
-
-bool Lockout::refused(uid_t uid, std::int64_t now) {
-  const std::lock_guard lock{mutex_};
-  if (counts_.size() >= kMostUsers && !counts_.contains(uid)) {
-    std::erase_if(counts_, [&](const auto& entry) { return entry.second.until <= now; });
-  }
-  auto& count = counts_[uid];
-  if (now - count.last > seconds_) count.refusals = 0;
-  count.last = now;
-  if (++count.refusals < after_) return false;
-  count.refusals = 0;
-  count.until = now + seconds_;
-  return true;
-}
-
-void Lockout::allowed(uid_t uid) {
-  const std::lock_guard lock{mutex_};
-  const auto found = counts_.find(uid);
-  if (found != counts_.end()) found->second.refusals = 0;
-}
-
 }  // namespace meiguan::access

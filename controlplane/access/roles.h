@@ -4,13 +4,10 @@
 // able to do another's (GB/T 22239 8.1.5).
 
 #include <cstdint>
-#include <map>
-#include <mutex>
 #include <string_view>
 
 #include "controlplane/access/appliance.h"
 #include "controlplane/access/peer.h"
-#include "dataplane/base/result.h"
 
 namespace meiguan::access {
 
@@ -39,29 +36,5 @@ struct Command {
 // The table of all commands; null for others, which nobody with a role may give.
 [[nodiscard]] const Command* find_command(std::string_view name) noexcept;
 [[nodiscard]] bool may(Role role, std::string_view command) noexcept;
-
-// Users who are refused too often in a row are locked out for a while. Safe from several threads.
-class Lockout {
- public:
-  Lockout(std::uint32_t after, std::uint32_t minutes) : after_{after}, seconds_{minutes * 60} {}
-
-  // Seconds that `uid` stays locked out; 0: it is not.
-  [[nodiscard]] std::int64_t seconds_left(uid_t uid, std::int64_t now);
-  // True where this refusal locks the user out.
-  bool refused(uid_t uid, std::int64_t now);
-  void allowed(uid_t uid);
-
- private:
-  struct Count {
-    std::uint32_t refusals{0};
-    std::int64_t last{0};
-    std::int64_t until{0};
-  };
-  static constexpr std::size_t kMostUsers = 4096;
-  std::uint32_t after_;
-  std::int64_t seconds_;
-  std::mutex mutex_;
-  std::map<uid_t, Count> counts_;
-};
 
 }  // namespace meiguan::access

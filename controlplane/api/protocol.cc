@@ -41,6 +41,19 @@ std::string string_at(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string{value->get_string()} : std::string{};
 }
 
+std::int64_t number_at(const json::object& object, std::string_view key) {
+  const auto* const value = object.if_contains(key);
+  if (value == nullptr || !value->is_number()) return 0;
+  boost::system::error_code error;
+  const auto number = value->to_number<std::int64_t>(error);
+  return error ? 0 : number;
+}
+
+bool flag_at(const json::object& object, std::string_view key) {
+  const auto* const value = object.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
 Result<json::object> ask(const std::filesystem::path& socket, const json::object& request,
                          std::chrono::seconds timeout) {
   sockaddr_un address{};
@@ -129,14 +142,6 @@ Text both_at(const json::object& object, std::string_view key) {
   return {string_at(value->get_object(), "en"), string_at(value->get_object(), "zh")};
 }
 
-std::uint32_t number_at(const json::object& object, std::string_view key) {
-  const auto* const value = object.if_contains(key);
-  if (value == nullptr || !value->is_number()) return 0;
-  boost::system::error_code error;
-  const auto number = value->to_number<std::uint32_t>(error);
-  return error ? 0 : number;
-}
-
 }  // namespace
 
 Text refusal_text(const json::object& answer) { return both_at(answer, "error"); }
@@ -151,9 +156,13 @@ policy::Diagnostics diagnostics_of(const json::object& answer) {
     policy::Diagnostic d;
     d.file = string_at(object, "file");
     d.path = string_at(object, "path");
-    d.line = number_at(object, "line");
-    d.column = number_at(object, "column");
-    d.length = number_at(object, "length");
+    const auto count_at = [&](std::string_view key) {
+      return static_cast<std::uint32_t>(
+          std::clamp<std::int64_t>(number_at(object, key), 0, 0xffffffff));
+    };
+    d.line = count_at("line");
+    d.column = count_at("column");
+    d.length = count_at("length");
     d.source_line = string_at(object, "source_line");
     d.message = both_at(object, "message");
     d.hint = both_at(object, "hint");

@@ -7,6 +7,7 @@
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -39,5 +40,8 @@ inline constexpr const char* kSocketName = "controld.sock";
 
 // Text of a member, or empty where there is no such string.
 [[nodiscard]] std::string string_at(const boost::json::object& object, std::string_view key);
+// A whole number, or 0 where there is no such; and a flag that is set.
+[[nodiscard]] std::int64_t number_at(const boost::json::object& object, std::string_view key);
+[[nodiscard]] bool flag_at(const boost::json::object& object, std::string_view key);
 
 }  // namespace meiguan::api

@@ -26,19 +26,6 @@ json::value null_if_empty(std::string_view text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
-std::int64_t number_at(const json::object& request, std::string_view key) {
-  const auto* const value = request.if_contains(key);
-  boost::system::error_code error;
-  const auto number = value != nullptr && value->is_number() ? value->to_number<std::int64_t>(error)
-                                                             : 0;
-  return error ? 0 : number;
-}
-
-bool flag_at(const json::object& request, std::string_view key) {
-  const auto* const value = request.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
 json::object refused(const Refusal& refusal) {
   auto answer = api::refusal(refusal.why);
   if (!refusal.diagnostics.empty()) {
@@ -161,7 +148,7 @@ json::object change_answer(const json::object& request, const access::Peer& peer
                            Link& link) {
   const auto command = api::string_at(request, "command");
   const auto number = static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(number_at(request, "revision"), 0, 0xffffffff));
+      std::clamp<std::int64_t>(api::number_at(request, "revision"), 0, 0xffffffff));
   if (command == "history") return history_answer(changes);
   if (command == "revision") return revision_answer(number, changes);
   if (command == "dry-run") return dry_run_answer(request, peer, changes, link);
@@ -171,9 +158,9 @@ json::object change_answer(const json::object& request, const access::Peer& peer
   change.ticket = api::string_at(request, "ticket");
   change.comment = api::string_at(request, "comment");
   change.signature = api::string_at(request, "signature");  // the gate's, never the asker's
-  change.confirm_seconds = number_at(request, "confirm_seconds");
-  change.may_reopen = flag_at(request, "reopen_ports");
-  change.keeps_gateway = flag_at(request, "keeps_gateway");
+  change.confirm_seconds = api::number_at(request, "confirm_seconds");
+  change.may_reopen = api::flag_at(request, "reopen_ports");
+  change.keeps_gateway = api::flag_at(request, "keeps_gateway");
   if (command == "confirm") {
     const auto confirmed = changes.confirm(peer.user);
     if (!confirmed) return refused(confirmed.error());

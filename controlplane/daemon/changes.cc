@@ -29,13 +29,6 @@ std::unexpected<Refusal> refuse(const Error& error, const char* english, const c
                 fmt::format("{}：{}", chinese, error.message.chinese));
 }
 
-// A revision's file has an end, the nodes of a policy have none: the audit log has every signature.
-std::string cut(const std::string& signature) {
-  constexpr std::size_t kMost = 32'000;
-  const auto end = signature.size() <= kMost ? std::string::npos : signature.rfind("; ", kMost);
-  return end == std::string::npos ? signature.substr(0, kMost) : signature.substr(0, end) + "; ...";
-}
-
 }  // namespace
 
 Changes::Turn::Turn(Changes& changes, const std::string& author)
@@ -194,7 +187,7 @@ Result<Revision> Changes::write_down(const Content& content, const lifecycle::Pa
   revision.uid = change.uid;
   revision.ticket = change.ticket;
   revision.comment = change.comment;
-  revision.signature = cut(change.signature);
+  revision.signature = lifecycle::signature_that_fits(change.signature);
   revision.checksum = fmt::format("{:016x}", bundle.image.checksum());
   revision.policy = content.tree.read_from.string();
   revision.gateway = content.gateway_read_from.string();
@@ -222,7 +215,7 @@ std::expected<Applied, Refusal> Changes::put_in_force(
   const auto now = in_force();
   // What somebody else answers for is another revision, be it the same content.
   const bool same_word = change.signature.empty() ||
-                         cut(change.signature) == now.revision.signature;
+                         lifecycle::signature_that_fits(change.signature) == now.revision.signature;
   if (now.revision.number != 0 && same_word && packed.digest == now.revision.content) {
     const auto published = link_.publish(bundle, {.may_reopen = change.may_reopen});
     if (!published) return refuse(published.error(), "nothing has changed", "未作更改");

@@ -67,9 +67,10 @@ class Changes {
     std::filesystem::path policy;
     std::filesystem::path gateway;
     std::filesystem::path state_dir;
-    // A start takes no revision that says anything else than `policy`, which is what was signed.
-    bool this_policy_only{false};
-    std::string signature{};  // of it
+    // A start takes no revision that says anything else than one of these, which were signed;
+    // empty: it takes any.
+    std::vector<std::filesystem::path> only{};
+    std::string signature{};  // of `policy`
     std::size_t keep{lifecycle::RevisionStore::kKept};
     // What of a policy cannot be put in force here, asked whenever one is loaded; may be empty.
     std::function<policy::Diagnostics(const lifecycle::Bundle&)> objections{};
@@ -155,7 +156,7 @@ class Changes {
                                                        const Change& change, std::uint32_t repeats);
   void hold(const lifecycle::Revision& revision, std::shared_ptr<const lifecycle::Bundle> bundle);
   [[nodiscard]] std::expected<Applied, Refusal> start_kept();
-  // Whether it may be started with; see Settings::this_policy_only.
+  // Whether it may be started with; see Settings::only.
   [[nodiscard]] bool may_start_with(const lifecycle::Content& content) const;
   [[nodiscard]] Result<lifecycle::Content> content_of(const lifecycle::Revision& revision);
   [[nodiscard]] std::expected<Applied, Refusal> go_back(const Change& change);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -55,25 +56,25 @@ Result<Content> Changes::content_of(const Revision& revision) {
 }
 
 bool Changes::may_start_with(const Content& content) const {
-  if (!settings_.this_policy_only) return true;
-  auto tree = policy::read_tree(settings_.policy);
-  if (!tree) return false;
-  auto only = content;
-  only.tree = std::move(*tree);
-  return lifecycle::digest_of(only) == lifecycle::digest_of(content);
+  if (settings_.only.empty()) return true;
+  return std::ranges::any_of(settings_.only, [&](const std::filesystem::path& path) {
+    auto tree = policy::read_tree(path);
+    if (!tree) return false;
+    auto only = content;
+    only.tree = std::move(*tree);
+    return lifecycle::digest_of(only) == lifecycle::digest_of(content);
+  });
 }
 
 std::expected<Applied, Refusal> Changes::start_kept() {
   std::vector<Revision> candidates;
-  std::optional<Revision> overdue;
+  std::optional<Revision> unconfirmed;
   {
     const std::lock_guard lock{mutex_};
     if (!store_) return std::unexpected{Refusal{*no_store_, {}}};
     for (const auto* const one : store_->candidates()) candidates.push_back(*one);
     const auto* const newest = store_->list().empty() ? nullptr : &store_->list().front();
-    if (newest != nullptr && (candidates.empty() || candidates.front().number != newest->number)) {
-      overdue = *newest;
-    }
+    if (newest != nullptr && newest->deadline && !newest->confirmed) unconfirmed = *newest;
   }
   for (const auto& candidate : candidates) {
     const auto content = content_of(candidate);
@@ -101,16 +102,20 @@ std::expected<Applied, Refusal> Changes::start_kept() {
     }
     hold(candidate, *bundle);
     Applied applied{candidate, *published, true};
-    if (overdue) {
+    // One that cannot be in force any more does not wait, either.
+    if (unconfirmed && unconfirmed->number != candidate.number) {
+      const bool over = milliseconds_left(*unconfirmed) == 0;
       Change change;
       change.origin = Origin::kReturn;
       change.author = kSelf;
-      change.comment = fmt::format("revision {} of {} was not confirmed in time", overdue->number,
-                                   overdue->author);
+      change.comment = fmt::format("revision {} of {} {}", unconfirmed->number, unconfirmed->author,
+                                   over ? "was not confirmed in time"
+                                        : "was not confirmed, and could not be started with");
       change.signature = candidate.signature;
       log_({change.comment + fmt::format(": revision {} is in force again", candidate.number),
-            fmt::format("{} 的第 {} 版未在时限内确认：第 {} 版重新生效", overdue->author,
-                        overdue->number, candidate.number)});
+            fmt::format("{} 的第 {} 版{}：第 {} 版重新生效", unconfirmed->author,
+                        unconfirmed->number, over ? "未在时限内确认" : "尚未确认，且无法用于启动",
+                        candidate.number)});
       const auto written = write_down(*content, lifecycle::pack(*content), **bundle, change,
                                       candidate.number);
       if (written) hold(*written, *bundle);

@@ -72,7 +72,7 @@ Gate::Gate(access::Appliance appliance, const std::filesystem::path& state_dir, 
     : appliance_{std::move(appliance)},
       directory_{state_dir / "audit"},
       say_{std::move(say)},
-      lockout_{appliance_.roles.lock_after, appliance_.roles.lock_minutes},
+      lockout_{appliance_.roles.lock_after, appliance_.roles.lock_minutes, state_dir / "lockouts"},
       signed_policy_{appliance_.trust, appliance_.two_persons, state_dir / "signed"} {
   const std::lock_guard lock{mutex_};
   if (auto have = have_log(); !have) say_(have.error().message);
@@ -135,7 +135,9 @@ std::expected<Gate::First, SignedPolicy::Refused> Gate::first_policy(
   auto standing = signed_policy_.standing(wall_milliseconds() / 1000);
   if (!standing) return std::unexpected{std::move(standing.error())};
   if (*standing) {
-    return First{std::move((*standing)->policy), true, std::move((*standing)->signature)};
+    First first{(*standing)->policy, {(*standing)->policy}, std::move((*standing)->signature)};
+    if (!(*standing)->waiting.empty()) first.only.push_back(std::move((*standing)->waiting));
+    return first;
   }
   if (appliance_.trust.required) {
     say_(
@@ -143,11 +145,26 @@ std::expected<Gate::First, SignedPolicy::Refused> Gate::first_policy(
          "the command line",
          "尚未采用过签名策略：在此之前使用先前生效的策略或命令行指定的策略"});
   }
-  return First{policy, false, {}};
+  return First{policy, {}, {}};
+}
+
+void Gate::began(const lifecycle::Revision& in_force) {
+  note("in-force", {{"revision", in_force.number},
+                    {"image", in_force.checksum},
+                    {"signature", in_force.signature}});
+  if (const auto settled = signed_policy_.settle(in_force); !settled) {
+    say_(settled.error().message);
+  }
+}
+
+void Gate::returned(const lifecycle::Revision& revision) {
+  signed_policy_.returned();
+  note("return",
+       {{"revision", revision.number}, {"repeats", revision.repeats}, {"why", revision.comment}});
 }
 
 json::object Gate::refuse(const access::Peer& peer, access::Role role, const std::string& command) {
-  const auto now = monotonic_seconds();
+  const auto now = lifecycle::system_instant();
   if (const auto left = lockout_.seconds_left(peer.uid, now); left > 0) {
     return api::refusal({fmt::format("{} is locked out for {} s more", peer.user, left),
                          fmt::format("{} 已被锁定，还有 {} 秒", peer.user, left)});
@@ -212,9 +229,10 @@ json::object Gate::make_change(const json::object& request, const access::Peer& 
     return answer;
   }
   auto answer = go(prepared->request);
-  if (!prepared->offer || !is_ok(answer)) return answer;
-  answer["signature"] = prepared->offer->admitted.signature;
-  if (const auto kept = signed_policy_.keep(*prepared->offer); !kept) say_(kept.error().message);
+  const bool is_done = is_ok(answer);
+  if (is_done && prepared->offer) answer["signature"] = prepared->offer->admitted.signature;
+  const auto kept = signed_policy_.done(*prepared, is_done, api::flag_at(answer, "unchanged"));
+  if (!kept) say_(kept.error().message);
   return answer;
 }
 
@@ -266,6 +284,12 @@ void Gate::add_alarms(json::object& answer) {
   if (more_alarms_) {
     for (const auto& alarm : more_alarms_()) add(alarm.name, alarm.about);
   }
+  if (const auto problem = lockout_.problem(); !problem.english.empty()) {
+    add("lockouts-not-kept", problem.english);
+  }
+  if (const auto problem = signed_policy_.problem(); !problem.english.empty()) {
+    add("signed-policy-not-kept", problem.english);
+  }
   const std::lock_guard lock{mutex_};
   if (!not_written_.english.empty()) add("audit-not-written", not_written_.english);
   if (log_ && !log_->problem().english.empty()) add("audit-tampered", log_->problem().english);
@@ -281,13 +305,14 @@ access::Role Gate::role_of(const access::Peer& peer) const {
 
 bool Gate::may_ask(const json::object& request, const access::Peer& peer) {
   return access::may(role_of(peer), api::string_at(request, "command")) &&
-         lockout_.seconds_left(peer.uid, monotonic_seconds()) == 0;
+         lockout_.seconds_left(peer.uid, lifecycle::system_instant()) == 0;
 }
 
 json::object Gate::answer(const json::object& request, const access::Peer& peer, const Go& go) {
   const auto command = api::string_at(request, "command");
   const auto role = role_of(peer);
-  if (!access::may(role, command) || lockout_.seconds_left(peer.uid, monotonic_seconds()) > 0) {
+  if (!access::may(role, command) ||
+      lockout_.seconds_left(peer.uid, lifecycle::system_instant()) > 0) {
     return refuse(peer, role, command);
   }
   lockout_.allowed(peer.uid);

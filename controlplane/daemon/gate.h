@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "controlplane/access/appliance.h"
+#include "controlplane/access/lockout.h"
 #include "controlplane/access/roles.h"
 #include "controlplane/audit/log.h"
 #include "controlplane/daemon/signed_policy.h"
@@ -26,9 +27,9 @@ class Gate {
   using Say = std::function<void(const Text&)>;
   using Go = std::function<boost::json::object(const boost::json::object& request)>;
 
-  // The log lies in `state_dir`/audit, what was taken of signed policy in `state_dir`/signed. That
-  // the log cannot be written is said and tried again before every
-  // change; until then changes are refused.
+  // The log lies in `state_dir`/audit, what was taken of signed policy and what was approved in
+  // `state_dir`/signed, who is locked out in `state_dir`/lockouts. That the log cannot be written
+  // is said and tried again before every change; until then changes are refused.
   Gate(access::Appliance appliance, const std::filesystem::path& state_dir, Say say);
   ~Gate();
   Gate(const Gate&) = delete;
@@ -54,13 +55,17 @@ class Gate {
 
   struct First {
     std::filesystem::path policy;
-    bool is_signed{false};  // nothing else may be started with
-    std::string signature;  // what admitted it then
+    std::vector<std::filesystem::path> only;  // signed: a start takes nothing else; empty: any
+    std::string signature;                    // what admitted `policy` then
   };
   // The policy to start with in place of `policy`, which nobody signed; see SignedPolicy. Where
   // none was taken yet, that is `policy`, and it is said.
   [[nodiscard]] std::expected<First, SignedPolicy::Refused> first_policy(
       const std::filesystem::path& policy);
+  // What a start put in force.
+  void began(const lifecycle::Revision& in_force);
+  // A revision that came back, because another was not confirmed in time.
+  void returned(const lifecycle::Revision& revision);
   // Whether files that changed may be loaded without somebody who asks for it.
   [[nodiscard]] bool may_reload() const noexcept {
     return !appliance_.trust.required && !appliance_.two_persons;
@@ -84,7 +89,7 @@ class Gate {
   const access::Appliance appliance_;
   const std::filesystem::path directory_;
   const Say say_;
-  access::Lockout lockout_;
+  access::Lockout lockout_;  // in the state directory
   SignedPolicy signed_policy_;
   std::function<std::vector<Alarm>()> more_alarms_;
   std::mutex mutex_;  // of all that follows

@@ -92,12 +92,6 @@ Result<void> give_socket(const std::filesystem::path& path, const std::optional<
               path.string() + "：无法交给 [roles] socket_group 的用户组");
 }
 
-boost::json::object detail_of(const Applied& applied) {
-  return {{"revision", applied.revision.number},
-          {"image", applied.revision.checksum},
-          {"signature", applied.revision.signature}};
-}
-
 int run(int argc, const char* const* argv) {
   const auto language = language_of_environment();
   CLI::App app{"Meiguan control plane", "meiguan-controld"};
@@ -200,7 +194,7 @@ int run(int argc, const char* const* argv) {
     return 2;
   }
   settings.changes.policy = std::move(first->policy);
-  settings.changes.this_policy_only = first->is_signed;
+  settings.changes.only = std::move(first->only);
   settings.changes.signature = std::move(first->signature);
   std::unique_ptr<TreeLink> tree;
   if (appliance->uplink || appliance->children) {
@@ -227,11 +221,7 @@ int run(int argc, const char* const* argv) {
     };
   }
   Service service{settings, log};
-  service.on_return([&gate](const lifecycle::Revision& revision) {
-    gate.note("return", {{"revision", revision.number},
-                         {"repeats", revision.repeats},
-                         {"why", revision.comment}});
-  });
+  service.on_return([&gate](const lifecycle::Revision& revision) { gate.returned(revision); });
   std::unique_ptr<HostWatch> host_watch;  // set before requests are answered
   const auto ask = [&](const boost::json::object& request, const access::Peer& peer) {
     return gate.answer(request, peer, [&](const boost::json::object& wanted) {
@@ -279,7 +269,7 @@ int run(int argc, const char* const* argv) {
     gate.note("stop", {{"why", "no policy could be loaded"}});
     return 2;
   }
-  gate.note("in-force", detail_of(*loaded));
+  gate.began(loaded->revision);
   if (keeps_host_table) {
     host_watch = std::make_unique<HostWatch>(HostWatch::Settings{
         .management = appliance->management,
@@ -323,7 +313,7 @@ int run(int argc, const char* const* argv) {
       say(language, {"reload: nothing was loaded, the policy in force stays",
                      "reload：没有加载，继续使用现行策略"});
     } else {
-      gate.note("in-force", detail_of(*again));
+      gate.began(again->revision);
     }
   };
   asio::signal_set signals{io, SIGINT, SIGTERM, SIGHUP};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "controlplane/api/protocol.h"
+#include "controlplane/lifecycle/digest.h"
 #include "controlplane/lifecycle/files.h"
 #include "controlplane/lifecycle/revision.h"
 #include "controlplane/policy/load.h"
@@ -16,6 +17,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr const char* kWaiting = "waiting";
+
 std::unexpected<policy::Diagnostics> refused(const std::string& file, const Text& message) {
   policy::Diagnostic diagnostic;
   diagnostic.file = file;
@@ -23,11 +26,24 @@ std::unexpected<policy::Diagnostics> refused(const std::string& file, const Text
   return std::unexpected{policy::Diagnostics{std::move(diagnostic)}};
 }
 
+std::unexpected<SignedPolicy::Refused> refuse(Text why) {
+  return std::unexpected{SignedPolicy::Refused{std::move(why), {}}};
+}
+
+std::string hash_of(const policy::PolicyTree& tree) {
+  lifecycle::Content content;
+  content.tree = tree;
+  return lifecycle::digest_of(content);
+}
+
 }  // namespace
 
 SignedPolicy::SignedPolicy(lifecycle::Trust trust, bool two_persons,
                            std::filesystem::path directory)
-    : trust_{std::move(trust)}, two_persons_{two_persons}, directory_{std::move(directory)} {}
+    : trust_{std::move(trust)},
+      two_persons_{two_persons},
+      directory_{std::move(directory)},
+      approvals_{directory_ / "approvals"} {}
 
 Result<lifecycle::TakenStore*> SignedPolicy::store() {
   if (!store_) {
@@ -40,14 +56,21 @@ Result<lifecycle::TakenStore*> SignedPolicy::store() {
 
 std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::read(
     const std::vector<std::string>& files, std::int64_t now) {
-  Offer offer;
+  std::vector<lifecycle::SignedBundle> bundles;
   for (const auto& file : files) {
     const auto bytes = lifecycle::read_file(file, lifecycle::kMaxBundleBytes);
     if (!bytes) return refused(file, bytes.error().message);
     auto bundle = lifecycle::bundle_from_bytes(*bytes);
     if (!bundle) return refused(file, bundle.error().message);
-    offer.bundles.push_back(std::move(*bundle));
+    bundles.push_back(std::move(*bundle));
   }
+  return admit(std::move(bundles), now);
+}
+
+std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::admit(
+    std::vector<lifecycle::SignedBundle> bundles, std::int64_t now) {
+  Offer offer;
+  offer.bundles = std::move(bundles);
   const auto taken = store();
   if (!taken) return refused(directory_.string(), taken.error().message);
   auto others = (*taken)->others(offer.bundles);
@@ -65,20 +88,95 @@ std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::read(
 }
 
 Result<void> SignedPolicy::keep(const Offer& offer) {
-  const std::lock_guard lock{mutex_};
   const auto taken = store();
-  if (!taken) return std::unexpected{taken.error()};
-  return (*taken)->keep(offer.bundles, offer.admitted.taken);
+  auto kept = taken ? (*taken)->keep(offer.bundles, offer.admitted.taken)
+                    : Result<void>{std::unexpected{taken.error()}};
+  problem_ = kept ? Text{} : kept.error().message;
+  return kept;
+}
+
+// What waits lies in a store of its own, which has its bundles and nothing of other nodes.
+Result<void> SignedPolicy::write_waiting(const Offer& offer) const {
+  std::error_code error;
+  std::filesystem::remove_all(directory_ / kWaiting, error);
+  auto store = lifecycle::TakenStore::open(directory_ / kWaiting);
+  if (!store) return std::unexpected{store.error()};
+  lifecycle::TakenByNode taken;
+  for (const auto& bundle : offer.bundles) {
+    taken.emplace(bundle.manifest.node, offer.admitted.taken.at(bundle.manifest.node));
+  }
+  return store->keep(offer.bundles, std::move(taken));
+}
+
+void SignedPolicy::read_waiting(std::int64_t now) {
+  std::error_code error;
+  if (!std::filesystem::exists(directory_ / kWaiting, error)) return;
+  const auto store = lifecycle::TakenStore::open(directory_ / kWaiting);
+  auto bundles = store
+                     ? store->others({})
+                     : Result<std::vector<lifecycle::SignedBundle>>{std::unexpected{store.error()}};
+  if (!bundles || bundles->empty()) return drop_waiting();  // cut short: it never was in force
+  auto at_rest = *bundles;
+  for (auto& bundle : at_rest) bundle.manifest.expires.reset();  // it was taken in time
+  auto offer = admit(std::move(at_rest), now);
+  if (!offer) return drop_waiting();
+  offer->bundles = std::move(*bundles);
+  waiting_ = Waiting{std::move(*offer), {}};
+}
+
+Result<void> SignedPolicy::keep_waiting() {
+  if (!waiting_) return {};
+  auto kept = keep(waiting_->offer);
+  if (kept) drop_waiting();  // else the next start keeps it
+  return kept;
+}
+
+void SignedPolicy::drop_waiting() {
+  waiting_.reset();
+  std::error_code error;
+  std::filesystem::remove_all(directory_ / kWaiting, error);
+}
+
+Result<void> SignedPolicy::done(const Prepared& prepared, bool is_done, bool unchanged) {
+  const std::lock_guard lock{mutex_};
+  const auto command = api::string_at(prepared.request, "command");
+  if (!is_done) {
+    if (prepared.waits) drop_waiting();
+    return {};
+  }
+  const auto used = prepared.approved.empty() ? Result<void>{} : approvals_.use(prepared.approved);
+  if (command == "confirm") return keep_waiting();
+  if (command == "abort") drop_waiting();
+  if (!prepared.offer || (prepared.waits && !unchanged)) return used;
+  if (prepared.waits) drop_waiting();
+  auto kept = keep(*prepared.offer);
+  return kept ? used : kept;
+}
+
+Result<void> SignedPolicy::settle(const lifecycle::Revision& in_force) {
+  const std::lock_guard lock{mutex_};
+  if (!waiting_) return {};
+  const bool is_it = in_force.deadline &&
+                     lifecycle::signature_that_fits(waiting_->offer.admitted.signature) ==
+                         in_force.signature;
+  if (is_it && in_force.confirmed) return keep_waiting();
+  if (!is_it) drop_waiting();
+  return {};
+}
+
+void SignedPolicy::returned() {
+  const std::lock_guard lock{mutex_};
+  drop_waiting();
+}
+
+Text SignedPolicy::problem() {
+  const std::lock_guard lock{mutex_};
+  return problem_.english.empty() ? approvals_.problem() : problem_;
 }
 
 Result<void> SignedPolicy::check_approved(const std::string& hash, std::uint32_t uid,
                                           std::int64_t now) {
-  if (!two_persons_) return {};
-  std::erase_if(approvals_, [&](const Approval& approval) { return approval.until <= now; });
-  const bool approved = std::ranges::any_of(approvals_, [&](const Approval& approval) {
-    return approval.content == hash && approval.uid != uid;
-  });
-  if (approved) return {};
+  if (!two_persons_ || approvals_.has(hash, uid, now)) return {};
   return fail(fmt::format("a second security administrator must approve it first: `meiguan approve "
                           "{}`",
                           hash),
@@ -113,6 +211,7 @@ Result<std::filesystem::path> SignedPolicy::unpack(const policy::PolicyTree& tre
 std::expected<std::optional<SignedPolicy::Standing>, SignedPolicy::Refused> SignedPolicy::standing(
     std::int64_t now) {
   const std::lock_guard lock{mutex_};
+  read_waiting(now);
   if (!trust_.required) return std::nullopt;
   const auto taken = store();
   if (!taken) return std::unexpected{Refused{taken.error().message, {}}};
@@ -123,23 +222,28 @@ std::expected<std::optional<SignedPolicy::Standing>, SignedPolicy::Refused> Sign
         Refused{{"the signed policy that was taken is refused", "此前采用的签名策略被拒绝"},
                 offer.error()}};
   }
-  lifecycle::Content content;
-  content.tree = offer->admitted.tree;
-  const auto unpacked = unpack(content.tree, lifecycle::digest_of(content));
+  const auto unpacked = unpack(offer->admitted.tree, hash_of(offer->admitted.tree));
   if (!unpacked) return std::unexpected{Refused{unpacked.error().message, {}}};
-  return Standing{*unpacked, offer->admitted.signature};
+  Standing standing{*unpacked, offer->admitted.signature, {}};
+  if (waiting_) {
+    const auto& tree = waiting_->offer.admitted.tree;
+    const auto waiting = unpack(tree, hash_of(tree));
+    if (!waiting) return std::unexpected{Refused{waiting.error().message, {}}};
+    standing.waiting = *waiting;
+  }
+  return standing;
 }
 
 std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepare(
     const json::object& request, const access::Peer& peer, std::int64_t now) {
-  const auto refuse = [](Text why) { return std::unexpected{Refused{std::move(why), {}}}; };
   const std::lock_guard lock{mutex_};
   const auto command = api::string_at(request, "command");
-  const auto* const files = request.if_contains("bundles");
-  Prepared prepared{request, {}};
+  Prepared prepared;
+  prepared.request = request;
   prepared.request.erase("signature");  // only what was checked here is one
   if (command != "apply" && command != "reload" && command != "rollback") return prepared;
-  if (trust_.required && files == nullptr) {
+  const bool with_bundles = request.contains("bundles");
+  if (trust_.required && !with_bundles) {
     return refuse(
         {"this appliance takes signed policy only: `meiguan policy bundle apply FILE...`; "
          "what is older comes back when it is signed anew with a higher revision",
@@ -150,54 +254,73 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
     return refuse({"where two persons are needed, `meiguan apply` names what is approved",
                    "需要双人批准时，请用 `meiguan apply` 指明内容"});
   }
-  // What is older than what was taken does not come back by itself, so that nothing can wait here.
-  if (trust_.required && request.contains("confirm_seconds")) {
-    return refuse(
-        {"signed policy cannot wait to be confirmed on an appliance that requires it: "
-         "leave the time to confirm out",
-         "要求签名的设备上，签名策略不能待确认：请去掉确认时限"});
-  }
-  lifecycle::Content content;
-  if (files != nullptr) {
-    std::vector<std::string> paths;
-    for (const auto& file : files->is_array() ? files->get_array() : json::array{}) {
-      if (file.is_string()) paths.emplace_back(file.get_string());
-    }
-    if (command != "apply" || paths.empty()) return refuse({"no bundles", "没有策略包"});
-    auto offer = read(paths, now);
-    if (!offer) {
-      return std::unexpected{Refused{{"the bundles are refused; the policy in force stays",
-                                      "策略包被拒绝；继续使用现行策略"},
-                                     std::move(offer.error())}};
-    }
-    content.tree = offer->admitted.tree;
-    prepared.request["signature"] = offer->admitted.signature;
-    prepared.offer = std::move(*offer);
-    prepared.request.erase("bundles");
-  } else if (!two_persons_) {
-    return prepared;
-  } else if (command == "rollback") {
+  if (with_bundles) return prepare_bundles(std::move(prepared), peer, now);
+  if (!two_persons_) return prepared;
+  if (command == "rollback") {
     // A revision never changes: its number says which content is meant.
     const auto* const number = request.if_contains("revision");
-    const auto hash = crypto::hex(
-        crypto::hash_of(crypto::HashKind::kSha256,
-                        "rollback " +
-                            (number != nullptr ? json::serialize(*number) : std::string{})));
-    if (auto approved = check_approved(hash, peer.uid, now); !approved) {
+    prepared.approved = lifecycle::sha256_hex(
+        "rollback " + (number != nullptr ? json::serialize(*number) : std::string{}));
+    if (auto approved = check_approved(prepared.approved, peer.uid, now); !approved) {
       return refuse(std::move(approved.error().message));
     }
     return prepared;
-  } else {
-    auto tree = policy::read_tree(api::string_at(request, "policy"));
-    if (!tree) {
-      return std::unexpected{
-          Refused{{"the policy has errors; the one in force stays", "策略有错误；继续使用现行策略"},
-                  std::move(tree.error())}};
-    }
-    content.tree = std::move(*tree);
   }
+  auto tree = policy::read_tree(api::string_at(request, "policy"));
+  if (!tree) {
+    return std::unexpected{
+        Refused{{"the policy has errors; the one in force stays", "策略有错误；继续使用现行策略"},
+                std::move(tree.error())}};
+  }
+  return put_aside(std::move(prepared), std::move(*tree), peer, now);
+}
+
+std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepare_bundles(
+    Prepared prepared, const access::Peer& peer, std::int64_t now) {
+  const auto* const files = prepared.request.if_contains("bundles");
+  std::vector<std::string> paths;
+  for (const auto& file : files->is_array() ? files->get_array() : json::array{}) {
+    if (file.is_string()) paths.emplace_back(file.get_string());
+  }
+  if (api::string_at(prepared.request, "command") != "apply" || paths.empty()) {
+    return refuse({"no bundles", "没有策略包"});
+  }
+  auto offer = read(paths, now);
+  if (!offer) {
+    return std::unexpected{Refused{{"the bundles are refused; the policy in force stays",
+                                    "策略包被拒绝；继续使用现行策略"},
+                                   std::move(offer.error())}};
+  }
+  prepared.request["signature"] = offer->admitted.signature;
+  prepared.request.erase("bundles");
+  auto put = put_aside(std::move(prepared), offer->admitted.tree, peer, now);
+  if (!put) return put;
+  put->waits = api::number_at(put->request, "confirm_seconds") > 0;
+  if (put->waits) {
+    // Before it is in force, so that a start knows what it may go on with.
+    if (waiting_) {
+      const auto& who = waiting_->author.empty() ? std::string{"somebody"} : waiting_->author;
+      return refuse(
+          {fmt::format("signed policy of {} waits to be confirmed: `meiguan confirm` or "
+                       "`meiguan abort` first",
+                       who),
+           fmt::format("{} 的签名策略尚待确认：请先执行 meiguan confirm 或 meiguan abort", who)});
+    }
+    if (auto written = write_waiting(*offer); !written) {
+      return refuse(std::move(written.error().message));
+    }
+    waiting_ = Waiting{*offer, peer.user};
+  }
+  put->offer = std::move(*offer);
+  return put;
+}
+
+std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::put_aside(
+    Prepared prepared, policy::PolicyTree tree, const access::Peer& peer, std::int64_t now) {
+  lifecycle::Content content;
+  content.tree = std::move(tree);
   // A gateway file that goes along is approved with the policy.
-  if (const auto gateway = api::string_at(request, "gateway"); !gateway.empty()) {
+  if (const auto gateway = api::string_at(prepared.request, "gateway"); !gateway.empty()) {
     auto text = lifecycle::read_file(gateway, policy::kMaxFileBytes);
     if (!text) return refuse(std::move(text.error().message));
     content.gateway = policy::TreeFile{"gateway.toml", std::move(*text)};
@@ -209,6 +332,7 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
   if (auto approved = check_approved(hash, peer.uid, now); !approved) {
     return refuse(std::move(approved.error().message));
   }
+  if (two_persons_) prepared.approved = hash;
   const auto unpacked = unpack(content.tree, hash);
   if (!unpacked) return refuse(unpacked.error().message);
   const auto policy = content.tree.single_file ? *unpacked / "node.toml" : *unpacked;
@@ -227,17 +351,8 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
 
 Result<void> SignedPolicy::approve(const std::string& content, const access::Peer& peer,
                                    std::int64_t now) {
-  if (!crypto::hash_from_hex(content)) {
-    return fail("approve takes the 64 digits that a refused change names",
-                "approve 后为被拒变更给出的 64 位摘要");
-  }
   const std::lock_guard lock{mutex_};
-  std::erase_if(approvals_, [&](const Approval& approval) { return approval.until <= now; });
-  if (approvals_.size() >= kMostApprovals) {
-    return fail("too many approvals wait", "待用的批准过多");
-  }
-  approvals_.push_back({peer.uid, content, now + kApprovalSeconds});
-  return {};
+  return approvals_.add(content, peer.uid, now);
 }
 
 }  // namespace meiguan::daemon

@@ -13,14 +13,17 @@
 #include <vector>
 
 #include "controlplane/access/appliance.h"
+#include "controlplane/access/approvals.h"
 #include "controlplane/access/peer.h"
+#include "controlplane/lifecycle/revision.h"
 #include "controlplane/lifecycle/trust.h"
 
 namespace meiguan::daemon {
 
 class SignedPolicy {
  public:
-  // What was taken lies in `directory`; approvals are forgotten with the process.
+  // What was taken lies in `directory`, and so does what waits to be confirmed, and what was
+  // approved.
   SignedPolicy(lifecycle::Trust trust, bool two_persons, std::filesystem::path directory);
 
   struct Refused {
@@ -34,7 +37,9 @@ class SignedPolicy {
   };
   struct Prepared {
     boost::json::object request;  // to be done in place of what was asked
-    std::optional<Offer> offer;   // to be kept when it was
+    std::optional<Offer> offer;
+    bool waits{false};     // it counts as taken once it is confirmed
+    std::string approved;  // the hash that a second person approved
   };
   // What may become of a request that changes the policy: one for bundles (`bundles`: paths) is
   // made one for the directory that they were unpacked to; what is not signed, or not approved, is
@@ -43,34 +48,58 @@ class SignedPolicy {
   [[nodiscard]] std::expected<Prepared, Refused> prepare(const boost::json::object& request,
                                                          const access::Peer& peer,
                                                          std::int64_t now);
+  // To be told of every prepared request that was tried: whether it was done, and whether that
+  // changed nothing. Errors: an older bundle might be taken once more, or an approval be used
+  // twice.
+  [[nodiscard]] Result<void> done(const Prepared& prepared, bool is_done, bool unchanged);
+
   struct Standing {
     std::filesystem::path policy;
     std::string signature;
+    std::filesystem::path waiting;  // what waits to be confirmed; may be empty
   };
   // Where the policy of all bundles that were taken last lies unpacked: what to start with. Nothing
   // where signatures are not required, or none was taken yet. Errors: they are damaged, or nobody
   // trusted signed them any more.
   [[nodiscard]] std::expected<std::optional<Standing>, Refused> standing(std::int64_t now);
-  // After it was put in force. Errors: an older bundle might be taken once more.
-  [[nodiscard]] Result<void> keep(const Offer& offer);
+  // After a start, which is in force: what waited was confirmed, waits on, or did not come back.
+  // Errors: as done().
+  [[nodiscard]] Result<void> settle(const lifecycle::Revision& in_force);
+  // What waited was not confirmed in time.
+  void returned();
 
-  // A security administrator approves a content by its hash (64 hexadecimal digits), for one day.
-  // Errors: not a hash; too many wait.
+  // What of this should be known; empty: nothing.
+  [[nodiscard]] Text problem();
+
+  // A security administrator approves a content by its hash; see access::Approvals.
   [[nodiscard]] Result<void> approve(const std::string& content, const access::Peer& peer,
                                      std::int64_t now);
 
  private:
-  static constexpr std::int64_t kApprovalSeconds = 86'400;
-  static constexpr std::size_t kMostApprovals = 1000;
-  struct Approval {
-    std::uint32_t uid{0};
-    std::string content;
-    std::int64_t until{0};  // seconds since 1970
+  struct Waiting {
+    Offer offer;
+    std::string author;  // empty: of before this start
   };
 
   [[nodiscard]] Result<lifecycle::TakenStore*> store();
   [[nodiscard]] std::expected<Offer, policy::Diagnostics> read(
       const std::vector<std::string>& files, std::int64_t now);
+  // Puts them together with what was taken of other nodes.
+  [[nodiscard]] std::expected<Offer, policy::Diagnostics> admit(
+      std::vector<lifecycle::SignedBundle> bundles, std::int64_t now);
+  [[nodiscard]] std::expected<Prepared, Refused> prepare_bundles(Prepared prepared,
+                                                                 const access::Peer& peer,
+                                                                 std::int64_t now);
+  // Has the tree approved, and unpacked to a directory of its own, with its gateway file.
+  [[nodiscard]] std::expected<Prepared, Refused> put_aside(Prepared prepared,
+                                                           policy::PolicyTree tree,
+                                                           const access::Peer& peer,
+                                                           std::int64_t now);
+  [[nodiscard]] Result<void> keep(const Offer& offer);
+  [[nodiscard]] Result<void> keep_waiting();
+  [[nodiscard]] Result<void> write_waiting(const Offer& offer) const;
+  void read_waiting(std::int64_t now);
+  void drop_waiting();
   [[nodiscard]] Result<void> check_approved(const std::string& hash, std::uint32_t uid,
                                             std::int64_t now);
   // Errors: the disk.
@@ -82,7 +111,9 @@ class SignedPolicy {
   const std::filesystem::path directory_;
   std::mutex mutex_;  // of all that follows
   std::optional<lifecycle::TakenStore> store_;
-  std::vector<Approval> approvals_;
+  access::Approvals approvals_;
+  std::optional<Waiting> waiting_;
+  Text problem_;          // of what was taken
   std::string unpacked_;  // the hash that was unpacked last
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,5 +11,10 @@ namespace meiguan::lifecycle {
 
 // Whether `text` is such a digest.
 [[nodiscard]] bool is_sha256_hex(std::string_view text) noexcept;
+
+// `text`, whole lines, and behind it `sha256 DIGITS` on a line of its own; and back: the text
+// before that line, nothing where it was changed or cut.
+[[nodiscard]] std::string with_digest(std::string text);
+[[nodiscard]] std::optional<std::string_view> without_digest(std::string_view whole);
 
 }  // namespace meiguan::lifecycle

@@ -118,21 +118,16 @@ std::string to_text(const Revision& revision) {
                                 {"boot_milliseconds", revision.deadline->boot_milliseconds},
                                 {"boot_id", revision.deadline->boot_id}});
   }
-  const auto line = json::serialize(object) + "\n";
-  return line + "sha256 " + sha256_hex(line) + "\n";
+  return with_digest(json::serialize(object) + "\n");
 }
 
 Result<Revision> revision_from_text(std::string_view text) {
-  const auto end = text.find('\n');
-  if (text.size() > kMaxRevisionBytes || end == std::string_view::npos) {
-    return damaged("it is not one line and its checksum", "应为一行内容及其校验值");
-  }
-  const auto line = text.substr(0, end + 1);
-  if (text.substr(end + 1) != "sha256 " + sha256_hex(line) + "\n") {
-    return damaged("the checksum does not fit", "校验值不符");
+  const auto line = text.size() <= kMaxRevisionBytes ? without_digest(text) : std::nullopt;
+  if (!line) {
+    return damaged("it is not a line and the checksum of it", "应为一行内容及与其相符的校验值");
   }
   boost::system::error_code error;
-  const auto value = json::parse(line.substr(0, end), error);
+  const auto value = json::parse(*line, error);
   if (error || !value.is_object()) return damaged("it is not JSON", "不是 JSON");
   Members members{value.get_object()};
   Revision revision;
@@ -170,6 +165,12 @@ Result<Revision> revision_from_text(std::string_view text) {
     if (!limits.whole()) return damaged("`confirm` lacks a member", "confirm 缺少成员");
   }
   return revision;
+}
+
+std::string signature_that_fits(const std::string& signature) {
+  constexpr std::size_t kMost = 32'000;
+  const auto end = signature.size() <= kMost ? std::string::npos : signature.rfind("; ", kMost);
+  return end == std::string::npos ? signature.substr(0, kMost) : signature.substr(0, end) + "; ...";
 }
 
 bool is_one_line(std::string_view text, std::size_t most) {

@@ -89,6 +89,10 @@ struct Revision {
 [[nodiscard]] std::string to_text(const Revision& revision);
 [[nodiscard]] Result<Revision> revision_from_text(std::string_view text);
 
+// What of it a revision's file has room for, cut between two nodes' signatures: a file has an end,
+// the nodes of a policy have none. The audit log has every signature.
+[[nodiscard]] std::string signature_that_fits(const std::string& signature);
+
 // Letters, digits and punctuation of one line: what a ticket and a comment may hold.
 [[nodiscard]] bool is_one_line(std::string_view text, std::size_t most);
 

@@ -10,6 +10,7 @@
 #include "controlplane/lifecycle/files.h"
 #include "controlplane/lifecycle/signed_bundle.h"
 #include "tools/cli/ask.h"
+#include "tools/cli/change_request.h"
 #include "tools/cli/out.h"
 #include "tools/cli/policy_commands.h"
 
@@ -21,17 +22,16 @@ namespace json = boost::json;
 struct Options {
   std::vector<std::string> files;
   std::string gateway;
-  std::string ticket;
-  std::string comment;
+  Description description;
 };
 
-int answered(const Context& context, const json::object& request, std::string_view key) {
+int approve(const Context& context, const std::string& hash) {
   const auto format = context.format({Format::kTable, Format::kJson});
   if (!format) return kBadInput;
-  const auto answer = ask(context, request, kLoadSeconds);
+  const auto answer = ask(context, {{"command", "approve"}, {"hash", hash}});
   if (!answer) return answer.error();
   Out out;
-  out.line(*format == Format::kJson ? json::serialize(*answer) : api::string_at(*answer, key));
+  out.line(*format == Format::kJson ? json::serialize(*answer) : api::string_at(*answer, "hash"));
   return kYes;
 }
 
@@ -51,14 +51,13 @@ int apply(const Context& context, const Options& options) {
     bundles.emplace_back(crypto::base64(*bytes));
   }
   json::object request{{"command", "apply"},
-                       {is_far ? "bundle_contents" : "bundles", std::move(bundles)},
-                       {"ticket", options.ticket},
-                       {"comment", options.comment}};
+                       {is_far ? "bundle_contents" : "bundles", std::move(bundles)}};
+  if (!describe(context, options.description, request)) return kBadInput;
   if (!options.gateway.empty()) {
     request.emplace("gateway",
                     std::filesystem::absolute(options.gateway).lexically_normal().string());
   }
-  return answered(context, request, "signature");
+  return show_change(context, request);
 }
 
 }  // namespace
@@ -73,8 +72,7 @@ void add_bundle_apply_command(CLI::App& bundle, Context& context, Action& chosen
   command->add_option("--gateway", options->gateway,
                       context.tr("the gateway file; the one in force by default",
                                  "网关文件；默认沿用现行的"));
-  command->add_option("--ticket", options->ticket, context.tr("the ticket's number", "工单号"));
-  command->add_option("--comment", options->comment, context.tr("why, in one line", "原因，一行"));
+  add_description(*command, context, options->description);
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return apply(context, *options); };
   });
@@ -91,11 +89,8 @@ void add_approve_command(CLI::App& app, Context& context, Action& chosen) {
                    context.tr("the 64 digits that a refused change names",
                               "被拒变更给出的 64 位摘要"))
       ->required();
-  command->callback([&context, &chosen, hash] {
-    chosen = [&context, hash] {
-      return answered(context, {{"command", "approve"}, {"hash", *hash}}, "hash");
-    };
-  });
+  command->callback(
+      [&context, &chosen, hash] { chosen = [&context, hash] { return approve(context, *hash); }; });
 }
 
 }  // namespace meiguan::cli

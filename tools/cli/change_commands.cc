@@ -2,14 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <charconv>
 #include <memory>
-#include <optional>
 
-#include "controlplane/api/protocol.h"
-#include "tools/cli/ask.h"
+#include "tools/cli/change_request.h"
 #include "tools/cli/dry_run.h"
-#include "tools/cli/out.h"
 
 namespace meiguan::cli {
 namespace {
@@ -20,80 +16,10 @@ struct Options {
   std::string directory;
   std::string policy;
   std::string gateway;
-  std::string ticket;
-  std::string comment;
-  std::string confirm;
+  Description description;
   std::uint32_t revision{0};
   bool dry_run{false};
-  bool reopen_ports{false};
 };
-
-// "90s", "10m", "2h", "1d" as seconds; nothing for other text.
-std::optional<std::int64_t> seconds_of(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || number <= 0 || number > 1'000'000) return std::nullopt;
-  const std::string_view unit{at, static_cast<std::size_t>(text.data() + text.size() - at)};
-  if (unit == "s") return number;
-  if (unit == "m") return number * 60;
-  if (unit == "h") return number * 3600;
-  if (unit == "d") return number * 86'400;
-  return std::nullopt;
-}
-
-std::string number_text(const json::object& answer, std::string_view key) {
-  const auto* const value = answer.if_contains(key);
-  return value != nullptr && value->is_number() ? json::serialize(*value) : "-";
-}
-
-bool flag_at(const json::object& answer, std::string_view key) {
-  const auto* const value = answer.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
-int show_change(const Context& context, const json::object& request) {
-  const auto format = context.format({Format::kTable, Format::kJson});
-  if (!format) return kBadInput;
-  const auto answer = ask(context, request, kLoadSeconds);
-  if (!answer) return answer.error();
-  Out out;
-  if (*format == Format::kJson) {
-    out.line(json::serialize(*answer));
-    return kYes;
-  }
-  const auto number = number_text(*answer, "revision");
-  const bool published = !answer->contains("published") || flag_at(*answer, "published");
-  out.line(fmt::format("{}: {} {} {}", api::string_at(*answer, "policy"),
-                       context.tr("revision", "版本"), number,
-                       published ? context.tr("is in force", "已生效")
-                                 : context.tr("is in force as soon as the data plane is there",
-                                              "将在数据面就绪后生效")));
-  if (const auto left = number_text(*answer, "seconds_left"); left != "-") {
-    note(context, {fmt::format("confirm it within {} s with `meiguan confirm`, or the revision "
-                               "before comes back by itself",
-                               left),
-                   fmt::format("请在 {} 秒内执行 meiguan confirm，否则将自动恢复上一版", left)});
-  }
-  return kYes;
-}
-
-// What goes along with a change; false, told of, where the time to confirm is none.
-bool describe(const Context& context, const Options& options, json::object& request) {
-  request.emplace("ticket", options.ticket);
-  request.emplace("comment", options.comment);
-  request.emplace("reopen_ports", options.reopen_ports);
-  if (options.confirm.empty()) return true;
-  const auto seconds = seconds_of(options.confirm);
-  if (!seconds) {
-    complain(context,
-             {fmt::format("--confirm: `{}` is no time: 90s, 10m, 2h or 1d is expected",
-                          options.confirm),
-              fmt::format("--confirm：`{}` 不是时长，应写作 90s、10m、2h 或 1d", options.confirm)});
-    return false;
-  }
-  request.emplace("confirm_seconds", *seconds);
-  return true;
-}
 
 int apply(const Context& context, const Options& options) {
   const auto& named = options.policy.empty() ? options.directory : options.policy;
@@ -109,27 +35,14 @@ int apply(const Context& context, const Options& options) {
   };
   request.emplace("policy", absolute(named));
   request.emplace("gateway", absolute(options.gateway));
-  if (!describe(context, options, request)) return kBadInput;
+  if (!describe(context, options.description, request)) return kBadInput;
   return options.dry_run ? show_dry_run(context, request) : show_change(context, request);
 }
 
 int roll_back(const Context& context, const Options& options) {
   json::object request{{"command", "rollback"}, {"revision", options.revision}};
-  if (!describe(context, options, request)) return kBadInput;
+  if (!describe(context, options.description, request)) return kBadInput;
   return show_change(context, request);
-}
-
-void add_description(CLI::App& command, const Context& context, Options& options) {
-  command.add_option("--ticket", options.ticket, context.tr("the ticket's number", "工单号"));
-  command.add_option("--comment", options.comment, context.tr("why, in one line", "原因，一行"));
-  command.add_option("--confirm", options.confirm,
-                     context.tr("the revision before comes back unless `meiguan confirm` is given "
-                                "within this time: 90s, 10m, 2h",
-                                "在此时限内未执行 meiguan confirm 则自动恢复上一版：90s、10m、2h"));
-  command.add_flag("--reopen-ports", options.reopen_ports,
-                   context.tr("where the gateway file asks for other ports: open all anew; live "
-                              "connections begin again",
-                              "网关文件要求其他端口时重新打开全部端口；现有连接须重新建立"));
 }
 
 }  // namespace
@@ -149,7 +62,7 @@ void add_change_commands(CLI::App& app, Context& context, Action& chosen) {
   apply_command->add_flag("--dry-run", options->dry_run,
                           context.tr("only say what it would change and cut",
                                      "只显示将会改变与切断的内容"));
-  add_description(*apply_command, context, *options);
+  add_description(*apply_command, context, options->description);
   apply_command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return apply(context, *options); };
   });
@@ -160,7 +73,7 @@ void add_change_commands(CLI::App& app, Context& context, Action& chosen) {
                                     "使较早的版本重新生效（成为新版本）"));
   rollback->add_option("REVISION", options->revision, context.tr("its number", "版本号"))
       ->required();
-  add_description(*rollback, context, *options);
+  add_description(*rollback, context, options->description);
   rollback->callback([&context, &chosen, options] {
     chosen = [&context, options] { return roll_back(context, *options); };
   });

@@ -34,6 +34,7 @@ int history(const Context& context) {
       {"time", {"TIME", "时间"}, false},        {"author", {"AUTHOR", "作者"}, false},
       {"origin", {"BY", "方式"}, false},        {"repeats", {"OF", "原版本"}, true},
       {"ticket", {"TICKET", "工单"}, false},    {"comment", {"COMMENT", "备注"}, false},
+      {"signature", {"SIGNED", "签名"}, false}, {"confirmed_by", {"CONFIRMED", "确认人"}, false},
       {"content", {"CONTENT", "内容"}, false}};
   const auto* const rows = answer->if_contains("rows");
   if (rows == nullptr || !rows->is_array()) return kCouldNotAsk;

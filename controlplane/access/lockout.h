@@ -1,0 +1,58 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "controlplane/lifecycle/revision.h"
+#include "dataplane/base/result.h"
+
+namespace meiguan::access {
+
+// Users who are refused too often in a row are locked out for a while, over restarts of the program
+// and of the machine, too. Safe from several threads.
+class Lockout {
+ public:
+  // `after` refusals in a row, each within `minutes` of the one before, lock out for `minutes`.
+  // What is counted is kept in `file`; without one it ends with this object. `boot_id` tells this
+  // run of the machine from others.
+  Lockout(std::uint32_t after, std::uint32_t minutes, std::filesystem::path file = {},
+          std::string boot_id = lifecycle::boot_id());
+
+  // Seconds that `uid` stays locked out; 0: it is not.
+  [[nodiscard]] std::int64_t seconds_left(uid_t uid, const lifecycle::Instant& now) const;
+  // True where this refusal locks the user out.
+  bool refused(uid_t uid, const lifecycle::Instant& now);
+  void allowed(uid_t uid);
+  // Why a restart would forget what is counted, or has forgotten it; empty: it does not.
+  [[nodiscard]] Text problem() const;
+
+ private:
+  struct Count {
+    std::uint32_t refusals{0};
+    bool locked{false};
+    lifecycle::Deadline until;  // of the lock, or of what was counted
+  };
+  using Counts = std::map<uid_t, Count>;
+  static constexpr std::size_t kMostUsers = 4096;
+
+  [[nodiscard]] static std::string to_text(const Counts& counts);
+  [[nodiscard]] static Result<Counts> read(const std::filesystem::path& file);
+  [[nodiscard]] std::int64_t milliseconds_left(const Count& count,
+                                               const lifecycle::Instant& now) const;
+  void keep();
+
+  const std::uint32_t after_;
+  const std::int64_t seconds_;
+  const std::filesystem::path file_;
+  const std::string boot_id_;
+  mutable std::mutex mutex_;  // of all that follows
+  Counts counts_;
+  Text problem_;
+};
+
+}  // namespace meiguan::access

@@ -1,0 +1,178 @@
+"""Signed policy, two persons and lock-outs over everything that ends a control plane."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from clients import curl
+from lab import BARE, Bench, Gateway, same, test, true, wait_until
+from test_access import APPLIANCE, AUDIT, SECURITY, SYSTEM, ask, new_key, start
+
+OTHER = SECURITY + 100
+TWO_SECURITY = APPLIANCE.replace(f'security = ["{SECURITY}"]', f'security = ["{SECURITY}", "{OTHER}"]')
+TWO_PERSONS = "[trust]\nrequired = false\ntwo_persons = true\n" + TWO_SECURITY
+SIGNED = ('[trust]\nrequired = true\ntwo_persons = true\n[[signer]]\nname = "county"\nkey = "county.pem"\n'
+          'node = "360121"\nat = ""\n' + TWO_SECURITY)
+ENDS = (signal.SIGKILL, signal.SIGTERM)
+
+
+def again(gateway: Gateway, by: signal.Signals) -> None:
+    gateway.controld.stop(by=by)
+    gateway.start_controld(ready=lambda: "ready" in gateway.controld.output())
+
+
+def history(gateway: Gateway) -> list[tuple[str, str, str]]:
+    """State, origin and signature of each revision, the newest first."""
+    done = ask(gateway, SECURITY, "history", "-o", "csv", "--no-headers", "--columns", "state,origin,signature")
+    same(done.returncode, 0, done.stderr)
+    return [tuple(line.split(",")) for line in done.stdout.splitlines()]
+
+
+def reaches(bench: Bench) -> bool:
+    return curl(bench["finance"], "59.205.16.10", 443, 1.2) == "cloud"
+
+
+@test(BARE)
+def lockouts_outlast_restarts(bench: Bench) -> None:
+    """Neither a kill nor an orderly restart of controld lifts a lock-out, or forgets refusals before one."""
+    gateway = start(bench, APPLIANCE)
+    for _ in range(3):
+        same(ask(gateway, SYSTEM, "flows").returncode, 3, "not his")
+    again(gateway, signal.SIGKILL)
+    true("not for the system" in ask(gateway, SYSTEM, "flows").stderr, "the fourth refusal in a row")
+    for by in ENDS:
+        again(gateway, by)
+        locked = ask(gateway, SYSTEM, "ports")
+        same(locked.returncode, 3, f"after {by.name}")
+        true("locked out" in locked.stderr, f"after {by.name}: {locked.stderr}")
+        same(ask(gateway, SECURITY, "flows").returncode, 0, f"another user after {by.name}")
+    gateway.controld.stop()
+    kept = gateway.state_dir / "lockouts"
+    kept.write_bytes(kept.read_bytes()[:-5])
+    gateway.start_controld(ready=lambda: "ready" in gateway.controld.output())
+    true("lockouts-not-kept" in ask(gateway, AUDIT, "status").stdout, "that they are lost is an alarm")
+
+
+@test(BARE)
+def approvals_outlast_restarts_and_are_used_once(bench: Bench) -> None:
+    """What a second person approved is approved after a kill, and is no word for the next change."""
+    gateway = start(bench, TWO_PERSONS)
+    words = ("apply", "--policy", str(bench.policy))
+    for by in ENDS:
+        (bench.policy / "more.toml").write_text(f'[[service]]\nid = "more-{by.name.lower()}"\nzone = "extranet"\n'
+                                                'endpoints = ["59.205.17.100:80/tcp"]\n')
+        refused = ask(gateway, SECURITY, *words)
+        same(refused.returncode, 3, "alone")
+        digest = refused.stderr.split("meiguan approve ")[1][:64]
+        same(ask(gateway, OTHER, "approve", digest).returncode, 0, "the other's word")
+        again(gateway, by)
+        same(ask(gateway, OTHER, *words).returncode, 3, f"after {by.name}: one's own word is none")
+        done = ask(gateway, SECURITY, *words)
+        same(done.returncode, 0, f"after {by.name}: {done.stderr}")
+        again(gateway, by)
+        same(ask(gateway, SECURITY, *words).returncode, 3, f"after {by.name}: once more is another change")
+
+
+@test(BARE)
+def signed_policy_waits_to_be_confirmed(bench: Bench) -> None:
+    """With required signatures and two persons: aborted, late, killed at each step; confirmed it is taken for good,
+    and what is older stays out."""
+    key = new_key(bench, "county", "ED25519")
+    gateway = start(bench, SIGNED)
+
+    def bundle(revision: int) -> Path:
+        file = bench.lab.directory / f"{revision}.bundle"
+        same(gateway.ask("policy", "bundle", "build", str(bench.policy), "-o", str(file),
+                         "--revision", str(revision)).returncode, 0, "build")
+        same(gateway.ask("policy", "bundle", "sign", str(file), "--key", str(key)).returncode, 0, "sign")
+        return file
+
+    def apply(file: Path, *more: str) -> None:
+        words = ("policy", "bundle", "apply", str(file), *more)
+        refused = ask(gateway, SECURITY, *words)
+        true("meiguan approve " in refused.stderr, f"a second person: {refused.stdout}{refused.stderr}")
+        same(ask(gateway, OTHER, "approve", refused.stderr.split("meiguan approve ")[1][:64]).returncode, 0, "approve")
+        done = ask(gateway, SECURITY, *words)
+        same(done.returncode, 0, f"{words}: {done.stderr}")
+        true(not more or "meiguan confirm" in done.stderr, f"says so: {done.stderr}")
+
+    def refused(file: Path, why: str) -> None:
+        done = ask(gateway, SECURITY, "policy", "bundle", "apply", str(file))
+        same(done.returncode, 2, f"{file.name}: {done.stderr}")
+        true(why in done.stderr, f"{why}: {done.stderr}")
+
+    six, seven = bundle(6), bundle(7)
+    (bench.policy / "denial.toml").write_text('[[rule]]\nid = "denial"\nphase = "mandatory"\naction = "deny"\n'
+                                              'from = ["unit:czj-360121"]\nto = ["service:budget"]\n')
+    eight = bundle(8)
+    by_seven, by_eight = "360121 revision 7 by county", "360121 revision 8 by county"
+    apply(seven)
+    true(reaches(bench), "by the first bundle")
+    waiting = gateway.state_dir / "signed/waiting"
+
+    apply(eight, "--confirm", "60s")
+    true(not reaches(bench), "in force at once")
+    again(gateway, signal.SIGKILL)
+    same(history(gateway)[0], ("unconfirmed", "apply", by_eight), "it waits on after a kill")
+    true(not reaches(bench), "in force after it")
+    other = ask(gateway, OTHER, "policy", "bundle", "apply", str(seven))
+    same(other.returncode, 3, f"nothing else meanwhile: {other.stderr}")
+    same(ask(gateway, SECURITY, "abort").returncode, 0, "abort")
+    true(reaches(bench), "back by hand")
+    same(history(gateway)[0], ("in-force", "return", by_seven), "the one before")
+    true(not waiting.exists(), "nothing waits")
+
+    apply(eight, "--confirm", "3s")  # it never was taken: the same bundle may come again
+    wait_until(lambda: history(gateway)[0][1] == "return", "the return in time", 8)
+    true(reaches(bench), "back by itself")
+
+    apply(eight, "--confirm", "3s")
+    gateway.controld.stop(by=signal.SIGKILL)
+    true(not reaches(bench), "nothing returns without a control plane")
+    wait_until(lambda: overdue(gateway), "the deadline", 8)
+    gateway.start_controld(ready=lambda: "ready" in gateway.controld.output())
+    same(history(gateway)[0], ("in-force", "return", by_seven), "a start after the deadline")
+    true(reaches(bench), "the one before is in force")
+    refused(six, "replayed")
+
+    # Killed between the confirmation and the record of what was taken: as if it lay still to be done.
+    apply(eight, "--confirm", "60s")
+    kept = bench.lab.directory / "signed-before"
+    shutil.copytree(gateway.state_dir / "signed", kept)
+    same(ask(gateway, OTHER, "confirm").returncode, 0, "confirm")
+    true(not waiting.exists(), "nothing waits")
+    for stage in ("confirmed", "killed before it was taken"):
+        again(gateway, signal.SIGKILL)
+        same(history(gateway)[0], ("in-force", "apply", by_eight), stage)
+        true(not reaches(bench), f"{stage}: in force")
+        refused(seven, "replayed")
+        true(not waiting.exists(), f"{stage}: nothing waits")
+        if stage == "confirmed":
+            gateway.controld.stop()
+            shutil.rmtree(gateway.state_dir / "signed")
+            shutil.copytree(kept, gateway.state_dir / "signed")
+            gateway.start_controld(ready=lambda: "ready" in gateway.controld.output())
+
+    # What waits is damaged: it cannot be started with, and does not wait any more.
+    (bench.policy / "denial.toml").unlink()
+    nine = bundle(9)
+    apply(nine, "--confirm", "60s")
+    true(reaches(bench), "the ninth")
+    file = waiting / "360121.bundle"
+    content = file.read_bytes()
+    file.write_bytes(content[:-2000])
+    again(gateway, signal.SIGKILL)
+    same(history(gateway)[0], ("in-force", "return", by_eight), "what waited is damaged")
+    true(not reaches(bench), "the one before is in force")
+    same(ask(gateway, SECURITY, "confirm").returncode, 3, "nothing to confirm")
+
+
+def overdue(gateway: Gateway) -> bool:
+    """Whether the newest revision's time to be confirmed has passed, by the clock of its own file."""
+    newest = sorted((gateway.state_dir / "revisions").glob("*.revision"))[-1]
+    limit = json.loads(newest.read_bytes().split(b"\n")[0])["confirm"]["boot_milliseconds"]
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * 1000 > limit
