@@ -66,7 +66,7 @@ std::shared_ptr<const lifecycle::Bundle> Service::bundle() const {
 std::vector<host::DataPort> Service::data_ports() const {
   const auto now = bundle();
   if (!now || !now->gateway || backend_) return {};  // the kernel's own work at its ports is wanted
-  return host::data_ports(now->gateway->ports);
+  return host::data_ports(now->gateway->ports, now->gateway->locals);
 }
 
 void Service::tell_event(const fastpath::Event& event, report::WallTime at) const {

@@ -33,28 +33,35 @@ std::string interface_of_vdev(std::string_view device) {
 void add(policy::DeviceKind kind, const std::string& device, std::vector<DataPort>& ports) {
   switch (kind) {
     case policy::DeviceKind::kAfXdp:
-    case policy::DeviceKind::kAfPacket: ports.push_back({device, false}); break;
-    case policy::DeviceKind::kTap: ports.push_back({device, true}); break;
+    case policy::DeviceKind::kAfPacket: ports.push_back({device, false, {}}); break;
+    case policy::DeviceKind::kTap: ports.push_back({device, true, {}}); break;
     case policy::DeviceKind::kPci: break;
     case policy::DeviceKind::kVdev:
-      ports.push_back({interface_of_vdev(device), device.starts_with("net_tap")});
+      ports.push_back({interface_of_vdev(device), device.starts_with("net_tap"), {}});
       break;
   }
   if (!ports.empty() && ports.back().interface.empty()) ports.pop_back();
 }
 
 std::vector<DataPort> in_order(std::vector<DataPort> ports) {
-  std::ranges::sort(ports);
+  std::ranges::stable_sort(ports, {}, &DataPort::interface);
   ports.erase(std::ranges::unique(ports).begin(), ports.end());
   return ports;
 }
 
 }  // namespace
 
-std::vector<DataPort> data_ports(std::span<const policy::GatewayPort> ports) {
+std::vector<DataPort> data_ports(std::span<const policy::GatewayPort> ports,
+                                 std::span<const policy::GatewayLocal> locals) {
   std::vector<DataPort> result;
-  for (const auto& port : ports) {
-    if (port.device_kind) add(*port.device_kind, port.device, result);
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].device_kind) add(*ports[i].device_kind, ports[i].device, result);
+    if (ports[i].tap.empty()) continue;
+    DataPort machine{ports[i].tap, true, {}};
+    for (const auto& local : locals) {
+      if (local.port.index() == i) machine.offers.push_back({local.from, local.services});
+    }
+    result.push_back(std::move(machine));
   }
   return in_order(std::move(result));
 }
@@ -69,6 +76,9 @@ std::expected<std::vector<DataPort>, policy::Diagnostics> data_ports_of_file(
     policy::for_each_table(0, files[0].text, reporter, [&](const policy::TomlTable& table) {
       if (table.name != "port") return;
       policy::TableView view("[[port]]", table.place, table.members, reporter);
+      if (const auto tap = view.word("tap"); tap && !tap->text.empty()) {
+        result.push_back({tap->text, true, {}});
+      }
       const auto device = view.word("device");
       if (!device) return;
       for (const auto& [word, kind] : kKinds) {

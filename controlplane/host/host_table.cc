@@ -5,6 +5,7 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -65,6 +66,40 @@ NftSet networks(const char* name, net::Family family, std::span<const net::Prefi
   return set;
 }
 
+// Goes on where the packet's protocol and port are among these.
+std::vector<NftExpression> port_is(const policy::PortMatch& port) {
+  if (port.any_protocol) return {};
+  std::vector<NftExpression> expressions{load_meta(NFT_META_L4PROTO, 0), is(0, {port.protocol})};
+  if (!port.whole) {
+    expressions.push_back(load_bytes(Header::kTransport, 2, 2, 0));
+    expressions.push_back(port.first == port.last
+                              ? is(0, wire16(port.first))
+                              : in_range(0, wire16(port.first), wire16(port.last)));
+  }
+  return expressions;
+}
+
+// What a [[local]] offers by a TAP, which the data plane has asked, too.
+void let_in_offers(const DataPort& port, NftTable& table) {
+  for (const auto& offer : port.offers) {
+    for (const auto& from : offer.from) {
+      const bool v4 = from.family() == net::Family::kIpv4;
+      for (const auto& service : offer.services) {
+        std::vector<NftExpression> all{load_meta(NFT_META_IIFNAME, 0),
+                                       is(0, interface_name(port.interface)),
+                                       load_meta(NFT_META_NFPROTO, 0),
+                                       is(0, {static_cast<std::uint8_t>(v4 ? NFPROTO_IPV4
+                                                                           : NFPROTO_IPV6)}),
+                                       load_bytes(Header::kNetwork, v4 ? 12 : 8, v4 ? 4 : 16, 0),
+                                       in_range(0, wire(from.address()), wire(from.last()))};
+        std::ranges::move(port_is(service), std::back_inserter(all));
+        all.push_back(accept());
+        table.rules.push_back({"input", std::move(all)});
+      }
+    }
+  }
+}
+
 void guard_ports(const HostGuard& guard, NftTable& table) {
   table.sets.push_back(networks(kNetworks4, net::Family::kIpv4, guard.networks));
   table.sets.push_back(networks(kNetworks6, net::Family::kIpv6, guard.networks));
@@ -80,14 +115,9 @@ void guard_ports(const HostGuard& guard, NftTable& table) {
   // IPv6 puts fragments together behind this hook: their ports cannot be asked.
   rule({load_meta(NFT_META_NFPROTO, 0), is(0, {NFPROTO_IPV6}),
         has_extension_header(kFragmentHeader, 0), is(0, {1}), count(), drop()});
+  for (const auto& port : guard.data_ports) let_in_offers(port, table);
   for (const auto& port : guard.ports) {
-    std::vector<NftExpression> expressions{load_meta(NFT_META_L4PROTO, 0), is(0, {port.protocol})};
-    if (!port.whole) {
-      expressions.push_back(load_bytes(Header::kTransport, 2, 2, 0));
-      expressions.push_back(port.first == port.last
-                                ? is(0, wire16(port.first))
-                                : in_range(0, wire16(port.first), wire16(port.last)));
-    }
+    auto expressions = port_is(port);
     expressions.push_back(count());
     expressions.push_back(drop());
     rule(std::move(expressions));

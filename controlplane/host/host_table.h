@@ -6,8 +6,10 @@
 //
 //   ingress   nothing that comes in by a data port goes on into the kernel: not to its bridges,
 //             VLANs, routes or sockets. The data plane has had its copy before.
-//   input     management ports are reached from the management networks (and the host itself) only
-//   forward   nothing is forwarded from or to a data port, by whatever way it came
+//   input     management ports are reached from the management networks (and the host itself) only,
+//             and by a TAP from where a [[local]] offers them
+//   forward   nothing is forwarded from or to a data port or the TAP behind one, by whatever way it
+//             came
 
 #include <span>
 #include <string>

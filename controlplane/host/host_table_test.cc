@@ -32,6 +32,15 @@ std::size_t count(const std::vector<std::string>& lines, std::string_view word) 
   }));
 }
 
+Offer offer(const std::vector<const char*>& from, const std::vector<const char*>& services) {
+  Offer made;
+  for (const char* const text : from) made.from.push_back(policy::parse_prefix(text).value());
+  for (const char* const text : services) {
+    made.services.push_back(policy::parse_ports(text).value());
+  }
+  return made;
+}
+
 BOOST_AUTO_TEST_CASE(networks_become_intervals) {
   struct Row {
     const char* name;
@@ -83,6 +92,20 @@ BOOST_AUTO_TEST_CASE(chains_are_those_that_are_asked_for) {
       {"data ports alone", {}, two, {"eth1", "eth2"}, 0, 3, 2},
       {"an interface that is not there yet", {}, two, {}, 0, 3, 0},
       {"a TAP", {}, {{"tap0", true}}, {}, 0, 3, 0},
+      {"a TAP that offers a service to two prefixes",
+       {"22/tcp"},
+       {{"tap0", true, {offer({"10.1.0.0/24", "2001:db8::/64"}, {"22/tcp"})}}},
+       {},
+       8,
+       3,
+       0},
+      {"offers where no port is guarded",
+       {},
+       {{"tap0", true, {offer({"10.1.0.0/24"}, {"any"})}}},
+       {},
+       0,
+       3,
+       0},
   };
   for (const Row& row : rows) {
     BOOST_TEST_CONTEXT(row.name) {
@@ -137,7 +160,7 @@ BOOST_AUTO_TEST_CASE(data_ports_of_a_gateway_file) {
   std::ofstream{file}
       << "[gateway]\nnode = \"360121\"\n"
          "[[port]]\nname = \"a\"\ndevice = \"af_packet:eth2\"\n"
-         "[[port]]\nname = \"b\"\nparent = \"a\"\nvlan = 5\n"
+         "[[port]]\nname = \"b\"\nparent = \"a\"\nvlan = 5\ntap = \"mg-b\"\n"
          "[[port]]\nname = \"c\"\ndevice = \"af_xdp:eth1\"\n"
          "[[port]]\nname = \"d\"\ndevice = \"pci:0000:04:00.0\"\n"
          "[[port]]\nname = \"e\"\ndevice = \"tap:tap7\"\n"
@@ -146,12 +169,28 @@ BOOST_AUTO_TEST_CASE(data_ports_of_a_gateway_file) {
   const auto ports = data_ports_of_file(file);
   std::filesystem::remove(file);
   BOOST_REQUIRE(ports.has_value());
-  const std::vector<DataPort> want{{"eth1", false},
-                                   {"eth2", false},
-                                   {"eth3", false},
-                                   {"tap7", true}};
+  const std::vector<DataPort> want{
+      {"eth1", false}, {"eth2", false}, {"eth3", false}, {"mg-b", true}, {"tap7", true}};
   BOOST_TEST((*ports == want));
   BOOST_TEST(!data_ports_of_file(file).has_value());  // it is gone
+}
+
+BOOST_AUTO_TEST_CASE(data_ports_of_a_gateway_in_force) {
+  std::vector<policy::GatewayPort> ports(3);
+  ports[0].device_kind = policy::DeviceKind::kAfPacket;
+  ports[0].device = "eth1";
+  ports[0].tap = "mg-lan";
+  ports[1].device_kind = policy::DeviceKind::kPci;
+  ports[1].device = "0000:04:00.0";
+  ports[1].tap = "mg-wan";
+  ports[2].parent = PortId{0};
+  std::vector<policy::GatewayLocal> locals(1);
+  const auto offered = offer({"10.1.0.0/24"}, {"22/tcp"});
+  locals[0].port = PortId{0};
+  locals[0].from = offered.from;
+  locals[0].services = offered.services;
+  const std::vector<DataPort> want{{"eth1", false}, {"mg-lan", true, {offered}}, {"mg-wan", true}};
+  BOOST_TEST((data_ports(ports, locals) == want));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from clients import curl, ping
 from frames import frame, inject, p
-from lab import Bench, ONE_WORKER, ROOT, same, test, true, wait_until
+from lab import Bench, ONE_WORKER, ROOT, programs, same, test, true, wait_until
 from namespaces import await_ready
 
 PEER = ROOT / "tools/lib/peer.py"
@@ -82,6 +82,34 @@ def machine_is_no_way_round_the_policy(bench: Bench) -> None:
     finally:
         gateway.ip("address del 192.0.2.200/32 dev lo")
         gateway.sysctl("net/ipv4/ip_forward", 0)
+
+
+@test(MACHINE)
+def host_table_knows_the_machine_behind_a_port(bench: Bench) -> None:
+    """A guarded management port is reached by a TAP from where it is offered; the kernel forwards by no TAP."""
+    serve(bench)
+    gateway = bench.gateway
+    gateway.appliance = bench.lab.directory / "machine.toml"
+    gateway.appliance.write_text('[management]\nnetworks = ["192.0.2.0/24"]\nports = ["8022/tcp", "8023/tcp"]\n')
+    at_boot = bench["gateway"].run(str(programs(bench.build)["meiguan-controld"]), "--host-table", "--gateway",
+                                   str(gateway.file), "--appliance", str(gateway.appliance))
+    try:
+        same(at_boot.returncode, 0, at_boot.stderr)
+        same(curl(bench["finance"], OWN, 8022, 1.2), None, "before the gateway file was checked nothing is offered")
+        gateway.controld.stop()
+        gateway.more_of_controld = ("--keep-host-table", "--host-table-seconds", "1")
+        gateway.start_controld()
+        for address in (OWN, "2001:db8:107:1::1"):
+            wait_until(lambda: curl(bench["finance"], address, 8022, 1) == "machine", f"the offered port at {address}")
+        same(curl(bench["finance"], OWN, 8023, 1.2), None, "the other management port")
+        listed = bench["gateway"].run("nft", "list", "set", "inet", "meiguan", "data_ports").stdout
+        true('"mg-lan"' in listed and '"veth-lan"' in listed, f"nothing is forwarded by the TAP: {listed}")
+    finally:
+        gateway.controld.stop()
+        gateway.appliance, gateway.more_of_controld = None, ()
+        bench["gateway"].run("nft", "delete", "table", "inet", "meiguan")
+        gateway.start_controld()
+        gateway.await_image()
 
 
 @test(MACHINE)
