@@ -208,6 +208,9 @@ int run(int argc, const char* const* argv) {
     tree = std::move(*made);
     settings.tree = tree.get();
   }
+  settings.note = [&gate](const std::string& event, boost::json::object detail) {
+    gate.note(event, std::move(detail));
+  };
   auto syslog_out = SyslogOut::make(appliance->syslog, settings.changes.state_dir, gate);
   if (!syslog_out) {
     say(language, syslog_out.error().message);
@@ -271,13 +274,12 @@ int run(int argc, const char* const* argv) {
   }
   gate.began(loaded->revision);
   if (keeps_host_table) {
-    host_watch = std::make_unique<HostWatch>(HostWatch::Settings{
-        .management = appliance->management,
-        .interval = std::chrono::seconds{host_table_seconds},
-        .ports = [&service] { return service.data_ports(); },
-        .say = log,
-        .note = [&gate](const std::string& event,
-                        boost::json::object detail) { gate.note(event, std::move(detail)); }});
+    host_watch = std::make_unique<HostWatch>(
+        HostWatch::Settings{.management = appliance->management,
+                            .interval = std::chrono::seconds{host_table_seconds},
+                            .ports = [&service] { return service.data_ports(); },
+                            .say = log,
+                            .note = settings.note});
   }
   std::unique_ptr<exporting::MetricsServer> metrics;
   if (const auto& wanted = appliance->exports.metrics) {

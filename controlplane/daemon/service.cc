@@ -30,14 +30,21 @@ Service::Service(Settings settings, Log log)
       tap_{[this](const fastpath::Event& event, report::WallTime at) { tell_event(event, at); }},
       sinks_{{recorder_.get(), &exports_, &tap_}},
       collector_{&sinks_, block_log_.get()},
-      backend_{settings_.in_kernel ? std::make_unique<kernel::Backend>(log, settings_.look_every)
-                                   : nullptr},
+      backend_{make_backend()},
       link_{settings_.run_dir / "dataplane.sock", collector_, log, backend_.get()},
       blocks_{settings_.changes.state_dir, link_, log},
       changes_{settings_.changes, link_, std::move(log)} {
   changes_.on_change(
       [this](const std::shared_ptr<const lifecycle::Bundle>& bundle) { take_names(bundle); });
   blocks_.start();
+}
+
+std::unique_ptr<kernel::Backend> Service::make_backend() {
+  if (!settings_.in_kernel) return nullptr;
+  const auto record = [note = settings_.note](const std::string& changed, bool put_right) {
+    if (note) note("kernel-table", {{"changed", changed}, {"put-right", put_right}});
+  };
+  return std::make_unique<kernel::Backend>(log_, record, settings_.look_every);
 }
 
 // Counters and statistics follow the policy in force.

@@ -39,6 +39,8 @@ struct Settings {
   std::uint64_t port_block_bytes{std::uint64_t{256} << 20};  // likewise of the port blocks' log
   exporting::ExportSettings exports;
   TreeLink* tree{nullptr};  // outlives the service; none: this node is in no tree
+  // Writes down for good what nobody asked for; may be empty.
+  std::function<void(const std::string& event, boost::json::object detail)> note;
   // Hears of denials and attacks, in the collector's thread; may be empty.
   std::function<void(const fastpath::Event&, report::WallTime, const policy::Catalog&)> on_event;
 };
@@ -71,6 +73,7 @@ class Service {
   [[nodiscard]] StatusInput status_input(const PolicyInForce& now);
   [[nodiscard]] std::unique_ptr<report::Recorder> make_recorder();
   [[nodiscard]] std::unique_ptr<report::PortBlockLog> make_block_log();
+  [[nodiscard]] std::unique_ptr<kernel::Backend> make_backend();
   [[nodiscard]] std::optional<boost::json::object> port_blocks(const lifecycle::Bundle& bundle,
                                                                const boost::json::object& request);
   void tell_event(const fastpath::Event& event, report::WallTime at) const;

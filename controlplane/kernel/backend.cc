@@ -23,8 +23,9 @@ std::int64_t wall_seconds() {
 }  // namespace
 
 // Marks that flows have from a process before this one are of other generations, most likely.
-Backend::Backend(Log log, std::chrono::seconds look_every)
+Backend::Backend(Log log, Record record, std::chrono::seconds look_every)
     : log_{std::move(log)},
+      record_{std::move(record)},
       look_every_{look_every},
       generation_{static_cast<std::uint32_t>(wall_seconds()) << 8},
       thread_{[this](const std::stop_token& stop) { run(stop); }} {}
@@ -80,11 +81,11 @@ void Backend::look() {
   auto netlink = host::Netlink::open();
   const auto difference = netlink ? host::check_table(*netlink, table_)
                                   : Result<host::Difference>{std::unexpected{netlink.error()}};
-  if (!difference) {
-    log_(difference.error().message);
+  if (!difference) return unguarded(difference.error());
+  if (difference->none()) {
+    unguarded_.clear();
     return;
   }
-  if (difference->none()) return;
   const auto words = difference->words();
   const Text text = policy::say("the table `inet {0}` was changed from outside: {1}",
                                 "表 `inet {0}` 被外部改动：{2}", table_.name, words.english,
@@ -92,12 +93,21 @@ void Backend::look() {
   log_(text);
   changed_ = text.english;
   changed_at_ = std::chrono::steady_clock::now();
-  if (auto put = host::put_table(*netlink, table_); !put) log_(put.error().message);
+  const auto put = host::put_table(*netlink, table_);
+  record_(words.english, put.has_value());
+  if (!put) return unguarded(put.error());
+  unguarded_.clear();
+}
+
+void Backend::unguarded(const Error& why) {
+  if (std::exchange(unguarded_, why.message.english) != unguarded_) log_(why.message);
 }
 
 std::string Backend::alarm() {
   const std::lock_guard lock{mutex_};
-  if (!trouble_.empty()) return trouble_;
+  for (const auto& now : {trouble_, unguarded_}) {
+    if (!now.empty()) return now;
+  }
   return std::chrono::steady_clock::now() - changed_at_ < kShown ? changed_ : std::string{};
 }
 

@@ -22,9 +22,11 @@ namespace meiguan::kernel {
 class Backend {
  public:
   using Log = std::function<void(const Text&)>;
+  // That the table was changed from outside, how, and whether it was put right; for the record.
+  using Record = std::function<void(const std::string& changed, bool put_right)>;
 
   // Looks after its table every so often.
-  Backend(Log log, std::chrono::seconds look_every);
+  Backend(Log log, Record record, std::chrono::seconds look_every);
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
@@ -40,8 +42,10 @@ class Backend {
   [[nodiscard]] Result<void> compile(const lifecycle::Bundle& bundle, std::int64_t now);
   void pass_time(std::int64_t now);
   void look();
+  void unguarded(const Error& why);
 
   const Log log_;
+  const Record record_;
   const std::chrono::seconds look_every_;
   std::mutex mutex_;  // of what follows
   std::condition_variable_any wake_;
@@ -49,8 +53,9 @@ class Backend {
   image::Moment moment_;
   host::NftTable table_;
   std::uint32_t generation_;
-  std::string trouble_;  // why a time that passed could not be put in force
-  std::string changed_;  // what was wrong with the table last
+  std::string trouble_;    // why a time that passed could not be put in force
+  std::string unguarded_;  // why the table could not be looked at, or not be put right
+  std::string changed_;    // what was wrong with the table last
   std::chrono::steady_clock::time_point changed_at_{};
   std::jthread thread_;
 };

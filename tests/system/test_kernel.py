@@ -8,6 +8,7 @@ import struct
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -270,6 +271,8 @@ def kernel_keeps_state_and_judges_again(bench: Bench) -> None:
     same(me.run("nft", "flush", "chain", "inet", "meiguan-policy", "ours").returncode, 0, "tampering")
     wait_until(lambda: "kernel-table-changed" in ask(bench, "-o", "json", "status")[1], "an alarm", 5)
     same(me.run("nft", "list", "ruleset").stdout.count("chain ours {\n\t\tct state"), 1, "it is put right")
+    code, said = ask(bench, "audit", "show", "--event", "kernel-table", "-o", "jsonl")
+    true(code == 0 and '"put-right":true' in said and "rule ours" in said, f"the audit log has it: {said}")
     same(crosses(wires, "wan", more), True, "and the connection lives")
     code, said = ask(bench, "flows")
     true(code == 3 and "--backend kernel" in said, f"flows: {code} {said}")
@@ -282,6 +285,33 @@ def kernel_keeps_state_and_judges_again(bench: Bench) -> None:
     same(crosses(wires, "lan", back), False, "nor its answers")
     same(daemon.stop(), 0, "it ends")
     same(crosses(wires, "wan", build("lan", "10.1.0.10", "10.2.0.10", "tcp/443", 3)), True, "the policy stays in force")
+
+
+@test(BARE)
+def kernel_follows_dates(bench: Bench) -> None:
+    """A rule expires and another begins: what the kernel forwards changes within a second, live flows too."""
+    me, wires = router(bench)
+    turn = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=5)
+    at = turn.strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = POLICY.read_text(encoding="utf-8")
+    for old, new in (('from = ["unit:finance"]\n', f'from = ["unit:finance"]\nexpires = {at}\n'),
+                     ('schedule = "never-now"', f"not_before = {at}")):
+        same(text.count(old), 1, f"{old!r} in the policy")
+        text = text.replace(old, new)
+    policy = bench.lab.directory / "dated.toml"
+    policy.write_text(text, encoding="utf-8")
+    in_force(start(bench, me, policy))
+    ends = build("lan", "10.1.0.131", "10.2.0.20", "tcp/9000", 1)
+    begins = build("lan", "10.1.0.10", "10.2.0.20", "tcp/9000", 2)
+    same((crosses(wires, "wan", ends), crosses(wires, "lan", answer_of(ends)), crosses(wires, "wan", begins)),
+         (True, True, False), "before the turn")
+    true(datetime.now(timezone.utc) < turn, "all that in time: a slower machine needs a later turn")
+    wait_until(lambda: crosses(wires, "wan", begins), "the rule that begins", 8)
+    late = (datetime.now(timezone.utc) - turn).total_seconds()
+    true(-0.3 < late < 1.5, f"it began {late:.2f} s late")
+    same(crosses(wires, "wan", ends), False, "a segment of the connection whose rule expired")
+    same(crosses(wires, "lan", answer_of(ends)), False, "nor its answers")
+    same(crosses(wires, "wan", build("lan", "10.1.0.131", "10.2.0.20", "tcp/9000", 3)), False, "nor a new one")
 
 
 def answer_of(packet: Packet) -> Packet:
