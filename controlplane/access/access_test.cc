@@ -59,7 +59,8 @@ BOOST_AUTO_TEST_CASE(who_may_do_what) {
                 {"confirm", "e"},      {"rollback", "e"},       {"approve", "e"},
                 {"reload", "e"},       {"flows", "e"},          {"audit-show", "a"},
                 {"block-add", "e"},    {"block-remove", "e"},   {"block-list", "e"},
-                {"audit-verify", "a"}, {"no-such-command", ""}, {"", ""}};
+                {"audit-verify", "a"}, {"capture", "e"},        {"capture-read", "e"},
+                {"capture-end", "e"},  {"no-such-command", ""}, {"", ""}};
   for (const auto& c : kCases) {
     const std::string_view roles{c.roles};
     const auto holds = [&](char letter) { return roles.find(letter) != roles.npos; };

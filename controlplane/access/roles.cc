@@ -6,12 +6,12 @@
 namespace meiguan::access {
 namespace {
 
-// What everybody with a role may see is what the box does as a whole; who was denied what, and what
-// the policy was and is, is the security administrator's.
-constexpr std::array<Command, 36> kCommands{{
+// What everybody with a role may see is what the box does as a whole; who was denied what, what is
+// in packets, and what the policy was and is, is the security administrator's.
+constexpr std::array<Command, 38> kCommands{{
     // name             system security audit  changes
     {"status", true, true, true, false},         {"top", true, true, false, false},
-    {"ports", true, false, false, false},        {"capture", true, false, false, true},
+    {"ports", true, false, false, false},        {"capture", false, true, false, true},
     {"doctor", true, false, false, false},       {"store", true, false, false, false},
     {"stats", true, true, false, false},         {"nodes", true, true, false, false},
     {"report", true, true, false, false},        {"month", true, true, false, false},
@@ -28,6 +28,7 @@ constexpr std::array<Command, 36> kCommands{{
     {"block-import", false, true, false, true},  {"block-list", false, true, false, false},
     {"block-export", false, true, false, false}, {"audit-show", false, false, true, false},
     {"audit-verify", false, false, true, false}, {"audit-sign", false, false, true, true},
+    {"capture-read", false, true, false, false}, {"capture-end", false, true, false, false},
 }};
 
 bool has(const std::vector<Holder>& holders, const Peer& peer, bool groups) {

@@ -23,8 +23,10 @@ constexpr std::string_view kJson = "application/json";
 constexpr std::size_t kMostBundles = 64;
 constexpr std::int64_t kExpiresSoonDays = 30;
 
-// They name files of the box, which whoever asks from afar cannot see.
-constexpr std::array<std::string_view, 3> kLocalCommands{"dry-run", "reload", "capture"};
+// They name files of the box, which whoever asks from afar cannot see, or carry packets, which do
+// not leave it by this door.
+constexpr std::array<std::string_view, 5> kLocalCommands{"dry-run", "reload", "capture",
+                                                         "capture-read", "capture-end"};
 constexpr std::array<std::string_view, 3> kLocalKeys{"policy", "gateway", "bundles"};
 
 web::HttpsSettings settings_of(const access::Api& api) {
@@ -39,10 +41,10 @@ web::HttpsSettings settings_of(const access::Api& api) {
 
 json::object not_from_afar(std::string_view what) {
   return api::refusal(
-      {fmt::format("`{}` is for the local socket only: it names files of the appliance; over HTTPS "
-                   "a policy comes as signed bundles",
+      {fmt::format("`{}` is for the local socket only: it names files of the appliance, or shows "
+                   "packets; over HTTPS a policy comes as signed bundles",
                    what),
-       fmt::format("`{}` 只能经本机套接字使用，因为它指的是设备上的文件；通过 HTTPS "
+       fmt::format("`{}` 只能经本机套接字使用，因为它涉及设备上的文件或报文内容；通过 HTTPS "
                    "请提交已签名的策略包",
                    what)});
 }

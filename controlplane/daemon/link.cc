@@ -288,6 +288,18 @@ std::optional<DataplaneStatus> Link::ask_status() {
   return status;
 }
 
+Result<channel::Message> Link::begin_capture(std::span<const std::byte> request) {
+  const std::lock_guard lock{mutex_};
+  if (!client_) return absent();
+  return client_->ask(channel::Request::kCapture, request);
+}
+
+void Link::end_capture() {
+  const std::lock_guard lock{mutex_};
+  // One that does not answer ends it by itself.
+  if (client_) static_cast<void>(client_->ask(channel::Request::kCaptureEnd));
+}
+
 std::optional<DataplaneStatus> Link::status() {
   const std::lock_guard lock{mutex_};
   return client_ ? ask_status() : std::nullopt;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -59,6 +60,10 @@ class Link {
   // What the entries of the list in force have dropped, by their number; nothing where the data
   // plane does not answer or has another list.
   [[nodiscard]] std::optional<std::vector<channel::BlockHit>> block_hits();
+
+  // The answer to Request::kCapture, with its descriptor. Errors: it does not answer, or refuses.
+  [[nodiscard]] Result<channel::Message> begin_capture(std::span<const std::byte> request);
+  void end_capture();
 
   // Nothing where the data plane does not answer.
   [[nodiscard]] std::optional<DataplaneStatus> status();

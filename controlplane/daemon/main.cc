@@ -225,6 +225,8 @@ int run(int argc, const char* const* argv) {
   }
   Service service{settings, log};
   service.on_return([&gate](const lifecycle::Revision& revision) { gate.returned(revision); });
+  service.on_capture_end(
+      [&gate](boost::json::object detail) { gate.note("capture-over", std::move(detail)); });
   std::unique_ptr<HostWatch> host_watch;  // set before requests are answered
   const auto ask = [&](const boost::json::object& request, const access::Peer& peer) {
     return gate.answer(request, peer, [&](const boost::json::object& wanted) {

@@ -32,6 +32,7 @@ Service::Service(Settings settings, Log log)
       collector_{&sinks_, block_log_.get()},
       backend_{make_backend()},
       link_{settings_.run_dir / "dataplane.sock", collector_, log, backend_.get()},
+      captures_{link_},
       blocks_{settings_.changes.state_dir, link_, log},
       changes_{settings_.changes, link_, std::move(log)} {
   changes_.on_change(
@@ -138,6 +139,9 @@ json::object Service::answer(const json::object& request, const api::Peer& peer)
   if (!now.bundle) return api::refusal({"no policy is in force", "没有生效的策略"});
   const auto& catalog = now.bundle->compiled.catalog;
   if (auto past = past_answer(*now.bundle, request)) return std::move(*past);
+  if (command == "capture" || command.starts_with("capture-")) {
+    return captures_.answer(request, peer, *now.bundle);
+  }
   if (command == "ports") return ports_answer(catalog, link_.status(), collector_.readings());
   if (command == "top") {
     auto rows = top_answer(api::string_at(request, "what"), catalog, collector_.readings());

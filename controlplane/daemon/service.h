@@ -13,6 +13,7 @@
 #include "controlplane/api/server.h"
 #include "controlplane/daemon/answers.h"
 #include "controlplane/daemon/block_service.h"
+#include "controlplane/daemon/captures.h"
 #include "controlplane/daemon/changes.h"
 #include "controlplane/daemon/event_tap.h"
 #include "controlplane/daemon/link.h"
@@ -53,6 +54,10 @@ class Service {
 
   // See Changes::on_return(); to be set before start().
   void on_return(Changes::TellReturn tell) { changes_.on_return(std::move(tell)); }
+  // See Captures::on_end(); likewise.
+  void on_capture_end(std::function<void(boost::json::object)> tell) {
+    captures_.on_end(std::move(tell));
+  }
   // Puts the policy in force that was, or the first one; see Changes::start().
   [[nodiscard]] std::expected<Applied, Refusal> start();
   // Reads the files of the policy in force again, as nobody in particular.
@@ -95,6 +100,7 @@ class Service {
   report::Collector collector_;
   std::unique_ptr<kernel::Backend> backend_;  // null: there is a data plane
   Link link_;
+  Captures captures_;
   BlockService blocks_;
   Changes changes_;
 };

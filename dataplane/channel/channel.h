@@ -36,6 +36,9 @@ enum class Request : std::uint32_t {
   kBlocks,      // descriptor: a sealed memfd with a block list; answer: BlocksAnswer
   kBlockHits,   // payload: std::uint32_t cursor; answer: BlockHitsAnswer, then BlockHits
   kKeep,        // the image in force becomes the one that the data plane starts with; answer: empty
+  kCapture,     // payload: CaptureRequest and its program (capture.h); answer: CaptureAnswer;
+                // descriptor: the memory with its rings
+  kCaptureEnd,  // whatever capture goes on; answer: empty
 };
 
 struct MessageHeader {

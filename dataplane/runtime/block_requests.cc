@@ -11,17 +11,6 @@
 #include "dataplane/runtime/log.h"
 
 namespace meiguan::runtime {
-namespace {
-
-template <typename T>
-void put(Answer& answer, const T& value) {
-  const std::size_t at = answer.payload.size();
-  answer.payload.resize(at + sizeof(T));
-  std::memcpy(answer.payload.data() + at, &value, sizeof(T));
-}
-
-}  // namespace
-
 void Dataplane::start_with_blocks() {
   const std::filesystem::path last = options_.state_dir / kLastBlocks;
   std::error_code error;
@@ -72,9 +61,9 @@ Result<Answer> Dataplane::publish_blocks(channel::Message& request) {
     return std::unexpected{Error{taken.error().message}};
   }
   Answer answer;
-  put(answer,
-      channel::BlocksAnswer{blocks_->list().checksum(), in_force_ ? in_force_->generation : 0,
-                            static_cast<std::uint32_t>(blocks_->list().records().size())});
+  answer.put(channel::BlocksAnswer{blocks_->list().checksum(),
+                                   in_force_ ? in_force_->generation : 0,
+                                   static_cast<std::uint32_t>(blocks_->list().records().size())});
   return answer;
 }
 
@@ -101,8 +90,8 @@ Result<Answer> Dataplane::block_hits(const channel::Message& request) const {
   }
   head.hits = static_cast<std::uint32_t>(hits.size());
   Answer answer;
-  put(answer, head);
-  for (const channel::BlockHit& hit : hits) put(answer, hit);
+  answer.put(head);
+  for (const channel::BlockHit& hit : hits) answer.put(hit);
   return answer;
 }
 

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "dataplane/channel/channel.h"
@@ -19,6 +21,14 @@ namespace meiguan::runtime {
 struct Answer {
   std::vector<std::byte> payload;
   std::vector<int> descriptors;  // lent
+
+  // One more value at the payload's end.
+  template <typename T>
+  requires std::is_trivially_copyable_v<T>
+  void put(const T& value) {
+    const auto bytes = std::as_bytes(std::span{&value, 1});
+    payload.insert(payload.end(), bytes.begin(), bytes.end());
+  }
 };
 
 class ChannelServer {

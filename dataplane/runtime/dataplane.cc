@@ -279,13 +279,16 @@ Outcome<std::unique_ptr<InForce>> Dataplane::place(
 void Dataplane::put_in_force(std::unique_ptr<InForce> next) {
   exceptions_->adopt(*next, monotonic_ms());
   shared_.in_force.store(next.get(), std::memory_order_release);
-  if (!workers_.empty()) {
-    // Workers never wait for this thread, so the grace period ends within a burst.
-    const std::uint64_t token = ::rte_rcu_qsbr_start(shared_.qsbr);
-    (void)::rte_rcu_qsbr_check(shared_.qsbr, token, true);
-  }
+  wait_for_workers();
   in_force_ = std::move(next);
   generation_ = in_force_->generation;
+}
+
+void Dataplane::wait_for_workers() {
+  if (workers_.empty()) return;
+  // Workers never wait for this thread, so the grace period ends within a burst.
+  const std::uint64_t token = ::rte_rcu_qsbr_start(shared_.qsbr);
+  (void)::rte_rcu_qsbr_check(shared_.qsbr, token, true);
 }
 
 void Dataplane::pass_time(std::int64_t wall_seconds) {
@@ -316,6 +319,7 @@ Outcome<void> Dataplane::start_workers(unsigned workers,
 }
 
 void Dataplane::stop_workers() {
+  end_capture(channel::CaptureEnd::kReopened);
   shared_.stop.store(true, std::memory_order_relaxed);
   if (!workers_.empty()) ::rte_eal_mp_wait_lcore();
   workers_.clear();
@@ -374,6 +378,7 @@ void Dataplane::run(int signals) {
       if (now >= next_tick) {
         exceptions_->tick(now);
         pass_time(wall_seconds());
+        watch_capture(now);
         next_tick = now + kTickInterval;
       }
       if (now >= next_look) {

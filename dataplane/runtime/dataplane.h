@@ -84,6 +84,14 @@ class Dataplane {
   [[nodiscard]] Result<Answer> neighbour_list(const channel::Message& request) const;
   [[nodiscard]] Result<Answer> trace(const channel::Message& request);
   [[nodiscard]] Result<Answer> keep_in_force();
+  [[nodiscard]] Result<Answer> begin_capture(const channel::Message& request);
+  [[nodiscard]] Result<Answer> asked_to_end_capture();
+  // No thread copies anything any more when it returns.
+  void end_capture(channel::CaptureEnd why);
+  // Ends a capture that nobody hears, or whose time is over.
+  void watch_capture(fastpath::Tick now);
+  // Waits until every worker has begun a new round.
+  void wait_for_workers();
 
   Options options_;
   Segments segments_;
@@ -100,6 +108,7 @@ class Dataplane {
   std::optional<fastpath::NeighbourTable> neighbours_;
   std::unique_ptr<Exceptions> exceptions_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Capture> capture_;
   // What every worker must have passed before it is called alive again.
   std::optional<std::uint64_t> asked_of_workers_;
   std::optional<std::chrono::milliseconds> alive_interval_;

@@ -161,6 +161,10 @@ void Exceptions::give_up(std::unique_ptr<HeldPacket> packet, Reason reason) {
   fastpath::Fate fate = tag.fate;
   fate.reason = reason;
   fastpath::count_packet(counters_, fate, tag.frame_bytes);
+  // This thread is the one that frees it.
+  if (Capture* const capture = shared_.capture.load(std::memory_order_relaxed)) {
+    capture->main_tap().dropped(frame_of(held.get()), fate, true);
+  }
   if (reason == Reason::kNextHopUnresolved && tag.generation == generation_) {
     stack_->report_unresolved(fate, frame_of(held.get()), now_);
   }

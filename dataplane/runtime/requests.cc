@@ -19,14 +19,6 @@ namespace {
 
 constexpr fastpath::Tick kWorkerPatience = 500;
 
-template <typename T>
-requires std::is_trivially_copyable_v<T>
-void put(Answer& answer, const T& value) {
-  const std::size_t at = answer.payload.size();
-  answer.payload.resize(at + sizeof(T));
-  std::memcpy(answer.payload.data() + at, &value, sizeof(T));
-}
-
 // A request's payload, which must be exactly a T.
 template <typename T>
 requires std::is_trivially_copyable_v<T> Result<T> get(const channel::Message& request) {
@@ -70,6 +62,8 @@ Result<Answer> Dataplane::answer(channel::Message& request) {
     case channel::Request::kBlocks: return publish_blocks(request);
     case channel::Request::kBlockHits: return block_hits(request);
     case channel::Request::kKeep: return keep_in_force();
+    case channel::Request::kCapture: return begin_capture(request);
+    case channel::Request::kCaptureEnd: return asked_to_end_capture();
   }
   return fail(fmt::format("the data plane knows no request {}", request.header.type),
               fmt::format("数据面不认识请求 {}", request.header.type));
@@ -83,7 +77,7 @@ Result<Answer> Dataplane::hello() const {
   body.ring_events = segments_.ring_events();
   body.ring_bytes = segments_.ring_bytes();
   body.workers = segments_.workers();
-  put(answer, body);
+  answer.put(body);
   answer.descriptors = segments_.descriptors();
   return answer;
 }
@@ -106,7 +100,7 @@ Result<Answer> Dataplane::publish(channel::Message& request) {
     return std::unexpected{Error{taken.error().message}};
   }
   Answer answer;
-  put(answer, channel::PublishAnswer{in_force_->generation, 0, in_force_->image().checksum()});
+  answer.put(channel::PublishAnswer{in_force_->generation, 0, in_force_->image().checksum()});
   return answer;
 }
 
@@ -146,7 +140,7 @@ Result<Answer> Dataplane::status() const {
   body.alarms = alarms_;
   body.live_flows = static_cast<std::uint32_t>(created - ended);
   if (!in_force_) {
-    put(answer, body);
+    answer.put(body);
     return answer;
   }
   const image::Image& image = in_force_->image();
@@ -155,7 +149,7 @@ Result<Answer> Dataplane::status() const {
   body.generation = in_force_->generation;
   body.ports = static_cast<std::uint32_t>(image.ports().size());
   body.neighbours = static_cast<std::uint32_t>(exceptions_->neighbours().size());
-  put(answer, body);
+  answer.put(body);
   for (std::size_t i = 0; i < image.ports().size(); ++i) {
     const image::PortRecord& port = image.ports()[i];
     const Device& device = *shared_.devices[in_force_->device_of_port[i]];
@@ -175,7 +169,7 @@ Result<Answer> Dataplane::status() const {
                                    .port(PortId{static_cast<std::uint16_t>(i)})
                                    .transmit_failed.value();
     }
-    put(answer, state);
+    answer.put(state);
   }
   const Machine::Counts& machine = exceptions_->machine();
   channel::MachineState passed{machine.received, machine.sent, machine.refused, machine.limited,
@@ -183,7 +177,7 @@ Result<Answer> Dataplane::status() const {
   for (std::uint32_t i = 0; i < body.workers; ++i) {
     passed.limited += segments_.block(i).totals().exceptions_lost.value();
   }
-  put(answer, passed);
+  answer.put(passed);
   return answer;
 }
 
@@ -206,7 +200,7 @@ Result<Answer> Dataplane::flows(const channel::Message& request) {
   }
   Answer answer;
   const auto events = mailbox.events();
-  put(answer,
+  answer.put(
       channel::FlowsAnswer{mailbox.next_cursor(), static_cast<std::uint32_t>(events.size())});
   const auto bytes = std::as_bytes(events);
   answer.payload.insert(answer.payload.end(), bytes.begin(), bytes.end());
@@ -227,7 +221,7 @@ Result<Answer> Dataplane::neighbour_list(const channel::Message& request) const 
     if (end < exceptions_->neighbours().size()) next = static_cast<std::uint32_t>(end);
   }
   Answer answer;
-  put(answer, next);
+  answer.put(next);
   for (const Neighbours::Listed& neighbour : listed) {
     channel::NeighbourState state{};
     std::copy(neighbour.address.bytes().begin(), neighbour.address.bytes().end(),
@@ -235,7 +229,7 @@ Result<Answer> Dataplane::neighbour_list(const channel::Message& request) const 
     std::copy(neighbour.mac.begin(), neighbour.mac.end(), state.mac.begin());
     state.port = neighbour.port.value();
     state.state = static_cast<std::uint8_t>(neighbour.kind);
-    put(answer, state);
+    answer.put(state);
   }
   return answer;
 }

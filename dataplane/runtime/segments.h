@@ -8,6 +8,7 @@
 #include "dataplane/fastpath/event.h"
 #include "dataplane/runtime/descriptor.h"
 #include "dataplane/runtime/failure.h"
+#include "dataplane/runtime/shared_memory.h"
 
 namespace meiguan::runtime {
 
@@ -31,7 +32,7 @@ class Segments {
   [[nodiscard]] fastpath::CounterBlock block(std::uint32_t index) const noexcept;
   [[nodiscard]] fastpath::EventRing& ring(std::uint32_t worker) noexcept { return rings_[worker]; }
 
-  [[nodiscard]] std::uint64_t segment_bytes() const noexcept { return counters_.bytes; }
+  [[nodiscard]] std::uint64_t segment_bytes() const noexcept { return counters_.bytes(); }
   [[nodiscard]] std::uint64_t ring_events() const noexcept { return ring_events_; }
   [[nodiscard]] std::uint64_t ring_bytes() const noexcept;
   // The counter segment, which cannot be written through this descriptor, then the rings.
@@ -40,22 +41,11 @@ class Segments {
  private:
   Segments() = default;
 
-  struct Shared {
-    Descriptor descriptor;
-    std::byte* memory{};
-    std::size_t bytes{0};
-    Shared() = default;
-    Shared(Shared&& other) noexcept;
-    Shared& operator=(Shared&& other) noexcept;
-    ~Shared();
-  };
-  [[nodiscard]] static Outcome<Shared> share(const char* name, std::size_t bytes);
-
   fastpath::CounterCapacity capacity_;
   std::uint64_t ring_events_{0};
-  Shared counters_;
+  SharedMemory counters_;
   Descriptor readable_;
-  std::vector<Shared> ring_memory_;
+  std::vector<SharedMemory> ring_memory_;
   std::vector<fastpath::EventRing> rings_;
 };
 

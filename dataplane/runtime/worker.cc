@@ -94,6 +94,8 @@ void Worker::run() {
     const InForce& in_force = *shared_.in_force.load(std::memory_order_acquire);
     if (in_force.generation != generation_) [[unlikely]]
       begin(in_force);
+    Capture* const capture = shared_.capture.load(std::memory_order_acquire);
+    tap_ = capture != nullptr ? &capture->tap(number_) : nullptr;
     pipeline_.set_blocks(&in_force.blocked,
                          in_force.blocks ? in_force.blocks->hits(number_)
                                          : std::span<fastpath::Counter>{},
@@ -113,6 +115,7 @@ void Worker::run() {
     idle = got != 0 ? 0 : idle + 1;
     if (idle != 0) rest(idle);
   }
+  tap_ = nullptr;
   pipeline_.end_all(monotonic_ms(), fastpath::FlowEnd::kShutdown);
   deliver_released(*shared_.in_force.load(std::memory_order_acquire));
   ::rte_rcu_qsbr_thread_offline(shared_.qsbr, number_);
@@ -193,6 +196,7 @@ void Worker::drop(rte_mbuf* packet, PortId in, fastpath::Reason reason) noexcept
   fate.in = in;
   fate.reason = reason;
   fastpath::count_packet(counters_, fate, packet->pkt_len);
+  if (tap_ != nullptr) tap_->dropped(frame_of(packet), fate, false);
   ::rte_pktmbuf_free(packet);
 }
 
@@ -216,8 +220,12 @@ void Worker::judge(const InForce& in_force, fastpath::Tick now) noexcept {
     frames_[i] = {data_of(batch_[i]), batch_[i]->data_len,
                   in_force.port_of_device[batch_device_[i]], batch_[i]};
   }
+  if (tap_ != nullptr) [[unlikely]]
+    tap_->before({frames_.data(), count});
   pipeline_.process(in_force.image(), in_force.moment, in_force.generation, now,
                     {frames_.data(), count}, {fates_.data(), count});
+  if (tap_ != nullptr) [[unlikely]]
+    tap_->after({frames_.data(), count}, {fates_.data(), count});
   for (std::size_t i = 0; i < count; ++i) deliver(in_force, batch_[i], frames_[i], fates_[i]);
   deliver_released(in_force);
 }
@@ -248,6 +256,7 @@ void Worker::deliver(const InForce& in_force, rte_mbuf* packet, const fastpath::
 
 void Worker::deliver_released(const InForce& in_force) noexcept {
   while (const std::size_t count = pipeline_.released(frames_, fates_)) {
+    if (tap_ != nullptr) tap_->released({frames_.data(), count}, {fates_.data(), count});
     for (std::size_t i = 0; i < count; ++i) {
       deliver(in_force, static_cast<rte_mbuf*>(frames_[i].handle), frames_[i], fates_[i]);
     }
@@ -277,6 +286,7 @@ void Worker::raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fa
     fastpath::Fate lost = fate;
     lost.reason = fastpath::Reason::kExceptionFull;
     fastpath::count_packet(counters_, lost, frame_bytes);
+    if (tap_ != nullptr) tap_->dropped(frame_of(packet), lost, true);
   } else {
     counters_.totals().exceptions_lost.add(1);
   }
@@ -296,6 +306,7 @@ void Worker::send_own_frames(const InForce& in_force) noexcept {
       ::rte_pktmbuf_free(packets[i]);
       continue;
     }
+    if (tap_ != nullptr) tap_->sent(frame_of(packets[i]), tag.fate);
     const PortId out = tag.fate.out;
     transmits_[in_force.device_of_port[out.index()]].add(packets[i], out);
   }

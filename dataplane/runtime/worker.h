@@ -23,6 +23,7 @@
 
 #include "dataplane/fastpath/counters.h"
 #include "dataplane/fastpath/pipeline.h"
+#include "dataplane/runtime/capture.h"
 #include "dataplane/runtime/device.h"
 #include "dataplane/runtime/in_force.h"
 #include "dataplane/runtime/mailbox.h"
@@ -36,6 +37,7 @@ struct Shared {
   std::atomic<const InForce*> in_force{nullptr};
   std::atomic<bool> stop{false};
   std::atomic<bool> trace{false};
+  std::atomic<Capture*> capture{nullptr};  // freed when no worker looks at it any more
   rte_rcu_qsbr* qsbr{};
   rte_ring* exceptions{};            // workers -> main thread
   rte_ring* own_frames{};            // main thread -> worker 0: frames to send
@@ -95,6 +97,7 @@ class Worker {
   std::vector<Transmit> transmits_;  // by device
   bool may_sleep_{false};
   bool tracing_{false};
+  CaptureTap* tap_{nullptr};  // of this round; null: nobody captures
   std::uint32_t generation_{0};
   TokenBucket consumed_{50'000, 4'000};  // for the gateway itself, without discovery
   std::vector<bool> link_up_;            // by device, as the pipeline knows it

@@ -72,6 +72,7 @@ FOREIGN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (r"zstd", "zstd", ("controlplane/lifecycle/", "controlplane/report/", "controlplane/store/")),
     (r"libmnl/", "netlink", ("controlplane/host/", "dataplane/runtime/")),
     (r"libnftnl/", "nftables by netlink", ("controlplane/host/",)),
+    (r"pcap", "libpcap", ("dataplane/runtime/capture.h", "tools/cli/capture_filter.cc", "tests/")),
     (r"CLI/", "CLI11", ("tools/cli/", "controlplane/daemon/", "dataplane/runtime/")),
     (r"boost/test/", "Boost.Test", ("tests/",)),
     (r"benchmark/", "Google Benchmark", ("tests/", "tools/bench/")),

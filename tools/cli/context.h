@@ -83,6 +83,7 @@ void add_stats_commands(CLI::App& app, Context& context, Action& chosen);
 void add_approve_command(CLI::App& app, Context& context, Action& chosen);
 void add_audit_command(CLI::App& app, Context& context, Action& chosen);
 void add_block_commands(CLI::App& app, Context& context, Action& chosen);
+void add_capture_command(CLI::App& app, Context& context, Action& chosen);
 void add_change_commands(CLI::App& app, Context& context, Action& chosen);
 void add_revision_commands(CLI::App& app, Context& context, Action& chosen);
 void add_completion_command(CLI::App& app, Context& context, Action& chosen);

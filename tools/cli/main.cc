@@ -105,6 +105,7 @@ int run(int argc, const char* const* argv) {
   add_audit_command(app, context, chosen);
   add_doctor_command(app, context, chosen);
   add_block_commands(app, context, chosen);
+  add_capture_command(app, context, chosen);
   add_change_commands(app, context, chosen);
   add_revision_commands(app, context, chosen);
   add_completion_command(app, context, chosen);

@@ -7,29 +7,9 @@
 
 #include "controlplane/analysis/names.h"
 #include "controlplane/analysis/replay.h"
-#include "tools/cli/out.h"
+#include "tools/cli/pcapng.h"
 
 namespace meiguan::cli {
-
-// One pcapng file of Ethernet frames with nanoseconds.
-class PcapngFile {
- public:
-  // Owns and closes `descriptor`.
-  PcapngFile(int descriptor, const std::string& path, std::string_view interface_name);
-  ~PcapngFile();
-  PcapngFile(const PcapngFile&) = delete;
-  PcapngFile& operator=(const PcapngFile&) = delete;
-
-  void write(std::uint64_t nanoseconds, std::span<const std::uint8_t> frame,
-             std::string_view comment);
-
- private:
-  void block(std::uint32_t type);  // sends body_
-
-  int descriptor_;
-  Out out_;
-  std::string body_;
-};
 
 // What replay --write leaves: `PORT.pcapng` for each port and `drops.pcapng`, every packet with a
 // comment of its reason and rule. Forwarded frames as rewritten, dropped ones as received.
