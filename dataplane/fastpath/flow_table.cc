@@ -1,22 +1,9 @@
 #include "dataplane/fastpath/flow_table.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <memory>
-#include <new>
 
 namespace meiguan::fastpath {
-namespace {
-
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kSmallPage = 4096;
-
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) noexcept {
-  return (bytes + unit - 1) & ~(unit - 1);
-}
-
-}  // namespace
 
 FlowTable::FlowTable(std::uint32_t capacity, const HashSeed& seed, std::uint32_t translations)
     : seed_{seed},
@@ -25,29 +12,17 @@ FlowTable::FlowTable(std::uint32_t capacity, const HashSeed& seed, std::uint32_t
       translations_{translations} {
   const std::size_t record_bytes = std::size_t{capacity_} * sizeof(FlowRecord);
   const std::size_t bucket_bytes = std::size_t{bucket_count_} * sizeof(Bucket);
-  const std::size_t in_use = bytes_for(capacity_, translations);
-  // A page more, so that the start can be aligned.
-  memory_bytes_ = round_up(in_use, kHugePage) + kHugePage;
-  memory_ = mmap(nullptr, memory_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                 0);
-  if (memory_ == MAP_FAILED) throw std::bad_alloc{};
-  std::size_t space = memory_bytes_;
-  void* aligned = memory_;
-  std::align(kHugePage, memory_bytes_ - kHugePage, aligned, space);
-  auto* bytes = static_cast<std::byte*>(aligned);
-  // Advice only: without huge pages all works, with more TLB misses.
-  if (in_use >= kHugePage) (void)madvise(bytes, memory_bytes_ - kHugePage, MADV_HUGEPAGE);
-  // Touched now, so that no packet waits for the kernel to find a page.
-  for (std::size_t at = 0; at < in_use; at += kSmallPage) {
-    const_cast<volatile std::byte*>(bytes)[at] = std::byte{0};
-  }
-  // Zeroed memory is a valid array of empty buckets; records and times begin to live in `insert`.
+  lines_ = (bytes_for(capacity_, translations) + sizeof(Line) - 1) / sizeof(Line);
+  memory_ = HugeAllocator<Line>{}.allocate(lines_);
+  auto* const bytes = reinterpret_cast<std::byte*>(memory_);
+  // Records and times begin to live in `insert`.
   records_ = reinterpret_cast<FlowRecord*>(bytes);
   buckets_ = reinterpret_cast<Bucket*>(bytes + record_bytes);
   times_ = reinterpret_cast<FlowTime*>(bytes + record_bytes + bucket_bytes);
+  std::uninitialized_value_construct_n(buckets_, bucket_count_);
 }
 
-FlowTable::~FlowTable() { munmap(memory_, memory_bytes_); }
+FlowTable::~FlowTable() { HugeAllocator<Line>{}.deallocate(memory_, lines_); }
 
 bool FlowTable::put_entry(std::uint64_t hash, std::uint32_t number) noexcept {
   constexpr unsigned kFull = (1U << kSlots) - 1;

@@ -27,6 +27,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/fastpath/flow_record.h"
 #include "dataplane/fastpath/prefetch.h"
 #include "dataplane/fastpath/translation.h"
@@ -260,8 +261,11 @@ class FlowTable {
   std::uint32_t used_{0};      // records taken from the never used ones
   std::uint32_t free_{kNone};  // the first of the given back ones, chained by route[0]
   std::uint32_t hand_{0};
-  void* memory_{nullptr};
-  std::size_t memory_bytes_{0};
+  struct alignas(64) Line {
+    std::array<std::byte, 64> bytes;
+  };
+  Line* memory_{nullptr};
+  std::size_t lines_{0};
   Bucket* buckets_{nullptr};
   FlowRecord* records_{nullptr};
   FlowTime* times_{nullptr};

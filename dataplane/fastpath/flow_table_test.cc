@@ -33,6 +33,16 @@ FlowKey random_key(std::mt19937& random) {
   return key;
 }
 
+BOOST_AUTO_TEST_CASE(large_tables_begin_at_a_huge_page) {
+  for (const std::size_t bytes : {std::size_t{64}, kHugePage - 64, kHugePage, kHugePage * 3 + 64}) {
+    HugeVector<Translation> records(bytes / sizeof(Translation));
+    const auto at = reinterpret_cast<std::uintptr_t>(records.data());
+    BOOST_TEST(at % (bytes < kHugePage ? alignof(Translation) : kHugePage) == 0U, bytes);
+    BOOST_TEST((records.front().helper == Translation::kNone));
+    BOOST_TEST((records.back().helper == Translation::kNone));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(keys_match_in_both_directions) {
   std::mt19937 random{1};
   const HashSeed seed = HashSeed::from(42);

@@ -7,8 +7,8 @@
 // nobody else does (RFC 6888 REQ-8).
 
 #include <cstdint>
-#include <vector>
 
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/fastpath/flow_record.h"
 #include "dataplane/fastpath/port_blocks.h"
 #include "dataplane/net/address.h"
@@ -99,10 +99,10 @@ class MappingTable {
   std::uint32_t mask_;
   std::uint32_t queue_head_{0};  // those without flows, the oldest first
   std::uint32_t waiting_{0};
-  std::vector<Mapping> mappings_;
-  std::vector<std::uint32_t> by_inside_;
-  std::vector<std::uint32_t> by_outside_;
-  std::vector<std::uint32_t> queue_;
+  HugeVector<Mapping> mappings_;
+  HugeVector<std::uint32_t> by_inside_;
+  HugeVector<std::uint32_t> by_outside_;
+  HugeVector<std::uint32_t> queue_;
 };
 
 }  // namespace meiguan::fastpath

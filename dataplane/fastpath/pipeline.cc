@@ -1,6 +1,7 @@
 #include "dataplane/fastpath/pipeline.h"
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 
 #include "dataplane/fastpath/limit_values.h"
@@ -13,6 +14,10 @@ namespace meiguan::fastpath {
 namespace {
 
 constexpr std::size_t kFetchLag = 16;  // measured: 12 to 24 are alike, 6 waits
+constexpr std::size_t kTranslationLag = 8;
+
+// Copied as it is: cleared field by field it would be a `rep stos`, which takes 30 cycles to begin.
+const PacketInfo kBlank{};
 
 std::uint64_t random_unless(std::uint64_t wanted) {
   if (wanted != 0) return wanted;
@@ -68,13 +73,13 @@ void Pipeline::Impl::parse_frames(const BurstContext& context, std::span<const F
                                   std::span<Fate> fates) noexcept {
   const std::size_t port_count = context.image.ports().size();
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    // The record's line can be fetched once its bucket's has come: a few frames later, so that
+    // The record's lines can be fetched once its bucket's has come: a few frames later, so that
     // neither waits and the line fill buffers are never asked for all at once.
     if (i >= kFetchLag) fetch_flow(i - kFetchLag);
     const Frame& frame = frames[i];
     PacketInfo& info = infos[i];
     Fate& fate = fates[i];
-    info = PacketInfo{};
+    std::memcpy(&info, &kBlank, sizeof info);
     fate = Fate{};
     frame_bytes[i] = frame.length;
     if (frame.port.index() >= port_count) [[unlikely]] {
@@ -105,20 +110,26 @@ void Pipeline::Impl::parse_frames(const BurstContext& context, std::span<const F
     hashes[i] = flows.hash(info.key);
     flows.prefetch(hashes[i]);
   }
-  for (std::size_t i = frames.size() - std::min(frames.size(), kFetchLag); i < frames.size(); ++i) {
-    fetch_flow(i);
-  }
-  if (flows.translations().live() == 0) [[likely]]
-    return;
-  // Most records have come by now, so that what they lead to can be fetched.
-  for (std::size_t i = 0; i < frames.size(); ++i) flows.prefetch_translation(likely_flows[i]);
+  // The last ones' are fetched while the first packets are judged; a short burst has no such time.
+  fetched = frames.size() - std::min(frames.size(), kFetchLag);
+  if (fetched == 0) fetch_flows_up_to(frames.size());
 }
 
 void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<Frame> frames,
                                    std::span<Fate> fates) noexcept {
   net::Address last_hop;
   burst = frames;
+  const bool translates = flows.translations().live() != 0;
+  if (translates) {
+    for (std::size_t i = 0; i < std::min(fetched, kTranslationLag); ++i) {
+      flows.prefetch_translation(likely_flows[i]);
+    }
+  }
   for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (fetched < frames.size()) fetch_flow(fetched++);
+    if (translates && i + kTranslationLag < fetched) {
+      flows.prefetch_translation(likely_flows[i + kTranslationLag]);
+    }
     const PacketInfo& info = infos[i];
     Fate& fate = fates[i];
     if (!info.well_formed()) [[unlikely]]

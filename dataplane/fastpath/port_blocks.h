@@ -17,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/base/strong_id.h"
 #include "dataplane/fastpath/flow_key.h"
 #include "dataplane/net/address.h"
@@ -139,8 +140,8 @@ class PortBlocks {
   std::uint32_t free_{kNone};
   std::uint32_t used_addresses_{0};
   std::uint32_t free_address_{kNone};
-  std::vector<PortBlock> blocks_;
-  std::vector<PoolAddress> addresses_;
+  HugeVector<PortBlock> blocks_;
+  HugeVector<PoolAddress> addresses_;
   std::vector<std::uint32_t> by_inside_;   // heads, a power of two
   std::vector<std::uint32_t> by_outside_;  // heads, a power of two
 };

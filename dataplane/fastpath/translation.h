@@ -12,8 +12,8 @@
 // come in.
 
 #include <cstdint>
-#include <memory>
 
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/fastpath/flow_key.h"
 
 namespace meiguan::fastpath {
@@ -37,8 +37,7 @@ class TranslationTable {
  public:
   static constexpr std::uint32_t kNone = Translation::kNone;
 
-  explicit TranslationTable(std::uint32_t capacity)
-      : capacity_{capacity}, records_{std::make_unique<Translation[]>(capacity)} {}
+  explicit TranslationTable(std::uint32_t capacity) : capacity_{capacity}, records_(capacity) {}
 
   // A new record, as born; kNone where there is no room.
   [[nodiscard]] std::uint32_t take() noexcept {
@@ -72,7 +71,7 @@ class TranslationTable {
   std::uint32_t live_{0};
   std::uint32_t used_{0};
   std::uint32_t free_{kNone};  // the first of those given back, chained by `next`
-  std::unique_ptr<Translation[]> records_;
+  HugeVector<Translation> records_;
 };
 
 }  // namespace meiguan::fastpath

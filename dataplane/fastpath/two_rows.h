@@ -13,8 +13,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/fastpath/flow_key.h"
 #include "dataplane/fastpath/prefetch.h"
 
@@ -49,7 +49,7 @@ class TwoRows {
  private:
   HashSeed seed_;
   std::uint32_t mask_;
-  std::vector<Cell> cells_;
+  HugeVector<Cell> cells_;
 };
 
 }  // namespace meiguan::fastpath

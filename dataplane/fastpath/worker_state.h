@@ -84,6 +84,9 @@ struct Pipeline::Impl {
   void fetch_flow(std::size_t i) noexcept {
     likely_flows[i] = infos[i].well_formed() ? flows.prefetch_record(hashes[i]) : nullptr;
   }
+  void fetch_flows_up_to(std::size_t end) noexcept {
+    while (fetched < end) fetch_flow(fetched++);
+  }
   // One packet, from the source kinds on: everything but a hit that needs no second look.
   void judge_packet(const BurstContext& context, std::size_t i, const Frame& frame,
                     Fate& fate) noexcept;
@@ -331,6 +334,7 @@ struct Pipeline::Impl {
   std::array<PacketInfo, kMaxBurst> infos;
   std::array<std::uint64_t, kMaxBurst> hashes{};
   std::array<FlowRecord*, kMaxBurst> likely_flows{};
+  std::size_t fetched{0};                              // of them, from the first on
   std::array<std::uint32_t, kMaxBurst> frame_bytes{};  // as received
 };
 
