@@ -28,19 +28,24 @@ struct Span {
 std::map<std::string, std::vector<Span>> unwatched(const store::Answer& answer,
                                                    const std::set<std::string>& nodes,
                                                    std::int64_t since, std::int64_t until) {
-  std::set<std::pair<std::string, std::int64_t>> watched;
-  for (const auto& [at, watch] : answer.watched) {
-    if (watch.watched_ms > 0) watched.emplace(at.second, at.first);
-  }
+  const std::int64_t step = std::max(kStep, answer.resolution);
+  const auto& [names, steps] = answer.watched;
+  std::map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < names.size(); ++i) places.emplace(names[i], i);
   std::map<std::string, std::vector<Span>> result;
-  for (const auto& node : nodes) {
-    auto& spans = result[node];
-    for (std::int64_t at = since; at < until; at += kStep) {
-      if (watched.contains({node, at})) continue;
+  for (const auto& node : nodes) result[node];
+  for (std::int64_t at = store::bucket_of(since, step, {}); at < until; at += step) {
+    const auto found = steps.find(at);
+    for (auto& [node, spans] : result) {
+      const auto place = places.find(node);
+      if (place != places.end() && found != steps.end() && place->second < found->second.size() &&
+          found->second[place->second].watched_ms > 0) {
+        continue;
+      }
       if (!spans.empty() && spans.back().until == at) {
-        spans.back().until = at + kStep;
+        spans.back().until = at + step;
       } else {
-        spans.push_back({at, at + kStep});
+        spans.push_back({at, at + step});
       }
     }
   }

@@ -95,26 +95,27 @@ std::set<std::string> expected_nodes(const StatsInput& input, const store::Query
 std::set<std::int64_t> incomplete_steps(const store::Query& query, const store::Answer& answer,
                                         std::int64_t now, const std::set<std::string>& expected) {
   std::set<std::int64_t> result;
-  std::set<std::int64_t> any;
-  for (const auto& [at, watch] : answer.watched) {
-    const std::int64_t step = query.step == 0 ? query.until - at.first : query.step;
-    const std::int64_t end = std::min(at.first + step, query.until);
-    any.insert(at.first);
-    if (end + kOpenSeconds > now ||
-        watch.watched_ms / 10 < (end - at.first) * kLeastWatchedPercent) {
-      result.insert(at.first);
+  const auto& [nodes, steps] = answer.watched;
+  std::set<std::string_view> told{nodes.begin(), nodes.end()};
+  // Somebody's report will not come at all.
+  const bool one_is_missing = std::ranges::any_of(expected, [&](const std::string& node) {
+    return !told.contains(node);
+  });
+  std::vector<bool> awaited;
+  for (const auto& node : nodes) awaited.push_back(expected.contains(node));
+  for (const auto& [at, watches] : steps) {
+    const std::int64_t step = query.step == 0 ? query.until - at : query.step;
+    const std::int64_t end = std::min(at + step, query.until);
+    bool whole = !one_is_missing && end + kOpenSeconds <= now;
+    for (std::size_t i = 0; whole && i < nodes.size(); ++i) {
+      const auto watched = i < watches.size() ? watches[i].watched_ms : 0;
+      // Of one that nobody awaits, only what it told of is looked at.
+      whole = watched / 10 >= (end - at) * kLeastWatchedPercent || (watched == 0 && !awaited[i]);
     }
+    if (!whole) result.insert(at);
   }
   for (const auto& row : answer.rows) {
-    if (!any.contains(row.time)) result.insert(row.time);
-  }
-  // Somebody's report is late, or will not come.
-  for (const auto at : any) {
-    for (const auto& node : expected) {
-      if (answer.watched.contains({at, node})) continue;
-      result.insert(at);
-      break;
-    }
+    if (!steps.contains(row.time)) result.insert(row.time);
   }
   return result;
 }
@@ -156,7 +157,9 @@ json::object stats_answer(const StatsInput& input, const json::object& request) 
                                                ? std::set<std::string>{}
                                                : expected_nodes(input, *query));
   store::Watch watch;
-  for (const auto& [at, one] : answer->watched) watch.add(one);
+  for (const auto& [at, watches] : answer->watched.steps) {
+    for (const auto& one : watches) watch.add(one);
+  }
   std::map<std::int64_t, std::int64_t> bytes;  // of each step
   for (const auto& row : answer->rows) bytes[row.time] += row.sums.bytes;
   json::array rows;
@@ -206,7 +209,7 @@ std::optional<std::map<std::string, std::int64_t>> before(const StatsInput& inpu
   query.since -= ago;
   query.until -= ago;
   const auto answer = input.recorder.query(query);
-  if (!answer || answer->watched.empty()) return std::nullopt;
+  if (!answer || answer->watched.nodes.empty()) return std::nullopt;
   std::map<std::string, std::int64_t> result;
   for (const auto& row : answer->rows) {
     result[row.names.at(0)] += drops ? row.denied : row.sums.bytes;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "controlplane/report/flow_lines.h"
+#include "controlplane/store/gather.h"
 
 namespace meiguan::report {
 namespace {

@@ -3,9 +3,73 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <charconv>
+#include <type_traits>
+#include <utility>
 
 namespace meiguan::store {
+
+namespace {
+
+// "COPY (FORMAT binary)" of PostgreSQL's documentation: a signature, flags, an extension's length.
+constexpr std::string_view kCopyHead{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
+constexpr std::string_view kCopyEnd{"\377\377", 2};
+
+template <typename Number>
+void put_big(std::string& out, Number number) {
+  const auto bits = static_cast<std::make_unsigned_t<Number>>(number);
+  for (int shift = 8 * (static_cast<int>(sizeof(Number)) - 1); shift >= 0; shift -= 8) {
+    out += static_cast<char>((bits >> static_cast<unsigned>(shift)) & 0xffU);
+  }
+}
+
+std::uint64_t big(std::string_view bytes) {
+  std::uint64_t number = 0;
+  for (const char byte : bytes) number = (number << 8U) | static_cast<unsigned char>(byte);
+  return number;
+}
+
+}  // namespace
+
+CopyRows::CopyRows() : bytes_{kCopyHead} {}
+
+void CopyRows::begin(std::int16_t columns) { put_big(bytes_, columns); }
+
+void CopyRows::add(std::int64_t number) {
+  put_big(bytes_, std::int32_t{8});
+  put_big(bytes_, number);
+}
+
+void CopyRows::add(std::string_view bytes) {
+  put_big(bytes_, static_cast<std::int32_t>(bytes.size()));
+  bytes_ += bytes;
+}
+
+std::string CopyRows::take() {
+  bytes_ += kCopyEnd;
+  return std::move(bytes_);
+}
+
+bool CopiedRow::read(std::string_view row) {
+  fields_.clear();
+  if (row.size() < 2) return false;
+  const auto columns = big(row.substr(0, 2));
+  row.remove_prefix(2);
+  for (std::uint64_t i = 0; i < columns; ++i) {
+    if (row.size() < 4) return false;
+    const auto size = big(row.substr(0, 4));
+    row.remove_prefix(4);
+    if (size > row.size()) return false;  // of a null it is 2^32 - 1
+    fields_.push_back(row.substr(0, static_cast<std::size_t>(size)));
+    row.remove_prefix(static_cast<std::size_t>(size));
+  }
+  return row.empty();
+}
+
+std::int64_t CopiedRow::integer(std::size_t column) const {
+  return static_cast<std::int64_t>(big(fields_.at(column)));
+}
 
 void PgResult::Clear::operator()(PGresult* result) const noexcept { PQclear(result); }
 
@@ -71,29 +135,32 @@ bool PgConnection::copy_in(const std::string& sql, const std::string& rows) {
   return put;
 }
 
-bool PgConnection::begin_copy_out(const std::string& sql) {
+bool PgConnection::copy_out(const std::string& sql,
+                            const std::function<bool(const CopiedRow&)>& take) {
   const std::unique_ptr<PGresult, decltype(&PQclear)> begun{PQexec(connection_.get(), sql.c_str()),
                                                             PQclear};
-  return PQresultStatus(begun.get()) == PGRES_COPY_OUT;
-}
-
-bool PgConnection::next_copied(std::string& row) {
-  char* buffer = nullptr;
-  const int bytes = PQgetCopyData(connection_.get(), &buffer, 0);
-  if (bytes <= 0) return false;
-  row.assign(buffer, static_cast<std::size_t>(bytes));
-  PQfreemem(buffer);
-  if (row.ends_with('\n')) row.pop_back();
-  return true;
-}
-
-bool PgConnection::end_copy_out() {
-  bool done = true;
+  if (PQresultStatus(begun.get()) != PGRES_COPY_OUT) return false;
+  bool taken = true;
+  bool first = true;
+  CopiedRow row;
+  for (char* buffer = nullptr;;) {
+    const int bytes = PQgetCopyData(connection_.get(), &buffer, 0);
+    if (bytes <= 0) break;
+    const std::unique_ptr<char, decltype(&PQfreemem)> owned{buffer, PQfreemem};
+    std::string_view message{buffer, static_cast<std::size_t>(bytes)};
+    if (std::exchange(first, false)) {
+      taken = message.size() >= kCopyHead.size() && message.starts_with(kCopyHead.substr(0, 11));
+      message.remove_prefix(std::min(message.size(), kCopyHead.size()));
+    }
+    // What is not wanted any more must still be fetched.
+    if (!taken || message.empty() || message == kCopyEnd) continue;
+    taken = row.read(message) && take(row);
+  }
   while (PGresult* const raw = PQgetResult(connection_.get())) {
-    done = PQresultStatus(raw) == PGRES_COMMAND_OK && done;
+    taken = PQresultStatus(raw) == PGRES_COMMAND_OK && taken;
     PQclear(raw);
   }
-  return done;
+  return taken;
 }
 
 bool PgConnection::alive() const { return PQstatus(connection_.get()) == CONNECTION_OK; }

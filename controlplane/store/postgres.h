@@ -3,7 +3,7 @@
 // The little of libpq that the store needs.
 
 #include <cstdint>
-#include <initializer_list>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +34,33 @@ class PgResult {
   std::unique_ptr<PGresult, Clear> result_;
 };
 
+// Rows of bigint and bytea on their way in, in COPY's binary format.
+class CopyRows {
+ public:
+  CopyRows();
+  void begin(std::int16_t columns);
+  void add(std::int64_t number);
+  void add(std::string_view bytes);
+  // All of it; ends it.
+  [[nodiscard]] std::string take();
+
+ private:
+  std::string bytes_;
+};
+
+// A row on its way out.
+class CopiedRow {
+ public:
+  // False: it is no row of bigint and bytea, none of them null.
+  [[nodiscard]] bool read(std::string_view row);
+  [[nodiscard]] std::size_t columns() const noexcept { return fields_.size(); }
+  [[nodiscard]] std::int64_t integer(std::size_t column) const;
+  [[nodiscard]] std::string_view bytes(std::size_t column) const { return fields_.at(column); }
+
+ private:
+  std::vector<std::string_view> fields_;
+};
+
 class PgConnection {
  public:
   [[nodiscard]] static Result<PgConnection> open(const std::string& connection);
@@ -41,17 +68,12 @@ class PgConnection {
   // Parameters are text, whatever stands in them.
   [[nodiscard]] PgResult run(const std::string& sql,
                              const std::vector<std::string>& parameters = {});
-  // Rows of COPY text format, each already ended by a line feed.
+  // Rows of COPY text format, each already ended by a line feed, or all that CopyRows has.
   [[nodiscard]] bool copy_in(const std::string& sql, const std::string& rows);
-  // Rows of a query, in pieces, each a row of COPY text format without its line feed; false:
-  // failed.
-  template <typename Take>
-  [[nodiscard]] bool copy_out(const std::string& sql, const Take& take) {
-    if (!begin_copy_out(sql)) return false;
-    std::string row;
-    while (next_copied(row)) take(row);
-    return end_copy_out();
-  }
+  // Gives `take` the rows of COPY (…) TO STDOUT (FORMAT binary), one by one; where it says false,
+  // it is given no more. False: failed, or not all was taken.
+  [[nodiscard]] bool copy_out(const std::string& sql,
+                              const std::function<bool(const CopiedRow&)>& take);
   [[nodiscard]] bool alive() const;
   [[nodiscard]] Error error() const;
 
@@ -60,9 +82,6 @@ class PgConnection {
     void operator()(PGconn* connection) const noexcept;
   };
   explicit PgConnection(PGconn* connection) : connection_{connection} {}
-  [[nodiscard]] bool begin_copy_out(const std::string& sql);
-  [[nodiscard]] bool next_copied(std::string& row);
-  [[nodiscard]] bool end_copy_out();
   std::unique_ptr<PGconn, Finish> connection_;
 };
 

@@ -1,13 +1,14 @@
-// How batches come into PostgreSQL: by COPY into tables of the transaction, and from there with one
-// statement for each table.
+// How batches come into PostgreSQL: packs that change are fetched, and all come by COPY into tables
+// of the transaction, from there with one statement for each table.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
 
-#include "controlplane/store/merge.h"
 #include "controlplane/store/postgres_store.h"
 
 namespace meiguan::store {
@@ -33,68 +34,113 @@ bool PostgresStore::judge_all(std::span<const Batch> batches, std::vector<Applie
   return true;
 }
 
-bool PostgresStore::put_rows(std::span<const Batch* const> batches) {
-  std::vector<PlacedRow> minutes;
-  for (const auto* const batch : batches) {
-    for (const auto& row : batch->rows) {
-      std::int64_t group = 0;
-      if (!group_id(row.key, group)) return false;
-      minutes.push_back({batch->minute, group, row.sums});
-    }
-  }
-  std::string text;
-  for (std::size_t i = 0; i < kResolutions; ++i) {
-    auto rows = minutes;
-    for (auto& row : rows) row.time = bucket_of(row.time, kResolution[i].step, options_.offset);
-    merge(rows);
-    for (const auto& [time, group, s] : rows) {
-      fmt::format_to(std::back_inserter(text), "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", i, time,
-                     group, s.packets, s.bytes, s.started, s.ended, s.peak_packets, s.peak_bytes);
-    }
-    for (const auto* const batch : batches) {
-      if (!make_part(i, bucket_of(batch->minute, kResolution[i].step, options_.offset))) {
-        return false;
-      }
-    }
-  }
-  if (!connection_->copy_in("COPY incoming FROM STDIN", text)) return false;
-  for (std::size_t i = 0; i < kResolutions; ++i) {
-    if (!run(fmt::format(
-            "INSERT INTO rows_{0} AS r SELECT time, grp, packets, bytes, started, ended, "
-            "peak_packets, peak_bytes FROM incoming WHERE resolution = {1} ORDER BY time, grp "
-            "ON CONFLICT (time, grp) DO UPDATE "
-            "SET packets = r.packets + excluded.packets, bytes = r.bytes + excluded.bytes, "
-            "started = r.started + excluded.started, ended = r.ended + excluded.ended, "
-            "peak_packets = greatest(r.peak_packets, excluded.peak_packets), "
-            "peak_bytes = greatest(r.peak_bytes, excluded.peak_bytes)",
-            kResolution[i].name, i)) ||
-        !put_watches(batches, i)) {
+bool PostgresStore::put_dictionary() {
+  for (const auto& [table, chunk] :
+       {std::pair{"names", numbering_.new_names()}, std::pair{"groups", numbering_.new_groups()}}) {
+    if (chunk.bytes.empty()) continue;
+    CopyRows rows;
+    rows.begin(2);
+    rows.add(chunk.first);
+    rows.add(chunk.bytes);
+    if (!connection_->copy_in(fmt::format("COPY {} FROM STDIN (FORMAT binary)", table),
+                              rows.take())) {
       return false;
     }
   }
   return true;
 }
 
-bool PostgresStore::put_watches(std::span<const Batch* const> batches, std::size_t resolution) {
-  std::map<std::pair<std::int64_t, std::string>, Watch> watches;
-  for (const auto* const batch : batches) {
-    if (batch->stream != Stream::kBulk) continue;
-    const auto time = bucket_of(batch->minute, kResolution[resolution].step, options_.offset);
-    watches[{time, batch->node}].add(batch->watch);
+bool PostgresStore::fetch_packs(PlacedPacks& packs, std::size_t resolution, CopyRows& rows) {
+  std::map<std::pair<std::int64_t, std::uint32_t>, std::string> found;
+  std::string wanted;
+  for (const auto& [key, sums] : packs.nodes) {
+    fmt::format_to(std::back_inserter(wanted), "{}({},{})", wanted.empty() ? "" : ",", key.first,
+                   key.second);
   }
-  std::string text;
-  for (const auto& [key, watch] : watches) {
-    fmt::format_to(std::back_inserter(text), "{}\t{}\t{}\t{}\t{}\n", key.first,
-                   copy_field(key.second), watch.watched_ms, watch.events_lost, watch.folded);
+  if (wanted.empty()) return true;
+  const bool fetched = connection_->copy_out(
+      fmt::format("COPY (SELECT p.time, p.node, p.sums FROM (VALUES {}) AS w (time, node) "
+                  "JOIN packs_{} p ON p.time = w.time::bigint AND p.node = w.node::bigint) "
+                  "TO STDOUT (FORMAT binary)",
+                  wanted, kResolution[resolution].name),
+      [&](const CopiedRow& row) {
+        found[{row.integer(0), static_cast<std::uint32_t>(row.integer(1))}] = row.bytes(2);
+        return true;
+      });
+  if (!fetched) return false;
+  for (auto& [key, sums] : packs.nodes) {
+    auto& pack = found[key];
+    if (!add_to_pack(pack, std::move(sums))) return false;
+    rows.begin(4);
+    rows.add(static_cast<std::int64_t>(resolution));
+    rows.add(key.first);
+    rows.add(std::int64_t{key.second});
+    rows.add(pack);
   }
-  return run("TRUNCATE incoming_watches") &&
-         connection_->copy_in("COPY incoming_watches FROM STDIN", text) &&
-         run(fmt::format("INSERT INTO watches_{} AS w SELECT * FROM incoming_watches "
-                         "ON CONFLICT (time, node) DO UPDATE "
-                         "SET watched_ms = w.watched_ms + excluded.watched_ms, "
-                         "events_lost = w.events_lost + excluded.events_lost, "
-                         "folded = w.folded + excluded.folded",
-                         kResolution[resolution].name));
+  return true;
+}
+
+bool PostgresStore::fetch_times(PlacedPacks& packs, std::size_t resolution, CopyRows& rows) {
+  std::map<std::int64_t, std::pair<std::string, std::string>> found;
+  std::vector<std::int64_t> wanted;
+  for (const auto& [time, all] : packs.times) wanted.push_back(time);
+  const bool fetched = connection_->copy_out(
+      fmt::format("COPY (SELECT time, watches, whole FROM times_{} WHERE time IN ({})) TO STDOUT "
+                  "(FORMAT binary)",
+                  kResolution[resolution].name, fmt::join(wanted, ",")),
+      [&](const CopiedRow& row) {
+        found[row.integer(0)] = {std::string{row.bytes(1)}, std::string{row.bytes(2)}};
+        return true;
+      });
+  if (!fetched) return false;
+  for (auto& [time, all] : packs.times) {
+    auto& [watches, whole] = found[time];
+    if (!add_to_pack(watches, std::move(all.watches)) ||
+        !add_to_pack(whole, std::move(all.whole))) {
+      return false;
+    }
+    rows.begin(4);
+    rows.add(static_cast<std::int64_t>(resolution));
+    rows.add(time);
+    rows.add(watches);
+    rows.add(whole);
+  }
+  return true;
+}
+
+bool PostgresStore::put_packs(std::span<const Batch* const> batches) {
+  if (batches.empty()) return true;
+  CopyRows nodes;
+  CopyRows times;
+  for (std::size_t i = 0; i < kResolutions; ++i) {
+    PlacedPacks packs;
+    for (const auto* const batch : batches) {
+      packs.add({batch, bucket_of(batch->minute, kResolution[i].step, options_.offset)},
+                numbering_);
+    }
+    for (const auto& [time, all] : packs.times) {
+      if (!make_part(i, time)) return false;
+    }
+    if (!fetch_packs(packs, i, nodes) || !fetch_times(packs, i, times)) return false;
+  }
+  if (!put_dictionary() ||
+      !connection_->copy_in("COPY incoming FROM STDIN (FORMAT binary)", nodes.take()) ||
+      !connection_->copy_in("COPY incoming_times FROM STDIN (FORMAT binary)", times.take())) {
+    return false;
+  }
+  for (std::size_t i = 0; i < kResolutions; ++i) {
+    if (!run(fmt::format("INSERT INTO packs_{} SELECT time, node, sums FROM incoming "
+                         "WHERE resolution = {} ORDER BY time, node "
+                         "ON CONFLICT (time, node) DO UPDATE SET sums = excluded.sums",
+                         kResolution[i].name, i)) ||
+        !run(fmt::format("INSERT INTO times_{} SELECT time, watches, whole FROM incoming_times "
+                         "WHERE resolution = {} ON CONFLICT (time) DO UPDATE "
+                         "SET watches = excluded.watches, whole = excluded.whole",
+                         kResolution[i].name, i))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool PostgresStore::put_hits(std::span<const Batch* const> batches) {
@@ -152,14 +198,17 @@ Result<std::vector<Applied>> PostgresStore::append(std::span<const Batch> batche
   const std::lock_guard lock{mutex_};
   if (!connect()) return std::unexpected{error_};
   std::vector<Applied> said;
-  if (!run("BEGIN") || !run(kPostgresLock) || !judge_all(batches, said)) return failed();
+  if (!run("BEGIN") || !run(kPostgresLock) || !load_dictionary() || !judge_all(batches, said)) {
+    return failed();
+  }
   std::vector<const Batch*> wanted;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (said[i] == Applied::kNow) wanted.push_back(&batches[i]);
   }
-  if (!put_rows(wanted) || !put_hits(wanted) || !put_marks(wanted) || !run("COMMIT")) {
+  if (!put_packs(wanted) || !put_hits(wanted) || !put_marks(wanted) || !run("COMMIT")) {
     return failed();
   }
+  numbering_.saved();
   return said;
 }
 

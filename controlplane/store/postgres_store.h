@@ -1,19 +1,21 @@
 #pragma once
 
-// Statistics in PostgreSQL: a table for each resolution, parted by time, so that old data go by
-// dropping a part. A batch is one transaction with its watermark.
+// Statistics in PostgreSQL: tables of packs for each resolution, parted by time, so that old data
+// go by dropping a part; one dictionary for all. A group of batches is one transaction with its
+// watermarks.
 
-#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 
+#include "controlplane/store/gather.h"
+#include "controlplane/store/placed.h"
 #include "controlplane/store/postgres.h"
 #include "controlplane/store/store.h"
 
 namespace meiguan::store {
 
-// A writer holds it for its transaction, so that a group gets one number.
+// A writer holds it for its transaction, so that a name and a group get one number.
 inline constexpr const char* kPostgresLock = "SELECT pg_advisory_xact_lock(5066549580791808)";
 
 class PostgresStore : public Store {
@@ -37,13 +39,17 @@ class PostgresStore : public Store {
   [[nodiscard]] bool connect();
   [[nodiscard]] std::unexpected<Error> failed();
   [[nodiscard]] bool run(const std::string& sql, const std::vector<std::string>& parameters = {});
-  [[nodiscard]] bool load_groups();
-  [[nodiscard]] bool group_id(const Key& key, std::int64_t& id);
+  // What others, or we ourselves, put there since the last time.
+  [[nodiscard]] bool load_dictionary();
+  [[nodiscard]] bool put_dictionary();
   [[nodiscard]] bool make_part(std::size_t resolution, std::int64_t time);
   // What the watermarks say of each; false where they could not be asked.
   [[nodiscard]] bool judge_all(std::span<const Batch> batches, std::vector<Applied>& said);
-  [[nodiscard]] bool put_rows(std::span<const Batch* const> batches);
-  [[nodiscard]] bool put_watches(std::span<const Batch* const> batches, std::size_t resolution);
+  [[nodiscard]] bool put_packs(std::span<const Batch* const> batches);
+  // Adds what the database has already of these.
+  [[nodiscard]] bool fetch_packs(PlacedPacks& packs, std::size_t resolution, CopyRows& rows);
+  [[nodiscard]] bool fetch_times(PlacedPacks& packs, std::size_t resolution, CopyRows& rows);
+  [[nodiscard]] bool read(const Part& part, Gather& gather);
   [[nodiscard]] bool put_marks(std::span<const Batch* const> batches);
   [[nodiscard]] bool put_hits(std::span<const Batch* const> batches);
 
@@ -52,7 +58,7 @@ class PostgresStore : public Store {
   std::mutex mutex_;
   std::optional<PgConnection> connection_;
   Error error_;
-  std::map<Key, std::int64_t> groups_;
+  Numbering numbering_;
   std::set<std::string> parts_;
 };
 

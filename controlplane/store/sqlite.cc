@@ -37,6 +37,14 @@ void Statement::bind(int at, std::string_view text) {
   }
 }
 
+void Statement::bind_bytes(int at, std::string_view bytes) {
+  const char* const data = bytes.data() == nullptr ? "" : bytes.data();
+  if (statement_) {
+    sqlite3_bind_blob(statement_.get(), at + 1, data, static_cast<int>(bytes.size()),
+                      SQLITE_STATIC);
+  }
+}
+
 bool Statement::step() {
   if (!statement_) return false;
   const int code = sqlite3_step(statement_.get());
@@ -64,6 +72,12 @@ std::string_view Statement::text(int column) const {
   // reinterpret_cast: bytes as bytes.
   const auto* const data = reinterpret_cast<const char*>(
       sqlite3_column_text(statement_.get(), column));
+  if (data == nullptr) return {};
+  return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
+std::string_view Statement::bytes(int column) const {
+  const auto* const data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
   if (data == nullptr) return {};
   return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }

@@ -24,6 +24,7 @@ class Statement {
   void bind(int at, std::int64_t value);
   // The text must live until the statement was stepped.
   void bind(int at, std::string_view text);
+  void bind_bytes(int at, std::string_view bytes);
   // True: there is a row. False: done, or failed(); either way it can be bound anew.
   [[nodiscard]] bool step();
   // Runs to the end; false where it failed.
@@ -32,6 +33,7 @@ class Statement {
   [[nodiscard]] bool failed() const noexcept { return failed_; }
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::string_view text(int column) const;
+  [[nodiscard]] std::string_view bytes(int column) const;
 
  private:
   struct Finalize {

@@ -2,29 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace meiguan::store {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
+// A pack's id is its time and its node: packs of a time lie side by side.
+constexpr std::int64_t kNodes = std::int64_t{1} << 22;
+static_assert(4 * Numbering::kMost <= static_cast<std::size_t>(kNodes));
 constexpr const char* kSchema = R"sql(
-CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE groups (
-  id INTEGER PRIMARY KEY,
-  node INTEGER NOT NULL, unit INTEGER NOT NULL, peer INTEGER NOT NULL, service INTEGER NOT NULL,
-  from_zone INTEGER NOT NULL, to_zone INTEGER NOT NULL, reason INTEGER NOT NULL,
-  rule INTEGER NOT NULL, family INTEGER NOT NULL, direction INTEGER NOT NULL);
-CREATE TABLE rows (
-  time INTEGER NOT NULL, grp INTEGER NOT NULL,
-  packets INTEGER NOT NULL, bytes INTEGER NOT NULL, started INTEGER NOT NULL,
-  ended INTEGER NOT NULL, peak_packets INTEGER NOT NULL, peak_bytes INTEGER NOT NULL,
-  PRIMARY KEY (time, grp)) WITHOUT ROWID;
-CREATE TABLE watches (
-  time INTEGER NOT NULL, node INTEGER NOT NULL,
-  watched_ms INTEGER NOT NULL, events_lost INTEGER NOT NULL, folded INTEGER NOT NULL,
-  PRIMARY KEY (time, node)) WITHOUT ROWID;
+CREATE TABLE names (first INTEGER PRIMARY KEY, chunk BLOB NOT NULL);
+CREATE TABLE groups (first INTEGER PRIMARY KEY, chunk BLOB NOT NULL);
+CREATE TABLE packs (id INTEGER PRIMARY KEY, sums BLOB NOT NULL);
+CREATE TABLE times (time INTEGER PRIMARY KEY, watches BLOB NOT NULL, whole BLOB NOT NULL);
 CREATE TABLE applied (
   node INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
   PRIMARY KEY (node, epoch)) WITHOUT ROWID;
@@ -46,33 +40,17 @@ std::unexpected<Error> other_version(const std::filesystem::path& path, bool& da
               fmt::format("统计库：{} 不是本版本的文件", path.string()));
 }
 
-// The key of a row of `SELECT id, <ten names> FROM groups`.
-bool key_of(const Statement& statement, const std::vector<std::string>& names, Key& key) {
-  for (std::size_t i = 0; i < kKeyNames; ++i) {
-    const auto id = statement.integer(static_cast<int>(i) + 1);
-    if (id < 0 || static_cast<std::size_t>(id) >= names.size()) return false;
-    key.names[i] = names[static_cast<std::size_t>(id)];
+// False: failed, or damaged.
+bool read_dictionary(Connection& connection, Dictionary& dictionary) {
+  auto names = connection.prepare("SELECT first, chunk FROM names ORDER BY first");
+  while (names.step()) {
+    if (!dictionary.add_names(names.integer(0), names.bytes(1))) return false;
   }
-  return true;
-}
-
-constexpr const char* kAllGroups =
-    "SELECT id, node, unit, peer, service, from_zone, to_zone, reason, rule, family, direction "
-    "FROM groups";
-constexpr std::int64_t kMostIds = 1 << 22;
-
-bool read_names(Connection& connection, std::vector<std::string>& names) {
-  names.assign(1, "");
-  auto statement = connection.prepare("SELECT id, name FROM names");
-  while (statement.step()) {
-    const auto id = statement.integer(0);
-    if (id < 1 || id > kMostIds) return false;
-    if (static_cast<std::size_t>(id) >= names.size()) {
-      names.resize(static_cast<std::size_t>(id) + 1);
-    }
-    names[static_cast<std::size_t>(id)] = statement.text(1);
+  auto groups = connection.prepare("SELECT first, chunk FROM groups ORDER BY first");
+  while (groups.step()) {
+    if (!dictionary.add_groups(groups.integer(0), groups.bytes(1))) return false;
   }
-  return !statement.failed();
+  return !names.failed() && !groups.failed();
 }
 
 }  // namespace
@@ -98,102 +76,35 @@ Result<SqliteFile> SqliteFile::open(const std::filesystem::path& path, bool& dam
     if (version < 0) return failure(c, damaged);
     return other_version(path, damaged);
   }
-  if (!file.load_groups() || !file.prepare()) return failure(c, damaged);
+  if (!read_dictionary(c, file.numbering_) || !file.prepare()) return failure(c, damaged);
+  file.numbering_.saved();
   return file;
-}
-
-std::size_t SqliteFile::GroupHash::operator()(const GroupKey& key) const noexcept {
-  std::uint64_t hash = 0;
-  for (const auto part : key) hash = (hash ^ part) * 0x9e37'79b9'7f4a'7c15U + (hash >> 29U);
-  return hash;
-}
-
-bool SqliteFile::load_groups() {
-  names_.clear();
-  groups_.clear();
-  std::vector<std::string> names;
-  if (!read_names(connection_, names)) return false;
-  for (std::size_t i = 1; i < names.size(); ++i) {
-    names_.emplace(names[i], static_cast<std::int64_t>(i));
-  }
-  auto statement = connection_.prepare(kAllGroups);
-  while (statement.step()) {
-    GroupKey key{};
-    for (std::size_t i = 0; i < kKeyNames; ++i) {
-      const auto id = statement.integer(static_cast<int>(i) + 1);
-      if (id < 0 || static_cast<std::size_t>(id) >= names.size()) return false;
-      key[i] = static_cast<std::uint32_t>(id);
-    }
-    groups_.emplace(key, statement.integer(0));
-  }
-  return !statement.failed();
 }
 
 bool SqliteFile::prepare() {
   auto& c = connection_;
-  add_name_ = c.prepare("INSERT INTO names (name) VALUES (?)");
-  add_group_ = c.prepare(
-      "INSERT INTO groups (node, unit, peer, service, from_zone, to_zone, reason, rule, family, "
-      "direction) VALUES (?,?,?,?,?,?,?,?,?,?)");
-  add_row_ = c.prepare(
-      "INSERT INTO rows VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
-      "packets = packets + excluded.packets, bytes = bytes + excluded.bytes, "
-      "started = started + excluded.started, ended = ended + excluded.ended, "
-      "peak_packets = max(peak_packets, excluded.peak_packets), "
-      "peak_bytes = max(peak_bytes, excluded.peak_bytes)");
-  add_watch_ = c.prepare(
-      "INSERT INTO watches VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "
-      "watched_ms = watched_ms + excluded.watched_ms, "
-      "events_lost = events_lost + excluded.events_lost, folded = folded + excluded.folded");
+  add_names_ = c.prepare("INSERT INTO names VALUES (?,?)");
+  add_groups_ = c.prepare("INSERT INTO groups VALUES (?,?)");
+  pack_ = c.prepare("SELECT sums FROM packs WHERE id = ?");
+  set_pack_ = c.prepare(
+      "INSERT INTO packs VALUES (?,?) ON CONFLICT DO UPDATE SET sums = excluded.sums");
+  time_ = c.prepare("SELECT watches, whole FROM times WHERE time = ?");
+  set_time_ = c.prepare(
+      "INSERT INTO times VALUES (?,?,?) ON CONFLICT DO UPDATE SET watches = excluded.watches, "
+      "whole = excluded.whole");
   applied_ = c.prepare("SELECT sequence FROM applied WHERE node = ? AND epoch = ?");
   set_applied_ = c.prepare(
       "INSERT INTO applied VALUES (?,?,?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence");
-  for (const auto* const statement :
-       {&add_name_, &add_group_, &add_row_, &add_watch_, &applied_, &set_applied_}) {
+  for (const auto* const statement : {&add_names_, &add_groups_, &pack_, &set_pack_, &time_,
+                                      &set_time_, &applied_, &set_applied_}) {
     if (statement->failed()) return false;
   }
   return true;
 }
 
-bool SqliteFile::name_id(std::string_view name, std::int64_t& id) {
-  id = 0;
-  if (name.empty()) return true;
-  if (const auto found = names_.find(name); found != names_.end()) {
-    id = found->second;
-    return true;
-  }
-  if (names_.size() >= static_cast<std::size_t>(kMostIds)) return false;
-  add_name_.bind(0, name);
-  if (!add_name_.run()) return false;
-  id = connection_.last_id();
-  names_.emplace(name, id);
-  return true;
-}
-
-bool SqliteFile::group_id(const Key& key, std::int64_t& id) {
-  GroupKey numbers{};
-  for (std::size_t i = 0; i < kKeyNames; ++i) {
-    std::int64_t name = 0;
-    if (!name_id(key.names[i], name)) return false;
-    numbers[i] = static_cast<std::uint32_t>(name);
-  }
-  if (const auto found = groups_.find(numbers); found != groups_.end()) {
-    id = found->second;
-    return true;
-  }
-  for (std::size_t i = 0; i < kKeyNames; ++i) {
-    add_group_.bind(static_cast<int>(i), static_cast<std::int64_t>(numbers[i]));
-  }
-  if (!add_group_.run()) return false;
-  id = connection_.last_id();
-  groups_.emplace(numbers, id);
-  return true;
-}
-
 bool SqliteFile::is_new(const Batch& batch, Latest& latest, bool& result) {
-  std::int64_t source = 0;
-  if (!name_id(batch.source(), source)) return false;
-  const std::pair key{source, static_cast<std::int64_t>(batch.epoch)};
+  const std::pair key{std::int64_t{numbering_.name(batch.source())},
+                      static_cast<std::int64_t>(batch.epoch)};
   auto found = latest.find(key);
   if (found == latest.end()) {
     applied_.bind(0, key.first);
@@ -213,49 +124,61 @@ bool SqliteFile::is_new(const Batch& batch, Latest& latest, bool& result) {
   return true;
 }
 
-bool SqliteFile::put_rows(std::vector<PlacedRow> rows) {
-  merge(rows);
-  for (const auto& [time, group, s] : rows) {
-    int at = 0;
-    for (const auto value :
-         {time, group, s.packets, s.bytes, s.started, s.ended, s.peak_packets, s.peak_bytes}) {
-      add_row_.bind(at++, value);
+bool SqliteFile::put_packs(PlacedPacks packs) {
+  for (auto& [key, sums] : packs.nodes) {
+    const auto id = key.first * kNodes + key.second;
+    std::string pack;
+    pack_.bind(0, id);
+    if (pack_.step()) {
+      pack = pack_.bytes(0);
+      pack_.reset();
     }
-    if (!add_row_.run()) return false;
+    if (pack_.failed() || !add_to_pack(pack, std::move(sums))) return false;
+    set_pack_.bind(0, id);
+    set_pack_.bind_bytes(1, pack);
+    if (!set_pack_.run()) return false;
+  }
+  for (auto& [time, all] : packs.times) {
+    std::string watches;
+    std::string whole;
+    time_.bind(0, time);
+    if (time_.step()) {
+      watches = time_.bytes(0);
+      whole = time_.bytes(1);
+      time_.reset();
+    }
+    if (time_.failed() || !add_to_pack(watches, std::move(all.watches)) ||
+        !add_to_pack(whole, std::move(all.whole))) {
+      return false;
+    }
+    set_time_.bind(0, time);
+    set_time_.bind_bytes(1, watches);
+    set_time_.bind_bytes(2, whole);
+    if (!set_time_.run()) return false;
   }
   return true;
 }
 
-bool SqliteFile::put_watches(const PlacedWatches& watches) {
-  for (const auto& [key, watch] : watches) {
-    int at = 0;
-    for (const auto value :
-         {key.first, key.second, watch.watched_ms, watch.events_lost, watch.folded}) {
-      add_watch_.bind(at++, value);
-    }
-    if (!add_watch_.run()) return false;
+bool SqliteFile::put_dictionary() {
+  for (const auto& [statement, chunk] : {std::pair{&add_names_, numbering_.new_names()},
+                                         std::pair{&add_groups_, numbering_.new_groups()}}) {
+    if (chunk.bytes.empty()) continue;
+    statement->bind(0, chunk.first);
+    statement->bind_bytes(1, chunk.bytes);
+    if (!statement->run()) return false;
   }
   return true;
 }
 
 bool SqliteFile::put(std::span<const PlacedBatch> batches) {
   Latest latest;
-  std::vector<PlacedRow> rows;
-  PlacedWatches watches;
-  for (const auto& [batch, time] : batches) {
+  PlacedPacks packs;
+  for (const auto& placed : batches) {
     bool fresh = false;
-    if (!is_new(*batch, latest, fresh)) return false;
-    if (!fresh) continue;
-    for (const auto& row : batch->rows) {
-      std::int64_t group = 0;
-      if (!group_id(row.key, group)) return false;
-      rows.push_back({time, group, row.sums});
-    }
-    std::int64_t node = 0;
-    if (!name_id(batch->node, node)) return false;
-    if (batch->stream == Stream::kBulk) watches[{time, node}].add(batch->watch);
+    if (!is_new(*placed.batch, latest, fresh)) return false;
+    if (fresh) packs.add(placed, numbering_);
   }
-  if (!put_rows(std::move(rows)) || !put_watches(watches)) return false;
+  if (!put_packs(std::move(packs)) || !put_dictionary()) return false;
   for (const auto& [key, sequence] : latest) {
     set_applied_.bind(0, key.first);
     set_applied_.bind(1, key.second);
@@ -268,16 +191,57 @@ bool SqliteFile::put(std::span<const PlacedBatch> batches) {
 Result<void> SqliteFile::apply(std::span<const PlacedBatch> batches, bool& damaged) {
   damaged = false;
   if (connection_.execute("BEGIN IMMEDIATE") && put(batches) && connection_.execute("COMMIT")) {
+    numbering_.saved();
     return {};
   }
   auto error = failure(connection_, damaged);
   static_cast<void>(connection_.execute("ROLLBACK"));
-  // Numbers that were given in it are gone with it.
-  if (!damaged && !load_groups()) damaged = connection_.damaged();
+  numbering_.forget_new();
   return error;
 }
 
-Result<void> SqliteFile::read(const std::filesystem::path& path, const Plan& plan, Gather& gather,
+namespace {
+
+// Packs of single nodes: all of the time where many are wanted, else one by one.
+bool read_packs(Connection& connection, const Part& part, std::span<const std::int64_t> times,
+                const Dictionary& dictionary, Gather& gather) {
+  constexpr std::size_t kFew = 8;
+  const auto& nodes = gather.nodes();
+  std::vector<bool> wanted(dictionary.names().size());
+  for (const auto node : nodes) wanted[node] = true;
+  std::vector<bool> any(dictionary.names().size());
+  for (const auto& group : dictionary.groups()) any[group[0]] = true;
+  if (nodes.size() * kFew > static_cast<std::size_t>(std::ranges::count(any, true))) {
+    auto packs = connection.prepare("SELECT id, sums FROM packs WHERE id >= ? AND id < ?");
+    packs.bind(0, part.since * kNodes);
+    packs.bind(1, part.until * kNodes);
+    while (packs.step()) {
+      const auto time = period_of(packs.integer(0), kNodes) / kNodes;
+      const auto node = static_cast<std::size_t>(packs.integer(0) - time * kNodes);
+      if (node >= wanted.size()) return false;
+      if (wanted[node] && !gather.add_sums(time, packs.bytes(1))) return false;
+    }
+    return !packs.failed();
+  }
+  auto pack = connection.prepare("SELECT sums FROM packs WHERE id = ?");
+  for (const auto time : times) {
+    for (const auto node : nodes) {
+      pack.bind(0, time * kNodes + node);
+      if (!pack.step()) {
+        if (pack.failed()) return false;
+        continue;
+      }
+      const bool added = gather.add_sums(time, pack.bytes(0));
+      pack.reset();
+      if (!added) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<void> SqliteFile::read(const std::filesystem::path& path, const Part& part, Gather& gather,
                               bool& damaged) {
   damaged = false;
   auto opened = Connection::open(path, Connection::Mode::kRead);
@@ -289,49 +253,25 @@ Result<void> SqliteFile::read(const std::filesystem::path& path, const Plan& pla
     if (version < 0) return failure(c, damaged);
     return other_version(path, damaged);
   }
-  std::vector<std::string> names;
-  if (!read_names(c, names)) return failure(c, damaged);
-  constexpr std::uint32_t kNotWanted = 0xffff'ffff;
-  struct Group {
-    std::uint32_t number{kNotWanted};
-    bool dropped{false};
-  };
-  std::vector<Group> groups;
-  bool any = false;
-  auto every = c.prepare(kAllGroups);
-  Key key;
-  while (every.step()) {
-    const auto id = every.integer(0);
-    if (id < 1 || id > kMostIds || !key_of(every, names, key)) return other_version(path, damaged);
-    const auto index = static_cast<std::size_t>(id);
-    if (index >= groups.size()) groups.resize(index + 1);
-    if (const auto group = gather.group_of(key)) {
-      groups[index] = {static_cast<std::uint32_t>(*group), key.verdict() == "drop"};
-      any = true;
-    }
+  Dictionary dictionary;
+  if (!read_dictionary(c, dictionary)) return failure(c, damaged);
+  gather.use(dictionary);
+  const bool of_nodes = gather.wants_nodes();
+  std::vector<std::int64_t> found;
+  auto times = c.prepare(of_nodes ? "SELECT time, watches FROM times WHERE time >= ? AND time < ?"
+                                  : "SELECT time, watches, whole FROM times "
+                                    "WHERE time >= ? AND time < ?");
+  times.bind(0, part.since);
+  times.bind(1, part.until);
+  bool right = true;
+  while (right && times.step()) {
+    found.push_back(times.integer(0));
+    right = gather.add_watches(found.back(), times.bytes(1)) &&
+            (of_nodes || gather.add_sums(found.back(), times.bytes(2)));
   }
-  auto rows = c.prepare("SELECT * FROM rows WHERE time >= ? AND time < ?");
-  rows.bind(0, plan.since);
-  rows.bind(1, plan.until);
-  while (any && rows.step()) {
-    const auto id = static_cast<std::size_t>(rows.integer(1));
-    if (id >= groups.size() || groups[id].number == kNotWanted) continue;
-    gather.add(rows.integer(0), groups[id].number,
-               {rows.integer(2), rows.integer(3), rows.integer(4), rows.integer(5), rows.integer(6),
-                rows.integer(7)},
-               groups[id].dropped);
-  }
-  auto watches = c.prepare("SELECT * FROM watches WHERE time >= ? AND time < ?");
-  watches.bind(0, plan.since);
-  watches.bind(1, plan.until);
-  while (watches.step()) {
-    const auto id = static_cast<std::size_t>(watches.integer(1));
-    if (id >= names.size()) return other_version(path, damaged);
-    gather.watch(watches.integer(0), names[id],
-                 {watches.integer(2), watches.integer(3), watches.integer(4)});
-  }
-  if (every.failed() || (any && rows.failed()) || watches.failed()) return failure(c, damaged);
-  return {};
+  right = right && !times.failed() && (!of_nodes || read_packs(c, part, found, dictionary, gather));
+  if (right || gather.overflowed()) return {};
+  return failure(c, damaged);
 }
 
 }  // namespace meiguan::store

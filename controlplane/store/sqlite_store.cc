@@ -199,21 +199,24 @@ Result<std::vector<HitsRow>> SqliteStore::hits(const std::string& node) {
 Result<Answer> SqliteStore::query(const Query& query, std::span<const Batch> fresh) {
   const auto plan = plan_of(query, options_);
   Gather gather{query, plan, options_.offset};
-  for (const auto& [key, path] : files()) {
-    const auto& r = kResolution[key.first];
-    if (key.first != plan.resolution || key.second >= plan.until ||
-        key.second + r.period <= plan.since) {
-      continue;
+  const auto all = files();
+  for (const auto& part : plan.parts) {
+    const auto period = kResolution[part.resolution].period;
+    for (const auto& [key, path] : all) {
+      if (key.first != part.resolution || key.second >= part.until ||
+          key.second + period <= part.since) {
+        continue;
+      }
+      bool damaged = false;
+      auto done = SqliteFile::read(path, part, gather, damaged);
+      if (done) continue;
+      // What was read of it is in the answer already: asked again, the answer is without it.
+      if (!damaged) return std::unexpected{done.error()};
+      const std::lock_guard lock{writing_};
+      open_.erase(key);
+      put_aside(path);
+      return std::unexpected{done.error()};
     }
-    bool damaged = false;
-    auto done = SqliteFile::read(path, plan, gather, damaged);
-    if (done) continue;
-    // What was read of it is in the answer already: asked again, the answer is without it.
-    if (!damaged) return std::unexpected{done.error()};
-    const std::lock_guard lock{writing_};
-    open_.erase(key);
-    put_aside(path);
-    return std::unexpected{done.error()};
   }
   for (const auto& batch : fresh) gather.add(batch);
   return gather.take();

@@ -10,7 +10,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "controlplane/store/resolution.h"
@@ -45,12 +44,22 @@ struct AnswerRow {
   bool operator==(const AnswerRow&) const = default;
 };
 
-struct Answer {
-  std::int64_t resolution{kMinute};  // of the rows that it was made of, seconds
-  std::vector<AnswerRow> rows;       // by time, then by names
-  // Of every node that passes the filter, step by step: (time, node).
-  std::map<std::pair<std::int64_t, std::string>, Watch> watched;
+// Of every node that passes the filter, step by step.
+struct Watched {
+  std::vector<std::string> nodes;
+  // By time; of each node, in the order above. Nobody watched what has no milliseconds, or is not
+  // there.
+  std::map<std::int64_t, std::vector<Watch>> steps;
 };
+
+struct Answer {
+  std::int64_t resolution{kMinute};  // of the finest rows that it was made of, seconds
+  std::vector<AnswerRow> rows;       // by time, then by names
+  Watched watched;
+};
+
+// Beyond it a question is refused: nobody reads as many, and they would fill the memory.
+inline constexpr std::size_t kMostAnswerRows = 200'000;
 
 struct HitsRow {
   std::string node;
@@ -102,8 +111,10 @@ class Store {
   [[nodiscard]] virtual Result<std::optional<Watermark>> watermark(const std::string& source) = 0;
   // All that ever reported, by name.
   [[nodiscard]] virtual Result<std::vector<Source>> sources() = 0;
-  // From the finest resolution that is kept for all of the time asked for and not finer than the
-  // step needs; a step that none divides is rounded up to that resolution.
+  // With steps from the coarsest resolution that they are made of and that is kept for all of the
+  // time asked for; a step that none divides is rounded up to it. Without, from all of them: days
+  // where they lie in it whole, hours before and after, and so on.
+  // Errors: among others that it would have too many rows.
   // `fresh` are batches that were not appended yet and count as if they were.
   [[nodiscard]] virtual Result<Answer> query(const Query& query, std::span<const Batch> fresh) = 0;
   [[nodiscard]] Result<Answer> query(const Query& asked) { return query(asked, {}); }
@@ -121,46 +132,5 @@ class Store {
 // By a libpq connection string; tables are made where they are missing.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_postgres(const std::string& connection,
                                                            Options options);
-
-// Which resolution answers that query, and with which step (0: one).
-struct Plan {
-  std::size_t resolution{0};
-  std::int64_t since{0};
-  std::int64_t until{0};
-  std::int64_t step{0};
-};
-[[nodiscard]] Plan plan_of(const Query& query, const Options& options);
-
-// Rows of a database on their way to an answer.
-class Gather {
- public:
-  Gather(const Query& query, const Plan& plan, const OffsetAt& offset);
-
-  // A group that the filter lets by gets a number; others none.
-  [[nodiscard]] std::optional<std::size_t> group_of(const Key& key);
-  void add(std::int64_t time, std::size_t group, const Sums& sums, bool dropped);
-  void watch(std::int64_t time, const std::string& node, const Watch& watch);
-  // Where the batch lies in the time asked for.
-  void add(const Batch& batch);
-  [[nodiscard]] Answer take();
-
- private:
-  struct Cell {
-    Sums sums;
-    std::int64_t denied{0};
-  };
-  [[nodiscard]] std::int64_t step_of(std::int64_t time);
-
-  const Query& query_;
-  Plan plan_;
-  const OffsetAt& offset_;
-  std::map<std::vector<std::string>, std::size_t> groups_;
-  std::vector<const std::vector<std::string>*> names_;
-  std::map<std::int64_t, std::vector<Cell>> steps_;
-  std::int64_t last_time_{0};
-  std::int64_t last_step_{0};
-  std::vector<Cell>* last_cells_{nullptr};
-  std::map<std::pair<std::int64_t, std::string>, Watch> watched_;
-};
 
 }  // namespace meiguan::store

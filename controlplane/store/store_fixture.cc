@@ -181,10 +181,12 @@ void what_was_watched_is_told(Store& store) {
   const auto answer = store.query(query);
   BOOST_REQUIRE(answer.has_value());
   BOOST_TEST(answer->rows.empty());
-  BOOST_REQUIRE(answer->watched.size() == 1U);
-  const auto& [at, watch] = *answer->watched.begin();
-  BOOST_TEST(at.first == kTestDay);
-  BOOST_TEST(at.second == "360121");
+  const auto& [nodes, steps] = answer->watched;
+  BOOST_TEST((nodes == std::vector<std::string>{"360121"}));
+  BOOST_REQUIRE(steps.size() == 1U);
+  BOOST_TEST(steps.begin()->first == kTestDay);
+  BOOST_REQUIRE(steps.begin()->second.size() == 1U);
+  const auto& watch = steps.begin()->second.front();
   BOOST_TEST((watch == Watch{50'000, 3, 1}));
 }
 
@@ -295,6 +297,28 @@ void names_are_kept_as_they_are(Store& store) {
   BOOST_TEST(test_sums(store, Dimension::kUnit) == "=2 (other)=3 " + odd + "=1");
 }
 
+void too_many_rows_are_refused(Store& store) {
+  std::vector<Row> rows;
+  for (int i = 0; i < 4'000; ++i) rows.push_back(test_row(fmt::format("u{}", i), "allowed", 1));
+  std::uint64_t sequence = 0;
+  std::vector<Batch> all;
+  for (std::int64_t k = 0; k < 51; ++k) {
+    all.push_back(test_batch("360121", ++sequence, kTestDay + k * kMinute, rows));
+  }
+  BOOST_REQUIRE(store.append(all).has_value());
+  Query query{.since = kTestDay,
+              .until = kTestDay + kHour,
+              .step = kMinute,
+              .now = kTestDay,
+              .by = {Dimension::kUnit},
+              .filter = {}};
+  const auto refused = store.query(query);
+  BOOST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().message.english.find("more than 200000 rows") != std::string::npos);
+  query.step = kHour;
+  BOOST_TEST(store.query(query).value().rows.size() == 4'000U);
+}
+
 }  // namespace
 
 const std::vector<StoreCheck>& store_checks() {
@@ -309,6 +333,8 @@ const std::vector<StoreCheck>& store_checks() {
       {"hits have a window", hits_have_a_window},
       {"old data are dropped", old_data_are_dropped},
       {"names are kept as they are", names_are_kept_as_they_are},
+      {"all sums are those of the rows", all_sums_are_those_of_the_rows},
+      {"too many rows are refused", too_many_rows_are_refused},
   };
   return kChecks;
 }

@@ -29,6 +29,9 @@ inline constexpr std::int64_t kTestDay = 1795276800;
                                     std::int64_t since = kTestDay,
                                     std::int64_t until = kTestDay + kDay, std::int64_t step = 0);
 
+// One of them, in twin_fixture.cc.
+void all_sums_are_those_of_the_rows(Store& store);
+
 [[nodiscard]] const std::vector<StoreCheck>& store_checks();
 
 }  // namespace meiguan::store

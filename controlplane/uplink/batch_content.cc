@@ -4,26 +4,20 @@
 #include <vector>
 
 #include "controlplane/policy/utf8.h"
+#include "controlplane/store/varint.h"
 #include "controlplane/uplink/batch_record.h"
 
 namespace meiguan::uplink {
 namespace {
+
+using store::put_signed;
+using store::put_varint;
 
 constexpr std::int64_t kMinuteSeconds = 60;
 constexpr std::int64_t kLatestMinute = std::int64_t{1} << 36;  // of seconds since 1970
 constexpr std::size_t kRowNames = store::kKeyNames - 1;        // the node is the record's
 constexpr std::size_t kRowSums = 6;
 constexpr std::size_t kLeastRowBytes = kRowNames + kRowSums;
-
-void put(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7U) out += static_cast<char>((value & 0x7fU) | 0x80U);
-  out += static_cast<char>(value);
-}
-
-void put_signed(std::string& out, std::int64_t value) {
-  const auto bits = static_cast<std::uint64_t>(value);
-  put(out, (bits << 1U) ^ (value < 0 ? ~std::uint64_t{0} : 0));
-}
 
 class Names {
  public:
@@ -35,9 +29,9 @@ class Names {
     return found->second;
   }
   void write(std::string& out) const {
-    put(out, order_.size());
+    put_varint(out, order_.size());
     for (const auto* const name : order_) {
-      put(out, name->size());
+      put_varint(out, name->size());
       out += *name;
     }
   }
@@ -50,47 +44,32 @@ class Names {
 // Reads from the front; whatever is wrong makes it fail for good.
 class Input {
  public:
-  explicit Input(std::string_view bytes) : bytes_{bytes} {}
+  explicit Input(std::string_view bytes) : in_{bytes} {}
 
-  std::uint64_t number() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (at_ >= bytes_.size()) break;
-      const auto byte = static_cast<unsigned char>(bytes_[at_++]);
-      if (shift == 63 && byte > 1) break;
-      value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
-      if (byte < 0x80) return value;
-    }
-    failed_ = true;
-    return 0;
-  }
+  std::uint64_t number() { return in_.number(); }
   // Within +-kMostOfARow.
   std::int64_t sum() {
-    const auto bits = number();
-    const auto value = static_cast<std::int64_t>((bits >> 1U) ^ (~(bits & 1U) + 1));
-    if (value > kMostOfARow || value < -kMostOfARow) failed_ = true;
-    return failed_ ? 0 : value;
+    const auto value = in_.signed_number();
+    if (value > kMostOfARow || value < -kMostOfARow) in_.fail();
+    return in_.failed() ? 0 : value;
   }
   std::size_t count(std::size_t most, std::size_t least_bytes) {
     const auto value = number();
-    if (value > most || value > (bytes_.size() - at_) / least_bytes) failed_ = true;
-    return failed_ ? 0 : static_cast<std::size_t>(value);
+    if (value > most || value > in_.left() / least_bytes) in_.fail();
+    return in_.failed() ? 0 : static_cast<std::size_t>(value);
   }
   std::string_view text() {
     const auto size = count(kMaxNameBytes, 1);
-    const auto text = bytes_.substr(at_, size);
-    at_ += size;
-    if (text.empty() || policy::find_invalid_utf8(text)) failed_ = true;
+    const auto text = in_.bytes(size);
+    if (text.empty() || policy::find_invalid_utf8(text)) in_.fail();
     return text;
   }
-  [[nodiscard]] bool failed() const { return failed_; }
-  [[nodiscard]] bool at_end() const { return at_ == bytes_.size(); }
-  void fail() { failed_ = true; }
+  [[nodiscard]] bool failed() const { return in_.failed(); }
+  [[nodiscard]] bool at_end() const { return in_.left() == 0; }
+  void fail() { in_.fail(); }
 
  private:
-  std::string_view bytes_;
-  std::size_t at_{0};
-  bool failed_{false};
+  store::VarintReader in_;
 };
 
 std::vector<std::string> read_names(Input& input) {
@@ -121,17 +100,18 @@ void read_row(Input& input, const std::vector<std::string>& names, store::Row& r
 std::string content_of(const store::Batch& batch) {
   Names names;
   std::string rows;
-  put(rows, batch.rows.size());
+  put_varint(rows, batch.rows.size());
   for (const auto& row : batch.rows) {
-    for (std::size_t i = 1; i < store::kKeyNames; ++i) put(rows, names.number(row.key.names[i]));
+    for (std::size_t i = 1; i < store::kKeyNames; ++i)
+      put_varint(rows, names.number(row.key.names[i]));
     const auto& s = row.sums;
     for (const auto part : {s.packets, s.bytes, s.started, s.ended, s.peak_packets, s.peak_bytes}) {
       put_signed(rows, part);
     }
   }
-  put(rows, batch.hits.size());
+  put_varint(rows, batch.hits.size());
   for (const auto& hit : batch.hits) {
-    put(rows, names.number(hit.rule));
+    put_varint(rows, names.number(hit.rule));
     put_signed(rows, hit.hits);
     put_signed(rows, hit.audited);
   }

@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "controlplane/store/store.h"
+#include "controlplane/store/gather.h"
 #include "tools/cli/dimensions.h"
 
 namespace meiguan::cli {
@@ -67,7 +67,9 @@ Result<Table> ReplayStats::table(const analysis::Replay& replay, const std::stri
   table.columns.push_back({"denied", {"DENIED", "拒绝"}, true});
   table.columns.push_back({"started", {"STARTED", "新建流"}, true});
   table.columns.push_back({"ended", {"ENDED", "结束流"}, true});
-  for (const auto& row : gather.take().rows) {
+  const auto answer = gather.take();
+  if (!answer) return std::unexpected{answer.error()};
+  for (const auto& row : answer->rows) {
     std::vector<Cell> cells;
     for (const auto& name : row.names) {
       cells.push_back(name.empty() ? Cell{json::value(nullptr)} : Cell{json::value(name)});
