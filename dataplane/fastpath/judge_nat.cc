@@ -67,6 +67,8 @@ Reason Pipeline::Impl::translate_flow(const BurstContext& context, FlowRecord& f
     return reason;
   }
   if (!plan.changes()) return Reason::kAllowed;
+  // Who asks for a public address that stands for himself would get his packet back as his own.
+  if (plan.reply.source == plan.reply.destination) return Reason::kLand;
   if (has_blocks() && is_blocked(plan.reply, 1)) [[unlikely]]
     return Reason::kBlocked;
   if (replies_are_known(plan.reply)) return Reason::kNatUntranslatable;
