@@ -126,6 +126,16 @@ def published(f: Family) -> Iterator[Case]:
                 error(f, 3 if f is V4 else 1, 3 if f is V4 else 4, 0,
                       Ends("dmz", WEB[f.number], 0, f.stranger, 0), inner, segment(1, 0, SYN),
                       Ends("internet", PUBLIC[f.number], 0, f.stranger, 0), asked))
+    asked, inner, answer, outer = ends()
+    reply = packet(f, 6, outer, segment(9, 2, SYN | ACK))
+    word = f.message(unreachable, code, narrow, reply[:200], f.stranger, PUBLIC[f.number])
+    yield story("publish-error-in-fragments", "RFC 5508 REQ-4; RFC 1812 4.3.2.3: no error is as long", crosses(
+        f, 6, asked, inner, segment(1, 0, SYN)), crosses(f, 6, answer, outer, segment(9, 2, SYN | ACK)), *(
+            dropped("nat-untranslatable", piece, "internet") for piece in pieces(
+                f, f.icmp, word, 32, f.stranger, PUBLIC[f.number], "internet")))
+    yield story("publish-of-oneself", "CERT CA-1997-28: what would come back as its own", *(refused(
+        f, 6, Ends("dmz", WEB[f.number], port, PUBLIC[f.number], 443), segment(1, 0, SYN), "land")
+        for port in (fresh(), 8443)))
     yield drop("publish-other-port", "policy.md 6", "nat-unsolicited", *(
         frame(packet(f, protocol, Ends("internet", f.stranger, fresh(), PUBLIC[f.number], port), build), "internet")
         for protocol, port, build in ((6, 80, segment(1, 0, SYN)), (17, 443, datagram()),
@@ -137,6 +147,18 @@ def published(f: Family) -> Iterator[Case]:
         f, 6, Ends(port, source, fresh(), to, 443), segment(1, 0, SYN), "spoofed") for port, to, source in (
             ("internet", WEB[f.number], PUBLIC[f.number]), ("lan", WEB[f.number], PUBLIC[f.number]),
             ("internet", WEB[f.number], POOL if f is V4 else "2001:db8:e::10"))))
+
+
+def pieces(f: Family, protocol: int, payload: bytes, cut: int, source: str, destination: str, port: str) -> list[bytes]:
+    """Two fragments, cut before byte `cut`."""
+    if f is V4:
+        made = p.ipv4_fragments(source, destination, protocol, payload, [cut], ident=fresh())
+    else:
+        ident, made = fresh(), []
+        for at, more, part in ((0, True, payload[:cut]), (cut, False, payload[cut:])):
+            number, wire = p.chain([p.fragment_header(at, more, ident)], protocol, part)
+            made.append(p.ipv6(source, destination, number, wire))
+    return [frame(one, port) for one in made]
 
 
 def wrong_stays_wrong(f: Family, asked: Ends, inner: Ends) -> Sent:

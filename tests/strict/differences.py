@@ -106,6 +106,12 @@ DIFFERENCES: dict[str, Difference] = {
         PASSES, "no receiver takes it (RFC 5961 5); only who guesses sends it", "接收方不会采用（RFC 5961 5），只有猜测者才会发送"),
     "tcp-nothing-behind-fin": Difference(
         PASSES, "a sender is done with its FIN; what follows is another's", "发送方在 FIN 之后不再有数据，随后的报文出自他人"),
+    "tcp-answered-by-a-stranger": Difference(
+        PASSES, "the server has acknowledged the client's SYN; who acknowledges another number is not the server",
+        "服务器已确认客户端的 SYN；确认其他序号的不是该服务器"),
+    "fragments-larger-than-the-out-port": Difference(
+        PASSES, "Linux cuts an IPv4 packet without DF smaller; the gateway never does, and tells its sender the MTU",
+        "Linux 会再次分片未置 DF 的 IPv4 报文；网关从不分片，而是把 MTU 告知发送方"),
 }
 
 

@@ -118,6 +118,9 @@ def judged(f: Family) -> Iterator[Case]:
         f, 6, f.tcp(fresh(), flags=p.ACK, ack=1, data=bytes(40)), [32])))
     yield story("fragments-of-a-wrong-length", A + "RFC 768", *all_drop("udp-length", pieces(
         f, 17, f.udp(fresh(), data=bytes(56), length=65), [32])))
+    # The first is small, so that it alone would fit.
+    yield story("fragments-larger-than-the-out-port", "RFC 1191 4; RFC 8200 5", *all_drop("too-big", pieces(
+        f, 17, f.udp(fresh(), destination=f.branch, data=bytes(1700)), [64], destination=f.branch)))
     source = "127.0.0.1" if f is V4 else "::1"
     yield story("fragments-of-a-bad-source", "FFW_RUL_EXT.1.6 e", *all_drop("source-loopback", pieces(
         f, 17, datagram(f), [32], source=source)))
@@ -152,6 +155,7 @@ def ipv6() -> Iterator[Case]:
                chained(p.fragment_header(0, True, fresh()), *[options] * 5, payload=b""))
     yield story("ip6-atomic-fragments", "RFC 6946: whole by itself",
                 *all_pass([chained(p.fragment_header(0, False, 1), payload=V6.tcp(fresh())) for _ in range(2)]))
-    nd = p.neighbour_solicitation(V6.office, V6.server, V6.server, "02:00:00:00:01:10") + bytes(8)
+    nd = p.neighbour_solicitation(V6.office, V6.server, V6.server, "02:00:00:00:01:10")
     yield drop("ip6-neighbour-discovery-in-fragments", "RFC 6980 5", "icmp-invalid",
-               frame(V6.packet(44, p.chain([p.fragment_header(0, False, 9)], 58, nd)[1], hop_limit=255)))
+               *(frame(V6.packet(44, p.chain([p.fragment_header(at, more, 9)], 58, part)[1], hop_limit=255))
+                 for at, more, part in ((0, False, nd), (0, True, nd[:24]), (24, False, nd[24:]))))

@@ -54,6 +54,7 @@ def errors(f: Family) -> Iterator[Case]:
     bad.append(quoting(f, unreachable, 1, other + bytes(40)))
     bad.append(quoting(f, unreachable, 1, f.packet(f.icmp, f.message(
         unreachable, 1, data=unknown[:48], source=f.server, destination=f.office), f.server, f.office)))
+    bad.append(quoting(f, unreachable, 1, shorter_than_its_headers(f)))
     yield drop("error-quotes-malformed", I_ + "RFC 1122 3.2.2; RFC 4443 2.4", "icmp-invalid", *bad)
     about = f.tcp(port := fresh(), source=f.office)
     wrong = f.packet(6, about)
@@ -65,6 +66,13 @@ def errors(f: Family) -> Iterator[Case]:
     word = f.message(unreachable, 1 if f is V4 else 0, 0, good, f.server, f.office)
     yield story("error-about-a-flow", "RFC 5508 4; RFC 4890 4.3.1", passed(frame(good)),
                 passed(frame(f.packet(f.icmp, word, f.server, f.office), "wan"), "lan", "wan"))
+
+
+def shorter_than_its_headers(f: Family) -> bytes:
+    if f is V4:
+        return p.ipv4(V4.office, V4.server, 47, bytes(40), total_length=16)
+    number, wire = p.chain([p.options_header(p.DESTINATION)], 47, bytes(40))
+    return p.ipv6(V6.office, V6.server, number, wire, payload_length=4)
 
 
 def types4() -> Iterator[Case]:

@@ -82,6 +82,9 @@ def resets(f: Family) -> Iterator[Case]:
     yield story("tcp-refused-by-a-stranger", "RFC 5961 3: a reset must acknowledge the SYN", passed(c.up(SYN)),
                 refused(OUTSIDE, answer(c, RST | ACK, ack=5)), back(c.down(SYN | ACK)), passed(c.up(ACK)))
     c = Connection(f)
+    yield story("tcp-answered-by-a-stranger", "RFC 9293 3.10.7.4: as the first answer did", passed(c.up(SYN)),
+                back(c.down(SYN | ACK)), refused(OUTSIDE, answer(c, SYN | ACK, ack=5)), passed(c.up(ACK)))
+    c = Connection(f)
     yield story("tcp-syn-in-a-connection", "RFC 5961 4: for the responder to challenge", *c.opening(),
                 passed(c.stray(SYN, ahead=5000)), back(c.down(ACK)), passed(c.up(ACK | PSH, b"data")))
     c = Connection(f)
