@@ -132,6 +132,7 @@ json::object dry_run_answer(const json::object& request, const access::Peer& pee
           {"schema", "meiguan.dry-run/v1"},
           {"base", now.revision.number},
           {"content", tried->content},
+          {"approval", tried->approval},
           {"policy", tried->policy.string()},
           {"gateway", tried->gateway.string()},
           {"unchanged", tried->content == now.revision.content},

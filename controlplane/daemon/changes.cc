@@ -261,7 +261,9 @@ std::expected<Applied, Refusal> Changes::roll_back(std::uint32_t number, Change 
   if (!kept) return std::unexpected{Refusal{kept.error().message, {}}};
   change.origin = Origin::kRollback;
   change.signature = kept->first.signature;
-  return load_and_put_in_force(kept->second, change, number);
+  auto applied = load_and_put_in_force(kept->second, change, number);
+  if (applied) look_at_files();
+  return applied;
 }
 
 std::expected<Revision, Refusal> Changes::confirm(const std::string& author) {
@@ -297,12 +299,19 @@ std::expected<Changes::DryRun, Refusal> Changes::dry_run(std::filesystem::path p
                                                          const std::string& author) {
   const Turn turn{*this, author};
   if (!turn.mine()) return std::unexpected{*busy(turn)};
+  const bool names_gateway = !gateway.empty();
   auto content = read(std::move(policy), std::move(gateway));
   if (!content) return std::unexpected{std::move(content.error())};
   auto bundle = load(*content, lifecycle::decide_from_now());
   if (!bundle) return refuse(std::move(bundle.error()));
-  return DryRun{lifecycle::digest_of(*content), content->tree.read_from, content->gateway_read_from,
-                std::move(*bundle)};
+  DryRun tried{lifecycle::digest_of(*content),
+               {},
+               content->tree.read_from,
+               content->gateway_read_from,
+               std::move(*bundle)};
+  if (!names_gateway) content->gateway.reset();
+  tried.approval = lifecycle::digest_of(*content);
+  return tried;
 }
 
 PolicyInForce Changes::in_force() const {

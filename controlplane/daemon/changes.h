@@ -106,7 +106,8 @@ class Changes {
   [[nodiscard]] std::expected<Applied, Refusal> abort(const Change& change);
   // As apply_files() up to the moment where something would change.
   struct DryRun {
-    std::string content;  // its digest
+    std::string content;   // its digest
+    std::string approval;  // of what a second person approves: without a gateway file not named
     std::filesystem::path policy;
     std::filesystem::path gateway;
     std::shared_ptr<const lifecycle::Bundle> bundle;

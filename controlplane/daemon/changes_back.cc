@@ -229,6 +229,7 @@ std::expected<Applied, Refusal> Changes::go_back(const Change& change) {
     }
     log_({fmt::format("{}: revision {} is in force again", change.comment, revision.number),
           fmt::format("{}：第 {} 版重新生效", change.comment, revision.number)});
+    look_at_files();
     return Applied{now, *published, false};
   }
   const Text none{"there is no earlier revision that could be put in force",

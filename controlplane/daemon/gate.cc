@@ -330,6 +330,7 @@ json::object Gate::answer(const json::object& request, const access::Peer& peer,
   }
   auto answer = go(request);
   if (command == "status") add_alarms(answer);
+  if (command == "dry-run" && !appliance_.two_persons) answer.erase("approval");
   return answer;
 }
 

@@ -335,6 +335,10 @@ BOOST_AUTO_TEST_CASE(what_was_taken_is_kept) {
   BOOST_REQUIRE(others.has_value());
   BOOST_TEST(others->size() == 1);
   BOOST_TEST(others->front().id() == store.taken().at("360000").id);
+  // An older bundle in its place, and be it signed, is not the one that was taken.
+  BOOST_TEST(store.others({}).has_value());
+  std::ofstream{directory / "360121.bundle", std::ios::binary} << to_bytes(county(2));
+  BOOST_TEST(!store.others({}).has_value());
   // Damage to what is kept is an error and never an open door.
   const auto text = [&] {
     std::ifstream file{directory / "taken"};

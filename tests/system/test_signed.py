@@ -68,6 +68,8 @@ def approvals_outlast_restarts_and_are_used_once(bench: Bench) -> None:
         refused = ask(gateway, SECURITY, *words)
         same(refused.returncode, 3, "alone")
         digest = refused.stderr.split("meiguan approve ")[1][:64]
+        seen = ask(gateway, OTHER, *words, "--dry-run")
+        true(f"meiguan approve {digest}" in seen.stdout, f"what the other looks at is what he approves: {seen.stdout}")
         same(ask(gateway, OTHER, "approve", digest).returncode, 0, "the other's word")
         again(gateway, by)
         same(ask(gateway, OTHER, *words).returncode, 3, f"after {by.name}: one's own word is none")

@@ -158,3 +158,32 @@ def doctor_says_what_to_do(bench: Bench) -> None:
     same(forwards["health"], "warning", f"forwarding: {forwards}")
     true("ip_forward=0" in forwards["fix"], f"forwarding: {forwards}")
     same(rows["disk"]["health"], "bad", f"disk: {rows['disk']}")
+
+
+@test(BARE)
+def doctor_looks_at_certificates(bench: Bench) -> None:
+    """One that lasts, one that soon expires, one that is damaged, and an appliance file with a mistake."""
+    gateway, directory = bench.lab.namespace("gateway"), bench.lab.directory
+    appliance = directory / "appliance.toml"
+    appliance.write_text('[roles]\nsystem = ["1"]\nsecurity = ["2"]\naudit = ["3"]\nsocket_group = "0"\n[api]\n'
+                         'listen = "127.0.0.1:8443"\ncertificate = "own.pem"\nkey = "own.key"\n'
+                         'authority = "own.pem"\nnetworks = ["127.0.0.0/8"]\n')
+
+    def doctor() -> dict[str, dict[str, str]]:
+        done = gateway.run(str(programs(bench.build)["meiguan"]), "doctor", "--lang", "en", "-o", "jsonl",
+                           "--appliance", str(appliance))
+        return {row["check"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+    for days, health, says in ((400, "good", "days left"), (10, "warning", "days left")):
+        done = gateway.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                           "-keyout", str(directory / "own.key"), "-out", str(directory / "own.pem"), "-days",
+                           str(days), "-subj", "/CN=gateway")
+        same(done.returncode, 0, done.stderr)
+        row = doctor()["certificate [api]"]
+        same((row["health"], says in row["found"]), (health, True), f"{days} days: {row}")
+    (directory / "own.pem").write_text("damaged")
+    row = doctor()["certificate [api]"]
+    true(row["health"] == "bad" and "own.pem" in row["fix"], f"damaged: {row}")
+    appliance.write_text("[trust]\nrequierd = true\n")
+    row = doctor()["appliance-file"]
+    true(row["health"] == "bad" and "requierd" in row["found"], f"a mistake: {row}")

@@ -78,12 +78,23 @@ int show_change(const Context& context, const json::object& request) {
   }
   const auto number = number_text(*answer, "revision");
   const bool published = !answer->contains("published") || api::flag_at(*answer, "published");
-  out.line(fmt::format("{}: {} {} {}", api::string_at(*answer, "policy"),
-                       context.tr("revision", "版本"), number,
-                       published ? context.tr("is in force", "已生效")
-                                 : context.tr("is in force as soon as the data plane is there",
-                                              "将在数据面就绪后生效")));
-  if (const auto signature = api::string_at(*answer, "signature"); !signature.empty()) {
+  const auto policy = api::string_at(*answer, "policy");
+  const bool unchanged = api::flag_at(*answer, "unchanged");
+  out.line(fmt::format("{}: {} {} {}", policy, context.tr("revision", "版本"), number,
+                       !published ? context.tr("is in force as soon as the data plane is there",
+                                               "将在数据面就绪后生效")
+                       : unchanged ? context.tr("was in force already", "此前已生效，内容未变")
+                                   : context.tr("is in force", "已生效")));
+  const auto signature = api::string_at(*answer, "signature");
+  if (const auto repeats = number_text(*answer, "repeats"); repeats != "-" && signature.empty()) {
+    note(context, {fmt::format("it is revision {} once more; {} was not changed, and `meiguan "
+                               "apply` or `reload` would bring back what it says",
+                               repeats, policy),
+                   fmt::format("内容同第 {} 版；{} 中的文件没有改动，执行 meiguan apply 或 reload "
+                               "会使其中的内容再次生效",
+                               repeats, policy)});
+  }
+  if (!signature.empty()) {
     out.line(fmt::format("{}: {}", context.tr("signed", "签名"), signature));
   }
   if (const auto left = number_text(*answer, "seconds_left"); left != "-") {

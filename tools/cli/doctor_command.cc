@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "controlplane/host/doctor.h"
+#include "tools/cli/doctor_certificates.h"
 #include "tools/cli/load.h"
 #include "tools/cli/table.h"
 
@@ -18,6 +20,7 @@ struct Options {
   std::string policy;
   std::string gateway;
   std::string state_dir{"/var/lib/meiguan"};
+  std::string appliance{"/etc/meiguan/appliance.toml"};
 };
 
 struct HealthWord {
@@ -52,7 +55,9 @@ int run(const Context& context, const Options& options) {
     if (!bundle) return kBadInput;
     machine.ports = bundle->gateway->ports;
   }
-  const auto remarks = host::examine(machine);
+  auto remarks = host::examine(machine);
+  std::ranges::move(examine_certificates(options.appliance, *lifecycle::decide_from_now().from),
+                    std::back_inserter(remarks));
   Table table;
   table.schema = "meiguan.doctor/v1";
   table.columns = {{"check", {"CHECK", "检查项"}},
@@ -90,6 +95,9 @@ void add_doctor_command(CLI::App& app, Context& context, Action& chosen) {
                                  "网关文件：同时检查其中的端口"));
   command->add_option("--state-dir", options->state_dir,
                       context.tr("what lasts over restarts", "状态目录"));
+  command->add_option("--appliance", options->appliance,
+                      context.tr("the appliance file, whose certificates are looked at, too",
+                                 "设备文件：同时检查其中的证书"));
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return run(context, *options); };
   });

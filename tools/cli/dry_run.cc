@@ -6,6 +6,7 @@
 #include "controlplane/analysis/lint.h"
 #include "controlplane/api/protocol.h"
 #include "controlplane/policy/compile_trace.h"
+#include "controlplane/policy/protocol_name.h"
 #include "tools/cli/ask.h"
 #include "tools/cli/kept.h"
 #include "tools/cli/load.h"
@@ -32,6 +33,11 @@ std::string end_text(const json::object& row, const std::string& end) {
   return fmt::format("[{}]:{}", address, port);
 }
 
+std::string protocol_text(std::uint64_t number) {
+  const auto name = policy::protocol_name(static_cast<std::uint8_t>(number));
+  return name.empty() ? fmt::format("proto-{}", number) : std::string{name};
+}
+
 void print_flows(const Context& context, const json::value* flows, Out& out) {
   if (flows == nullptr || !flows->is_object()) {
     out.line(context.tr("live flows: the data plane does not answer, none could be judged",
@@ -49,7 +55,7 @@ void print_flows(const Context& context, const json::value* flows, Out& out) {
     const auto& row = value.get_object();
     const auto by = api::string_at(row, "denied_by");
     out.line(fmt::format("  {} -> {} {} {}: {}{}", end_text(row, "source"),
-                         end_text(row, "destination"), number_at(row, "protocol"),
+                         end_text(row, "destination"), protocol_text(number_at(row, "protocol")),
                          api::string_at(row, "unit"), api::string_at(row, "reason"),
                          by.empty() ? "" : " " + by));
   }
@@ -112,6 +118,13 @@ int show_dry_run(const Context& context, const json::object& request) {
   out.line(fmt::format("{} {}", context.tr("warnings:", "警告："), warnings));
   print_flows(context, answer->if_contains("flows"), out);
   out.line(fmt::format("{} {}", context.tr("content", "内容"), api::string_at(*answer, "content")));
+  if (const auto approval = api::string_at(*answer, "approval"); !approval.empty()) {
+    out.line(fmt::format("{} meiguan approve {}",
+                         context.tr("a second security administrator approves it by",
+                                    "由另一名安全管理员批准："),
+                         approval));
+  }
+  note(context, {"nothing was changed", "未作任何更改"});
   return kYes;
 }
 
