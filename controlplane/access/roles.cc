@@ -8,7 +8,7 @@ namespace {
 
 // What everybody with a role may see is what the box does as a whole; who was denied what, what is
 // in packets, and what the policy was and is, is the security administrator's.
-constexpr std::array<Command, 38> kCommands{{
+constexpr std::array<Command, 39> kCommands{{
     // name             system security audit  changes
     {"status", true, true, true, false},         {"top", true, true, false, false},
     {"ports", true, false, false, false},        {"capture", false, true, false, true},
@@ -28,7 +28,8 @@ constexpr std::array<Command, 38> kCommands{{
     {"block-import", false, true, false, true},  {"block-list", false, true, false, false},
     {"block-export", false, true, false, false}, {"audit-show", false, false, true, false},
     {"audit-verify", false, false, true, false}, {"audit-sign", false, false, true, true},
-    {"capture-read", false, true, false, false}, {"capture-end", false, true, false, false},
+    {"routes", true, true, false, false},        {"capture-read", false, true, false, false},
+    {"capture-end", false, true, false, false},
 }};
 
 bool has(const std::vector<Holder>& holders, const Peer& peer, bool groups) {

@@ -193,6 +193,7 @@ json::object status_answer(const StatusInput& input) {
                                               {"refused", machine.refused},
                                               {"limited", machine.limited},
                                               {"unsent", machine.unsent}});
+    dataplane.emplace("routes", routes_status(input.dataplane->routes));
     flows.emplace("live", answer.live_flows);
     flows.emplace("capacity", answer.flow_capacity);
   }

@@ -56,6 +56,11 @@ void add_export_alarms(const std::vector<exporting::ExporterStatus>& exports,
                                                             const report::Readings& readings);
 [[nodiscard]] boost::json::object flows_answer(const policy::Catalog& catalog,
                                                const std::vector<fastpath::Event>& flows);
+// The routes in force, and those that were learned and are not used.
+[[nodiscard]] boost::json::object routes_answer(const lifecycle::Bundle& bundle,
+                                                const std::vector<channel::RouteState>& routes);
+// What `status` says of those that the kernel teaches.
+[[nodiscard]] boost::json::object routes_status(const channel::RoutesState& state);
 [[nodiscard]] boost::json::object attacks_answer(const policy::Catalog& catalog,
                                                  const report::Collector& collector,
                                                  report::WallTime now);

@@ -110,6 +110,14 @@ json::array alarms_of(const StatusInput& input) {
   if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmTapMissing) != 0) {
     tell("tap-missing", "port", "the kernel's interface of a port could not be made");
   }
+  if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmRoutesFull) != 0) {
+    tell("routes-full", "routes",
+         "the kernel has more routes by the TAPs than there is room for; the longest prefixes "
+         "are left out");
+  }
+  if (input.dataplane && (input.dataplane->answer.alarms & channel::kAlarmRoutesUnread) != 0) {
+    tell("routes-unread", "routes", "the kernel's routes cannot be read; those of before hold");
+  }
   for (const auto& attack : input.attacks) {
     const auto* const info = fastpath::find_attack(attack.type);
     if (info == nullptr || !attack.goes_on(input.read_at)) continue;

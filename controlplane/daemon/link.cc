@@ -273,7 +273,7 @@ std::optional<DataplaneStatus> Link::ask_status() {
   }
   const auto head = read_at<channel::StatusAnswer>(answer->payload, 0);
   if (!head) return std::nullopt;
-  DataplaneStatus status{*head, {}, {}};
+  DataplaneStatus status{.answer = *head, .ports = {}, .machine = {}, .routes = {}};
   for (std::uint32_t i = 0; i < head->ports; ++i) {
     auto port = read_at<channel::PortState>(answer->payload,
                                             sizeof *head + i * sizeof(channel::PortState));
@@ -281,10 +281,12 @@ std::optional<DataplaneStatus> Link::ask_status() {
     port->name.back() = '\0';
     status.ports.push_back(*port);
   }
-  const auto machine = read_at<channel::MachineState>(answer->payload,
-                                                      sizeof *head +
-                                                          head->ports * sizeof(channel::PortState));
+  const std::size_t behind_ports = sizeof *head + head->ports * sizeof(channel::PortState);
+  const auto machine = read_at<channel::MachineState>(answer->payload, behind_ports);
   if (machine) status.machine = *machine;
+  const auto routes = read_at<channel::RoutesState>(answer->payload,
+                                                    behind_ports + sizeof(channel::MachineState));
+  if (routes) status.routes = *routes;
   return status;
 }
 
@@ -303,6 +305,37 @@ void Link::end_capture() {
 std::optional<DataplaneStatus> Link::status() {
   const std::lock_guard lock{mutex_};
   return client_ ? ask_status() : std::nullopt;
+}
+
+Result<std::vector<channel::RouteState>> Link::routes() {
+  const std::lock_guard lock{mutex_};
+  if (instead_ != nullptr) return no_dataplane();
+  constexpr unsigned kTries = 5;
+  std::vector<channel::RouteState> routes;
+  channel::RoutesRequest request{0, 0};
+  for (unsigned tries = 0; client_ && tries < kTries;) {
+    auto answer = client_->ask(channel::Request::kRoutes, std::as_bytes(std::span{&request, 1}));
+    if (!answer) return std::unexpected{answer.error()};
+    const auto head = read_at<channel::RoutesAnswer>(answer->payload, 0);
+    if (!head) return absent();
+    if (request.generation != 0 && head->generation != request.generation) {
+      // They have changed in between: from the beginning.
+      routes.clear();
+      request = {0, 0};
+      ++tries;
+      continue;
+    }
+    for (std::size_t at = sizeof *head;; at += sizeof(channel::RouteState)) {
+      const auto route = read_at<channel::RouteState>(answer->payload, at);
+      if (!route) break;
+      routes.push_back(*route);
+    }
+    if (head->next_cursor == 0) return routes;
+    request = {head->generation, head->next_cursor};
+  }
+  if (!client_) return absent();
+  return fail("the routes change faster than they can be listed; ask again",
+              "路由变化过快，无法完整列出，请重试");
 }
 
 Result<std::vector<fastpath::Event>> Link::flows(std::size_t limit) {

@@ -26,6 +26,7 @@ struct DataplaneStatus {
   channel::StatusAnswer answer{};
   std::vector<channel::PortState> ports;
   channel::MachineState machine{};
+  channel::RoutesState routes{};
 };
 
 class Link {
@@ -67,6 +68,8 @@ class Link {
 
   // Nothing where the data plane does not answer.
   [[nodiscard]] std::optional<DataplaneStatus> status();
+  // The routes in force. Errors: it does not answer, or they change all the time.
+  [[nodiscard]] Result<std::vector<channel::RouteState>> routes();
   // At most `limit` live flows of all workers. Errors: it does not answer.
   [[nodiscard]] Result<std::vector<fastpath::Event>> flows(std::size_t limit);
   // Shows every live flow of all workers. Errors as above.

@@ -125,6 +125,15 @@ void write_dataplane(MetricsText& text, const StatusInput& input) {
   text.only("meiguan_flow_table_capacity", MetricType::kGauge, "", "Flows that there is room for.",
             answer.flow_capacity);
   text.only("meiguan_neighbours", MetricType::kGauge, "", "Known neighbours.", answer.neighbours);
+  const auto& routes = input.dataplane->routes;
+  text.family("meiguan_routes_learned", MetricType::kGauge, "",
+              "Routes that the kernel has by the TAPs, by what becomes of them.");
+  text.sample({{"state", "used"}}, std::uint64_t{routes.used});
+  text.sample({{"state", "unused"}}, std::uint64_t{routes.unused});
+  text.sample({{"state", "excess"}}, routes.excess);
+  text.sample({{"state", "unsupported"}}, routes.unsupported);
+  text.only("meiguan_route_changes", MetricType::kCounter, "",
+            "Times that the kernel's routes had changed.", routes.changes);
 }
 
 void write_ports(MetricsText& text, const StatusInput& input) {

@@ -159,6 +159,11 @@ json::object Service::answer(const json::object& request, const api::Peer& peer)
     if (!flows) return api::refusal(flows.error().message);
     return flows_answer(catalog, *flows);
   }
+  if (command == "routes") {
+    const auto routes = link_.routes();
+    if (!routes) return api::refusal(routes.error().message);
+    return routes_answer(*now.bundle, *routes);
+  }
   if (command == "drops") return drops_answer(*now.bundle, collector_);
   if (command == "port-blocks") {
     if (auto rows = port_blocks(*now.bundle, request)) return std::move(*rows);

@@ -91,6 +91,9 @@ class Finder {
 
   void ask_gateway() {
     const auto& gateway = *bundle_.gateway;
+    if (gateway.kernel_routes.line != 0) {
+      at_gateway(gateway.kernel_routes, say("`routes = \"kernel\"`", "`routes = \"kernel\"`"));
+    }
     for (std::size_t i = 0; i < gateway.ports.size(); ++i) {
       const auto& port = gateway.ports[i];
       const PortId number{static_cast<PortId::rep>(i)};

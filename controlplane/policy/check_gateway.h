@@ -57,6 +57,7 @@ struct GatewayDraft {
   std::vector<DraftNeighbour> neighbours;
   std::vector<DraftLocal> locals;
   image::GatewayLimits limits;
+  Place kernel_routes;  // where `routes = "kernel"` is written; line 0: nowhere
 };
 
 // The only maker of CheckedGateway.
@@ -108,7 +109,7 @@ void check_neighbours(GatewayChecking& checking);
 void check_local(GatewayChecking& checking);
 // Reads `tap` of a [[port]], `routes` of [gateway], and a [[local]].
 void read_tap(TableView& table, DraftPort& draft, Reporter& reporter);
-void read_routes_source(TableView& table, Reporter& reporter);
+void read_routes_source(TableView& table, GatewayDraft& draft, Reporter& reporter);
 void read_local(TableView& table, GatewayDraft& gateway, Reporter& reporter);
 // Whether it can be the name of one of the kernel's interfaces.
 [[nodiscard]] bool is_interface_name(std::string_view name);

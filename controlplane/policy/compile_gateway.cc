@@ -108,6 +108,7 @@ GatewayPlan plan_gateway(const CheckedPolicy& policy, const CheckedGateway& gate
     copy_text(port.tap, record.tap);
     record.device_kind = to_image(port.device_kind);
     record.anti_spoof = to_image(port.anti_spoof);
+    record.kernel_routes = gateway.kernel_routes.line != 0 && !port.tap.empty() ? 1 : 0;
     record.has_mac = port.mac ? 1 : 0;
     record.mac = port.mac.value_or(net::MacAddress{});
     record.parent = port.parent.is_some() ? port.parent.value() : port_id(i).value();

@@ -258,6 +258,7 @@ CheckedGateway check_gateway(const SourceFile& file, GatewayDraft draft,
   gateway.file = file.path;
   gateway.workers = draft.workers;
   gateway.limits = draft.limits;
+  gateway.kernel_routes = draft.kernel_routes;
   GatewayChecking checking(gateway, draft, policy, reporter);
   for (std::uint32_t i = 0; i < policy.nodes.size(); ++i) {
     static_cast<void>(checking.nodes.add(policy.nodes[i].code, i));

@@ -1,5 +1,6 @@
 // The machine itself behind the gateway's ports: TAPs, and what may be reached by them.
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -47,6 +48,22 @@ void check_taps(GatewayChecking& checking) {
   }
 }
 
+// The kernel's routes are those by TAPs: without one there is nothing to take.
+void check_kernel_routes(GatewayChecking& checking) {
+  const Place& place = checking.draft.kernel_routes;
+  const bool has_tap = std::ranges::any_of(checking.draft.ports, [](const DraftPort& draft) {
+    return draft.tap_place.line != 0;
+  });
+  if (place.line == 0 || has_tap) return;
+  checking.reporter.error(place,
+                          say("`routes` is `kernel`, but no [[port]] has a `tap`, one at least "
+                              "expected",
+                              "`routes` 为 `kernel`，但没有带 `tap` 的 [[port]]，至少应有一个"),
+                          say("routing daemons speak by the `tap` of a port, and the routes by it "
+                              "are taken",
+                              "路由守护进程经端口的 `tap` 通信，采用的是经 `tap` 的路由"));
+}
+
 }  // namespace
 
 void read_tap(TableView& table, DraftPort& draft, Reporter& reporter) {
@@ -63,12 +80,12 @@ void read_tap(TableView& table, DraftPort& draft, Reporter& reporter) {
                      printable(tap->text)));
 }
 
-void read_routes_source(TableView& table, Reporter& reporter) {
+void read_routes_source(TableView& table, GatewayDraft& draft, Reporter& reporter) {
   constexpr std::array<std::pair<std::string_view, bool>, 2> kSources{
       {{"file", false}, {"kernel", true}}};
   const auto word = table.word("routes");
   if (choose(word, "routes", kSources, reporter).value_or(false)) {
-    reporter.error(word->place, not_supported_yet("routes `kernel`"));
+    draft.kernel_routes = word->place;
   }
 }
 
@@ -103,6 +120,7 @@ void read_local(TableView& table, GatewayDraft& gateway, Reporter& reporter) {
 
 void check_local(GatewayChecking& checking) {
   check_taps(checking);
+  check_kernel_routes(checking);
   std::size_t entries = 0;
   for (DraftLocal& draft : checking.draft.locals) {
     if (!draft.port) continue;

@@ -168,7 +168,7 @@ void check_main_or_sub(TableView& table, const DraftPort& draft, Reporter& repor
 void read_gateway_table(TableView& table, GatewayDraft& draft, Reporter& reporter) {
   draft.gateway_place = table.place();
   draft.node = table.required_word("node");
-  read_routes_source(table, reporter);
+  read_routes_source(table, draft, reporter);
   const auto workers = table.integer("workers");
   if (!workers) return;
   if (workers->value >= 1 && workers->value <= kMaxWorkers) {

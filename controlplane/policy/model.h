@@ -362,6 +362,7 @@ class CheckedGateway {
   std::vector<GatewayNeighbour> neighbours;
   std::vector<GatewayLocal> locals;
   image::GatewayLimits limits;
+  Place kernel_routes;  // where `routes = "kernel"` is written; line 0: nowhere
 
  private:
   CheckedGateway() = default;

@@ -21,7 +21,7 @@
 
 namespace meiguan::channel {
 
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 4;
 inline constexpr std::size_t kMaxMessageBytes = 64 * 1024;
 inline constexpr std::size_t kMaxDescriptors = 16;
 
@@ -29,7 +29,7 @@ enum class Request : std::uint32_t {
   kHello = 1,   // answer: HelloAnswer; descriptors: the counter segment, then each worker's ring
   kPublish,     // descriptor: a sealed memfd with an image; payload: PublishRequest or nothing;
                 // answer: PublishAnswer
-  kStatus,      // answer: StatusAnswer, then PortState for each port, then MachineState
+  kStatus,      // answer: StatusAnswer, PortState for each port, MachineState, RoutesState
   kFlows,       // payload FlowsRequest; answer: FlowsAnswer, then Events (kind kFlowPeriodic)
   kNeighbours,  // payload: std::uint32_t cursor; answer: std::uint32_t next, NeighbourState...
   kTrace,       // payload: std::uint32_t 0 or 1; answer: empty
@@ -39,6 +39,7 @@ enum class Request : std::uint32_t {
   kCapture,     // payload: CaptureRequest and its program (capture.h); answer: CaptureAnswer;
                 // descriptor: the memory with its rings
   kCaptureEnd,  // whatever capture goes on; answer: empty
+  kRoutes,      // payload: RoutesRequest; answer: RoutesAnswer, then RouteState...
 };
 
 struct MessageHeader {
@@ -99,6 +100,10 @@ inline constexpr std::uint32_t kAlarmImageNotKept = 2;
 inline constexpr std::uint32_t kAlarmTapMissing = 4;
 // The network interface of a port is gone; it is opened again when it is back.
 inline constexpr std::uint32_t kAlarmPortGone = 8;
+// The kernel has more routes by the TAPs than there is room for: the longest prefixes are left out.
+inline constexpr std::uint32_t kAlarmRoutesFull = 16;
+// The kernel's routes cannot be read: those of before hold.
+inline constexpr std::uint32_t kAlarmRoutesUnread = 32;
 
 struct PortState {
   std::array<char, 32> name;  // zero-terminated
@@ -118,6 +123,41 @@ struct MachineState {
   std::uint64_t refused;   // for the gateway, but not offered to the sender
   std::uint64_t limited;   // more than the rate, or no room in the queue to the main thread
   std::uint64_t unsent;    // the kernel's, but not from the port's own addresses
+};
+
+// Routes that the kernel has by the TAPs (`routes = "kernel"`).
+struct RoutesState {
+  std::uint32_t used;            // in force
+  std::uint32_t unused;          // known, and not in force: RouteState says why
+  std::uint32_t capacity;        // used and unused together are no more
+  std::uint32_t ports;           // whose routes are taken; 0: `routes` is `file`
+  std::uint64_t excess;          // in the kernel, beyond the capacity
+  std::uint64_t unsupported;     // in the kernel, of a kind that cannot be followed
+  std::uint64_t dumps;           // times that the kernel was asked
+  std::uint64_t changes;         // times that what it said had changed
+  std::uint64_t changed_ago_ms;  // since the last of these; kNever: none yet
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+};
+
+struct RoutesRequest {
+  std::uint32_t generation;  // 0: whatever is in force
+  std::uint32_t cursor;
+};
+
+struct RoutesAnswer {
+  std::uint32_t generation;   // in force; where another was asked for, nothing follows
+  std::uint32_t next_cursor;  // 0: the end
+};
+
+struct RouteState {
+  std::array<std::uint8_t, 16> prefix;
+  std::array<std::uint8_t, 16> via;  // zero: on-link
+  std::uint16_t port;
+  std::uint16_t space;
+  std::uint8_t length;
+  std::uint8_t origin;  // 0 the gateway file, 1 connected, 2 the kernel
+  std::uint8_t state;   // of the kernel's: image::LearnedState; else 0
+  std::uint8_t reserved;
 };
 
 struct FlowsRequest {

@@ -327,9 +327,9 @@ struct PortRecord {
   DeviceKind device_kind;        // kSubPort for a sub-port
   AntiSpoof anti_spoof;
   std::uint8_t has_mac;
-  std::uint8_t reserved;
-  std::uint16_t parent;  // PortId of a sub-port's parent, else its own
-  std::uint16_t vlan;    // 0 for a main port
+  std::uint8_t kernel_routes;  // 1: the kernel's routes by `tap` are taken; 0
+  std::uint16_t parent;        // PortId of a sub-port's parent, else its own
+  std::uint16_t vlan;          // 0 for a main port
   std::uint16_t zone;
   std::uint16_t space;
   std::uint16_t mtu;

@@ -30,9 +30,10 @@ const char* ImageCheck::gateway() const {
       return "name of a port";
     }
     if (port.device_kind > DeviceKind::kVdev || port.anti_spoof > AntiSpoof::kOff ||
-        !is_flag(port.has_mac)) {
+        !is_flag(port.has_mac) || !is_flag(port.kernel_routes)) {
       return "a port";
     }
+    if (port.kernel_routes != 0 && port.tap.front() == '\0') return "routes of a port";
     if (port.zone >= zones || port.space != image_.zones()[port.zone].space) {
       return "zone of a port";
     }

@@ -30,6 +30,7 @@ constexpr std::uint32_t kLeastBuffers = 1U << 14;
 constexpr fastpath::Tick kLinkInterval = 500;
 constexpr fastpath::Tick kTickInterval = 50;
 constexpr fastpath::Tick kTapInterval = 2000;
+constexpr fastpath::Tick kRoutesInterval = 20;
 
 // Rings and pools are named in one process only.
 rte_ring* make_ring(const char* name, unsigned size, unsigned flags) {
@@ -87,6 +88,7 @@ Dataplane::Dataplane(const Options& options, Segments segments)
       segments_{std::move(segments)},
       started_{monotonic_ms()},
       neighbours_{std::in_place, options.neighbours},
+      kernel_routes_{options.routes},
       alive_interval_{watchdog_interval()} {}
 
 Dataplane::~Dataplane() {
@@ -271,13 +273,16 @@ Outcome<std::unique_ptr<InForce>> Dataplane::place(
   const std::int64_t now = wall_seconds();
   in_force->moment = image::Moment{image, now};
   in_force->loaded = std::move(loaded);
+  in_force->take_routes(kernel_routes_.routes_at(routed_ports(image)));
   // Numbers of address spaces are the image's own.
   in_force->take_blocks(blocks_, now, in_force_ ? in_force_->block_revision + 1 : 1);
   return in_force;
 }
 
 void Dataplane::put_in_force(std::unique_ptr<InForce> next) {
-  exceptions_->adopt(*next, monotonic_ms());
+  const fastpath::Tick now = monotonic_ms();
+  exceptions_->adopt(*next, now);
+  kernel_routes_.want(routed_ports(next->image()), now);
   shared_.in_force.store(next.get(), std::memory_order_release);
   wait_for_workers();
   in_force_ = std::move(next);
@@ -336,14 +341,6 @@ void Dataplane::close_ports() {
   ::rte_mempool_free(std::exchange(pool_, nullptr));
 }
 
-void Dataplane::watch_taps() {
-  if (exceptions_->watch_taps()) {
-    alarms_ &= ~channel::kAlarmTapMissing;
-  } else {
-    alarms_ |= channel::kAlarmTapMissing;
-  }
-}
-
 void Dataplane::tell_alive(fastpath::Tick now) {
   if (!alive_interval_ || now < next_alive_) return;
   if (!workers_.empty()) {
@@ -364,6 +361,7 @@ void Dataplane::run(int signals) {
   fastpath::Tick next_tick = 0;
   fastpath::Tick next_look = 0;
   fastpath::Tick next_taps = 0;
+  fastpath::Tick next_routes = 0;
   fastpath::Tick busy_until = 0;
   while (true) {
     const fastpath::Tick now = monotonic_ms();
@@ -371,6 +369,10 @@ void Dataplane::run(int signals) {
     tell_alive(now);
     if (exceptions_ && in_force_) {
       dealt = exceptions_->drain(now) + exceptions_->read_taps(now);
+      if (now >= next_routes || kernel_routes_.busy()) {
+        follow_routes(now);
+        next_routes = now + kRoutesInterval;
+      }
       if (now >= next_taps) {
         watch_taps();
         next_taps = now + kTapInterval;

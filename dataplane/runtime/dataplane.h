@@ -19,6 +19,7 @@
 #include "dataplane/runtime/failure.h"
 #include "dataplane/runtime/first_image.h"
 #include "dataplane/runtime/in_force.h"
+#include "dataplane/runtime/kernel_routes.h"
 #include "dataplane/runtime/options.h"
 #include "dataplane/runtime/segments.h"
 #include "dataplane/runtime/worker.h"
@@ -65,6 +66,9 @@ class Dataplane {
   [[nodiscard]] Outcome<void> take_blocks(std::unique_ptr<LoadedBlocks> loaded);
   // Where schedules or dates of the image have begun or ended: the same image, a new generation.
   void pass_time(std::int64_t wall_seconds);
+  // What the kernel teaches of routes, where the image wants that: a change is put in force as the
+  // next generation, so that live flows follow it.
+  void follow_routes(fastpath::Tick now);
   void close_ports();
   void stop_workers();
   // Asks for the links; closes a port whose interface is gone, and opens it when it is back.
@@ -82,6 +86,8 @@ class Dataplane {
   [[nodiscard]] Result<Answer> status() const;
   [[nodiscard]] Result<Answer> flows(const channel::Message& request);
   [[nodiscard]] Result<Answer> neighbour_list(const channel::Message& request) const;
+  [[nodiscard]] Result<Answer> route_list(const channel::Message& request) const;
+  [[nodiscard]] channel::RoutesState routes_state() const;
   [[nodiscard]] Result<Answer> trace(const channel::Message& request);
   [[nodiscard]] Result<Answer> keep_in_force();
   [[nodiscard]] Result<Answer> begin_capture(const channel::Message& request);
@@ -106,6 +112,7 @@ class Dataplane {
   std::shared_ptr<LoadedBlocks> blocks_;
   bool blocks_lost_{false};  // the last ones are damaged, and none have come since
   std::optional<fastpath::NeighbourTable> neighbours_;
+  KernelRoutes kernel_routes_;
   std::unique_ptr<Exceptions> exceptions_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Capture> capture_;

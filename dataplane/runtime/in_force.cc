@@ -4,6 +4,14 @@
 
 namespace meiguan::runtime {
 
+void InForce::take_routes(std::span<const image::LearnedRoute> routes) {
+  with_learned.reset();
+  learned = nullptr;
+  if (routes.empty()) return;
+  learned = std::make_shared<const image::LearnedRoutes>(loaded->image(), routes);
+  with_learned = learned->over(loaded->image());
+}
+
 void InForce::take_blocks(std::shared_ptr<LoadedBlocks> list, std::int64_t wall_seconds,
                           std::uint32_t revision) {
   blocks = std::move(list);

@@ -77,6 +77,10 @@ CommandLine read_command_line(int argc, char** argv) {
   app.add_option("--neighbours", options.neighbours, "neighbour table entries")
       ->capture_default_str()
       ->check(CLI::Range(64U, 1U << 20));
+  app.add_option("--routes", options.routes,
+                 "routes that may be learned from the kernel (1 to 2 KB each)")
+      ->capture_default_str()
+      ->check(CLI::Range(64U, 1U << 20));
   app.add_option("--events", options.events,
                  "events that each worker's ring holds (a power of two)")
       ->capture_default_str()

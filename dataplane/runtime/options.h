@@ -18,6 +18,7 @@ struct Options {
   std::filesystem::path image;
   std::uint32_t flows{1U << 20};  // of each worker
   std::uint32_t neighbours{1U << 16};
+  std::uint32_t routes{1U << 14};  // learned from the kernel
   std::uint32_t events{1U << 16};  // of each worker's ring, a power of two
   std::uint32_t packets{0};        // packet buffers; 0: as many as the ports need
   bool no_huge{false};

@@ -8,29 +8,16 @@
 #include <cstring>
 #include <ctime>
 #include <span>
-#include <type_traits>
 
 #include "dataplane/runtime/clock.h"
 #include "dataplane/runtime/dataplane.h"
 #include "dataplane/runtime/log.h"
+#include "dataplane/runtime/request_payload.h"
 
 namespace meiguan::runtime {
 namespace {
 
 constexpr fastpath::Tick kWorkerPatience = 500;
-
-// A request's payload, which must be exactly a T.
-template <typename T>
-requires std::is_trivially_copyable_v<T> Result<T> get(const channel::Message& request) {
-  T value;
-  if (request.payload.size() != sizeof(T)) {
-    return fail(fmt::format("the request carries {} bytes; it should carry {}",
-                            request.payload.size(), sizeof(T)),
-                fmt::format("请求携带 {} 字节，应为 {} 字节", request.payload.size(), sizeof(T)));
-  }
-  std::memcpy(&value, request.payload.data(), sizeof(T));
-  return value;
-}
 
 }  // namespace
 
@@ -64,6 +51,7 @@ Result<Answer> Dataplane::answer(channel::Message& request) {
     case channel::Request::kKeep: return keep_in_force();
     case channel::Request::kCapture: return begin_capture(request);
     case channel::Request::kCaptureEnd: return asked_to_end_capture();
+    case channel::Request::kRoutes: return route_list(request);
   }
   return fail(fmt::format("the data plane knows no request {}", request.header.type),
               fmt::format("数据面不认识请求 {}", request.header.type));
@@ -178,6 +166,7 @@ Result<Answer> Dataplane::status() const {
     passed.limited += segments_.block(i).totals().exceptions_lost.value();
   }
   answer.put(passed);
+  answer.put(routes_state());
   return answer;
 }
 

@@ -184,8 +184,9 @@ std::string dump(const CheckedPolicy& policy) { return Dump(policy).all(); }
 
 std::string dump(const CheckedGateway& gateway, const CheckedPolicy& policy) {
   const Dump names(policy);
-  std::string text = fmt::format("gateway {} node {} workers {}\n", gateway.file, gateway.node_code,
-                                 gateway.workers);
+  std::string text = fmt::format("gateway {} node {} workers {}{}\n", gateway.file,
+                                 gateway.node_code, gateway.workers,
+                                 gateway.kernel_routes.line != 0 ? " routes kernel" : "");
   for (const GatewayPort& p : gateway.ports) {
     std::vector<std::string> addresses;
     for (const InterfaceAddress& a : p.addresses) {

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSION = 2
+VERSION = 4
 HELLO, PUBLISH, STATUS, FLOWS, NEIGHBOURS, TRACE, KEEP = range(1, 8)
 FLOW_START, FLOW_PERIODIC, FLOW_END, DENIAL, PACKET, AUDIT = range(1, 7)
 NONE = 0xFFFFFFFF

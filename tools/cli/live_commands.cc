@@ -1,9 +1,10 @@
-// meiguan status | top | flows | drops | ports: what meiguan-controld is asked.
+// meiguan status | top | flows | drops | routes | ports: what meiguan-controld is asked.
 
 #include <CLI/CLI.hpp>
 #include <array>
 #include <boost/json.hpp>
 #include <memory>
+#include <utility>
 
 #include "controlplane/api/protocol.h"
 #include "tools/cli/ask.h"
@@ -106,6 +107,13 @@ const std::vector<Field>& fields_of(std::string_view what) {
       {"unit", {"UNIT", "单位"}, false},   {"outside", {"OUTSIDE", "公网地址"}, false},
       {"first_port", {"FIRST", "首端口"}}, {"last_port", {"LAST", "末端口"}},
       {"taken", {"TAKEN", "占用"}, false}, {"returned", {"RETURNED", "归还"}, false}};
+  static const std::vector<Field> kRoutes{{"prefix", {"PREFIX", "前缀"}, false},
+                                          {"space", {"SPACE", "地址空间"}, false},
+                                          {"port", {"PORT", "端口"}, false},
+                                          {"zone", {"ZONE", "区域"}, false},
+                                          {"via", {"VIA", "下一跳"}, false},
+                                          {"origin", {"ORIGIN", "来源"}, false},
+                                          {"state", {"STATE", "状态"}, false}};
   static const std::vector<Field> kGroups{{"last", {"LAST", "最近"}, false},
                                           {"reason", {"REASON", "原因"}, false},
                                           {"unit", {"UNIT", "单位"}, false},
@@ -125,6 +133,7 @@ const std::vector<Field>& fields_of(std::string_view what) {
   if (what == "flows") return kFlows;
   if (what == "attacks") return kAttacks;
   if (what == "port-blocks") return kPortBlocks;
+  if (what == "routes") return kRoutes;
   return kGroups;
 }
 
@@ -167,8 +176,13 @@ Table table_of(std::string_view what, const json::value* rows) {
   return table;
 }
 
-// An answer whose rows are one table; as JSON it is shown as it came.
-std::string text_at(const json::object& object, std::string_view part, std::string_view key);
+std::string text_at(const json::object& object, std::string_view part, std::string_view key) {
+  const auto* const inner = object.if_contains(part);
+  if (inner == nullptr || !inner->is_object()) return "-";
+  const auto* const value = inner->get_object().if_contains(key);
+  if (value == nullptr) return "-";
+  return cell_text(Cell{*value});
+}
 
 // What a command ends with that has printed an answer: counters that nobody counts any more look
 // like a quiet gateway.
@@ -183,6 +197,7 @@ int answered(const Context& context) {
   return kCouldNotAsk;
 }
 
+// An answer whose rows are one table; as JSON it is shown as it came.
 int show_rows(const Context& context, const json::object& request, std::string_view what) {
   const auto format = context.format(kRowForms, kRowForms);
   if (!format) return kBadInput;
@@ -198,14 +213,6 @@ int show_rows(const Context& context, const json::object& request, std::string_v
   table.schema = api::string_at(*answer, "schema");
   const int printed = print(std::move(table), context, *format, out);
   return printed != kYes ? printed : answered(context);
-}
-
-std::string text_at(const json::object& object, std::string_view part, std::string_view key) {
-  const auto* const inner = object.if_contains(part);
-  if (inner == nullptr || !inner->is_object()) return "-";
-  const auto* const value = inner->get_object().if_contains(key);
-  if (value == nullptr) return "-";
-  return cell_text(Cell{*value});
 }
 
 int status(const Context& context) {
@@ -245,6 +252,7 @@ int status(const Context& context) {
                                            "：届时有规则的时段或日期变化"));
   line({"flows", "流"},
        text_at(*answer, "flows", "live") + " / " + text_at(*answer, "flows", "capacity"));
+  print_routes(context, *answer, out);
   if (const auto* const packets = answer->if_contains("packets")) {
     line({"packets", "报文"}, cell_text(Cell{*packets}));
   }
@@ -357,11 +365,6 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
       return show_stats(context, options);
     };
   });
-  app.add_subcommand("attacks", context.tr("floods and scans, merged while they last",
-                                           "洪泛与扫描（持续期间合并）"))
-      ->callback([&context, &chosen] {
-        chosen = [&context] { return show_rows(context, {{"command", "attacks"}}, "attacks"); };
-      });
   auto* const blocks =
       app.add_subcommand("port-blocks",
                          context.tr("which ports of a pool address are whose, or were",
@@ -380,9 +383,18 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
       return show_rows(context, request, "port-blocks");
     };
   });
-  app.add_subcommand("ports", context.tr("the ports", "端口"))->callback([&context, &chosen] {
-    chosen = [&context] { return show_rows(context, {{"command", "ports"}}, "ports"); };
-  });
+  // One table as it comes.
+  for (const auto& [name, says] :
+       {std::pair<const char*, Text>{
+            "attacks", {"floods and scans, merged while they last", "洪泛与扫描（持续期间合并）"}},
+        {"routes",
+         {"the routes in force, and what the kernel teaches of them",
+          "生效的路由，以及从内核学到的路由"}},
+        {"ports", {"the ports", "端口"}}}) {
+    app.add_subcommand(name, context.tr(says))->callback([&context, &chosen, name = name] {
+      chosen = [&context, name] { return show_rows(context, {{"command", name}}, name); };
+    });
+  }
 }
 
 }  // namespace meiguan::cli

@@ -30,6 +30,26 @@ void print_exports(const Context& context, const json::object& answer, Out& out)
   }
 }
 
+void print_routes(const Context& context, const json::object& answer, Out& out) {
+  const auto* const dataplane = answer.if_contains("dataplane");
+  if (dataplane == nullptr || !dataplane->is_object()) return;
+  const auto* const routes = dataplane->get_object().if_contains("routes");
+  if (routes == nullptr || !routes->is_object()) return;
+  const auto field = [&](std::string_view key) {
+    const auto* const value = routes->get_object().if_contains(key);
+    return value == nullptr || value->is_null() ? std::string{} : cell_text(Cell{*value});
+  };
+  if (field("source") != "kernel") return;
+  std::string text = fmt::format("{} {}, {} {}", field("learned"),
+                                 context.tr("learned from the kernel", "条学自内核"),
+                                 field("unused"), context.tr("more not used", "条未采用"));
+  if (const auto ago = field("last_change_seconds_ago"); !ago.empty()) {
+    text += fmt::format("{} {} {}", context.tr(", last change", "，最近变化于"), ago,
+                        context.tr("s ago", "秒前"));
+  }
+  out.line(fmt::format("{}  {}", pad(context.tr("routes", "路由"), 14, false), text));
+}
+
 void print_alarms(const Context& context, const json::object& answer, Out& out) {
   const auto* const alarms = answer.if_contains("alarms");
   if (alarms == nullptr || !alarms->is_array()) return;

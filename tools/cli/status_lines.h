@@ -10,6 +10,8 @@ namespace meiguan::cli {
 // Of an answer to `status`: to whom records are exported, and what goes on that somebody should
 // look at; a line each.
 void print_exports(const Context& context, const boost::json::object& answer, Out& out);
+// What the kernel teaches of routes, where it is asked.
+void print_routes(const Context& context, const boost::json::object& answer, Out& out);
 void print_alarms(const Context& context, const boost::json::object& answer, Out& out);
 
 }  // namespace meiguan::cli
