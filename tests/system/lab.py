@@ -41,6 +41,8 @@ class Setup:
     policy: tuple[Path, ...] = ()  # files beside the county's own
     port_keys: tuple[tuple[str, str], ...] = ()  # further lines of ports in the gateway file, by the port's name
     beside: Callable[["Bench"], str] | None = None  # makes further peers; its text goes behind the gateway file
+    gateway_text: Callable[[str], str] | None = None  # changes the gateway file
+    options: tuple[str, ...] = ()  # further ones of the data plane
 
 
 ONE_WORKER = Setup()
@@ -119,6 +121,8 @@ class Bench:
         file = county.gateway_file(
             self.lab, self.driver, workers=self.setup.workers, mtu={"internet": 1400}, port_keys=self.setup.port_keys,
             without=("59.205.5.57", "2001:db8:107:ffff::1", "198.51.100.1", "2001:db8:ffff:1::1"))
+        if self.setup.gateway_text:
+            file.write_text(self.setup.gateway_text(file.read_text(encoding="utf-8")), encoding="utf-8")
         if self.setup.beside:
             file.write_text(file.read_text(encoding="utf-8") + self.setup.beside(self), encoding="utf-8")
         self.gateway = self.new_gateway(self.policy, file)
@@ -128,8 +132,9 @@ class Bench:
     def new_gateway(self, policy: Path, file: Path) -> Gateway:
         """The appliance of this lab; more workers than cores share them."""
         cores = ",".join(str(n % (os.cpu_count() or 1)) for n in range(self.setup.workers))
+        room = small() if self.setup.workers == 1 else (*small(1024), "--worker-cores", cores)
         return Gateway(self.lab, self.county.gateway, self.build, policy, file,
-                       options=small() if self.setup.workers == 1 else (*small(1024), "--worker-cores", cores))
+                       options=(*room, *self.setup.options))
 
     def close(self) -> None:
         self.lab.close()
