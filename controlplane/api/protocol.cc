@@ -6,8 +6,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 
 namespace meiguan::api {
@@ -100,13 +102,27 @@ Result<json::object> ask(const std::filesystem::path& socket, const json::object
   return std::move(value.get_object());
 }
 
+namespace {
+
+// A number beyond all doubles is read as infinite, and written as what is no JSON: the audit
+// record of such a request could not be read again.
+bool is_finite(const json::value& value) {
+  if (const auto* const number = value.if_double()) return std::isfinite(*number);
+  if (const auto* const array = value.if_array()) return std::ranges::all_of(*array, is_finite);
+  const auto* const object = value.if_object();
+  return object == nullptr ||
+         std::ranges::all_of(*object, [](const auto& member) { return is_finite(member.value()); });
+}
+
+}  // namespace
+
 Result<json::object> parse_request(std::string_view text) {
   // Nesting is limited, so that it cannot eat the stack.
   json::parse_options options;
   options.max_depth = 16;
   boost::system::error_code error;
   auto value = json::parse(text, error, {}, options);
-  if (error || !value.is_object()) {
+  if (error || !value.is_object() || !is_finite(value)) {
     return fail("a request is one JSON object on a line", "一个请求是一行 JSON 对象");
   }
   return std::move(value.get_object());

@@ -88,6 +88,8 @@ BOOST_AUTO_TEST_CASE(hostile_lines) {
       {"deep", std::string(2000, '[') + "\n"},
       {"an empty line", "\n"},
       {"not UTF-8", "{\"a\":\"\xff\"}\n"},
+      {"a number beyond all doubles", "{\"a\":[{\"b\":1e999}]}\n"},
+      {"the same below zero", "{\"a\":-1e999}\n"},
   };
   for (const auto& [name, line] : kRefused) {
     BOOST_TEST(echo.raw(line).find("\"ok\":false") != std::string::npos, name);
