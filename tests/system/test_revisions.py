@@ -206,6 +206,22 @@ def damage_on_disk_is_found(bench: Bench) -> None:
     bench.gateway.await_image()
     wait_until(lambda: reaches(bench), "finance reaches the budget system")
 
+    # Nothing is left that could be trusted: it forwards nothing until it is given an image.
+    bench.gateway.controld.stop()
+    bench.gateway.dataplane.stop()
+    for name in ("image.last", "image.before"):
+        file = bench.gateway.state_dir / name
+        image = file.read_bytes()
+        file.unlink()
+        file.write_bytes(image[: len(image) // 2])
+    bench.gateway.start_dataplane()
+    with DataPlane(bench.gateway.run_dir) as dataplane:
+        same((dataplane.status().alarms, dataplane.status().generation), (1, 0), "alarm, and no image")
+    true(not reaches(bench), "closed")
+    bench.gateway.start_controld()
+    bench.gateway.await_image()
+    wait_until(lambda: reaches(bench), "finance reaches it again")
+
 
 @test(BARE)
 def controld_killed_at_any_moment(bench: Bench) -> None:
