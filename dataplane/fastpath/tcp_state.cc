@@ -34,7 +34,6 @@ enum class Check : std::uint8_t {
   kReset,    // RFC 5961 section 3
   kRemember,
   kRestart,  // as kRepeat, but for an answer to the remembered SYN
-  kReopen,
 };
 
 struct Transition {
@@ -57,6 +56,8 @@ constexpr Transition kNever{};
 // responder's SYN has passed.
 // kAnswered: a server may speak, and close, before it hears the last ACK (RFC 7413).
 // kEstablished: a SYN of the responder would open a connection that no rule was asked about.
+// kAborted: nor does a SYN of the initiator: who cannot see the connection may send both, and only
+// the responder's answer shows that it is over.
 constexpr std::array<std::array<std::array<Transition, kSegments>, 2>, kTcpStates> kNext{{
     // SYN, SYN+ACK, ACK, FIN, RST; from the initiator, then from the responder
     {{{{{O, Check::kOpen}, kNever, kNever, kNever, {O, Check::kGiveUp}}},  // kOpening
@@ -93,7 +94,7 @@ constexpr std::array<std::array<std::array<Transition, kSegments>, 2>, kTcpState
         {E, Check::kFits},
         {B, Check::kReset}}},
       {{kNever, {R, Check::kRestart}, {R, Check::kFits}, {R, Check::kFits}, {B, Check::kReset}}}}},
-    {{{{{O, Check::kReopen},  // kAborted
+    {{{{{R, Check::kRemember},  // kAborted
         {B, Check::kRepeat},
         {E, Check::kFits},
         {E, Check::kFits},
@@ -336,7 +337,6 @@ TcpJudgement judge_by_table(const FlowRecord& flow, const PacketInfo& info,
       }
       return repeat;
     }
-    case Check::kReopen: return {TcpVerdict::kReopens, TcpMove::kNothing, {}};
   }
   return {};
 }

@@ -26,10 +26,11 @@
 // in the window passes and leaves the connection half believed in (kAborted) with the time-out of a
 // closing one: any segment that follows, as the challenge ACK, brings it back.
 //
-// A SYN from the initiator of a live connection (RFC 5961 section 4) passes and changes nothing: a
-// responder that knows the connection challenges it, and the initiator's reset then ends it. Only
-// where the responder answers that very SYN is the old connection forgotten; this SYN,ACK is
-// dropped, and the SYN that is sent again opens a new flow, asked of the rules.
+// A SYN from the initiator of a live connection, also behind a reset that was not certain (RFC 5961
+// section 4), passes and changes nothing: a responder that knows the connection challenges it, and
+// the initiator's reset then ends it. Only where the responder answers that very SYN is the old
+// connection forgotten; this SYN,ACK is dropped, and the SYN that is sent again opens a new flow,
+// asked of the rules.
 //
 // The connection is over when both FINs are acknowledged, or at a reset that is certain. It is
 // forgotten at once, so that whatever comes then is judged by the rules again (FFW_RUL_EXT.1.5). So

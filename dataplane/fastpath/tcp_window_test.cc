@@ -226,8 +226,16 @@ BOOST_AUTO_TEST_CASE(resets) {
          {{'c', c("PA", 101, 501, ten), kOk},
           {'c', c("RA", 111, 501), kOk},
           {'c', c("S", 9000), kOk},
+          {'s', s("SA", 7000, 9001), kState},
+          {'c', c("S", 9000), kOk},
           {'s', s("SA", 7000, 9001), kOk},
           {'c', c("A", 9001, 7001), kOk}});
+  opened("a stranger's reset inside the window, and his SYN, end nothing",
+         {{'c', c("R", 101 + 1000), kOk},
+          {'c', c("S", 77'777), kOk},
+          {'s', s("A", 501, 101), kOk},
+          {'c', c("PA", 101, 501, ten), kOk},
+          {'s', s("PA", 501, 111, ten), kOk}});
   converse("of a SYN", 6,
            {{'c', c("S", 100), kOk},
             {'s', s("RA", 0, 100), kWindow},

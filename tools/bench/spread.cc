@@ -57,8 +57,9 @@ double busiest(std::span<const Flow> flows, std::uint32_t bins,
 }
 
 void print_workers() {
-  fmt::print("| flows | packets of each | 2 workers | 8 workers | 32 workers | largest flow |\n"
-             "|---:|---|---:|---:|---:|---:|\n");
+  fmt::print(
+      "| flows | packets of each | 2 workers | 8 workers | 32 workers | largest flow |\n"
+      "|---:|---|---:|---:|---:|---:|\n");
   for (const std::uint32_t count : {1U << 14, 1U << 19, 1U << 22}) {
     for (const double zipf : {0.0, 1.0}) {
       const std::vector<Flow> flows = make_flows(count, zipf);
@@ -83,8 +84,8 @@ std::vector<std::uint32_t> place_buckets(std::uint32_t boxes, std::uint32_t lost
   for (std::uint32_t bucket = 0; bucket < kBuckets; ++bucket) {
     std::uint64_t best = 0;
     for (std::uint32_t box = 0; box < boxes; ++box) {
-      const std::uint64_t number = fastpath::HashSeed::from(std::uint64_t{bucket} << 32 | box)
-                                       .keys[0];
+      const std::uint64_t number =
+          fastpath::HashSeed::from(std::uint64_t{bucket} << 32 | box).keys[0];
       if (box == lost || number < best) continue;
       best = number;
       box_of[bucket] = box;
@@ -94,11 +95,14 @@ std::vector<std::uint32_t> place_buckets(std::uint32_t boxes, std::uint32_t lost
 }
 
 void print_boxes() {
-  fmt::print("| boxes | busiest | flows that move when one is lost | the least that must | by "
-             "modulo they would be | busiest of those left |\n|---:|---:|---:|---:|---:|---:|\n");
+  fmt::print(
+      "| boxes | busiest | flows that move when one is lost | the least that must | by "
+      "modulo they would be | busiest of those left |\n|---:|---:|---:|---:|---:|---:|\n");
   const std::vector<Flow> flows = make_flows(1U << 19, 0);
   for (const std::uint32_t boxes : {2U, 4U, 8U}) {
-    const auto bucket_of = [](const Flow& flow) { return flow.hash / (0xffff'ffffU / kBuckets + 1); };
+    const auto bucket_of = [](const Flow& flow) {
+      return flow.hash / (0xffff'ffffU / kBuckets + 1);
+    };
     const auto before = place_buckets(boxes, boxes);
     const auto after = place_buckets(boxes, 0);
     double moved = 0, by_modulo = 0, had = 0;
@@ -122,8 +126,9 @@ void print_boxes() {
 int main() {
   fmt::print("Load of the busiest worker, where the mean is 1:\n\n");
   meiguan::bench::print_workers();
-  fmt::print("\nBoxes behind routers that spread flows by 4,096 buckets, each at the box that "
-             "rendezvous hashing gives it; load of the busiest box, where the mean is 1:\n\n");
+  fmt::print(
+      "\nBoxes behind routers that spread flows by 4,096 buckets, each at the box that "
+      "rendezvous hashing gives it; load of the busiest box, where the mean is 1:\n\n");
   meiguan::bench::print_boxes();
   return 0;
 }
