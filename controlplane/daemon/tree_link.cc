@@ -25,14 +25,8 @@ web::HttpsLimits tree_limits() {
 }
 
 json::object json_of(const uplink::NodeState& state, std::int64_t now) {
-  json::object one{{"node", state.node},
-                   {"age_ms", std::max<std::int64_t>(now - state.seen_ms, 0)},
-                   {"revision", state.revision},
-                   {"spool_batches", static_cast<std::int64_t>(state.spool_batches)},
-                   {"spool_bytes", static_cast<std::int64_t>(state.spool_bytes)},
-                   {"spool_dropped", static_cast<std::int64_t>(state.spool_dropped)},
-                   {"refused", static_cast<std::int64_t>(state.refused)}};
-  if (state.offset_ms) one["offset_ms"] = *state.offset_ms;
+  json::object one{{"age_ms", std::max<std::int64_t>(now - state.seen_ms, 0)}};
+  uplink::write_told(state, one);
   return one;
 }
 
@@ -49,6 +43,7 @@ Result<std::unique_ptr<TreeLink>> TreeLink::make(std::optional<access::Uplink> u
                                                  const std::filesystem::path& directory, Log log) {
   std::unique_ptr<TreeLink> link{
       new TreeLink{std::move(uplink), std::move(children), std::move(log)}};
+  link->states_file_ = directory.parent_path() / "nodes.json";
   if (!link->uplink_) return link;
   uplink::SpoolOptions options;
   options.directory = directory;
@@ -136,7 +131,8 @@ Result<void> TreeLink::start_children(boost::asio::io_context& io, report::Recor
           },
       .watermark = [&recorder](const std::string& source) { return recorder.watermark(source); },
       .now_ms = now_ms,
-      .log = log_});
+      .log = log_,
+      .states_file = states_file_});
   auto* const hears = receiver.get();
   web::HttpsSettings settings;
   settings.address = children_->address;

@@ -27,7 +27,7 @@ class TreeLink {
  public:
   using Log = std::function<void(const Text&)>;
 
-  // `directory`: of the spool. Errors: files of keys or the spool cannot be had.
+  // `directory`: of the spool; what is known of the nodes below lies beside it. Errors: files of keys or the spool cannot be had.
   [[nodiscard]] static Result<std::unique_ptr<TreeLink>> make(
       std::optional<access::Uplink> uplink, std::optional<access::Children> children,
       const std::filesystem::path& directory, Log log);
@@ -68,6 +68,7 @@ class TreeLink {
   std::optional<access::Uplink> uplink_;
   std::optional<access::Children> children_;
   Log log_;
+  std::filesystem::path states_file_;
   std::unique_ptr<uplink::Spool> spool_;
   std::shared_ptr<web::HttpsClient> client_;
   mutable std::mutex mutex_;                   // of what follows

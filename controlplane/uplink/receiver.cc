@@ -6,7 +6,6 @@
 #include <boost/json.hpp>
 #include <utility>
 
-#include "controlplane/policy/utf8.h"
 #include "controlplane/uplink/sender.h"
 
 namespace meiguan::uplink {
@@ -20,32 +19,10 @@ constexpr std::size_t kMostStates = 8'192;  // nodes in one report
 constexpr std::int64_t kAhead = 86'400;     // seconds that a child's clock may be wrong
 constexpr unsigned kBadAllowed = 20;        // malformed requests of a child in a minute
 constexpr std::int64_t kBadMs = 60'000;
+constexpr std::chrono::seconds kKeepEvery{15};  // states come as often
 
 Receiver::Answer problem(unsigned status, std::string_view why) {
   return {status, json::serialize(json::object{{"schema", kAnswerSchema}, {"why", why}})};
-}
-
-std::uint64_t count_at(const json::object& object, std::string_view key) {
-  const auto* const value = object.if_contains(key);
-  if (value == nullptr || !value->is_int64() || value->get_int64() < 0) return 0;
-  return static_cast<std::uint64_t>(value->get_int64());
-}
-
-std::string word_at(const json::object& object, std::string_view key) {
-  constexpr std::size_t kMostBytes = 64;
-  const auto* const value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  const std::string_view text{value->get_string()};
-  const bool good = text.size() <= kMostBytes && !policy::find_invalid_utf8(text) &&
-                    !policy::has_control(text);
-  return good ? std::string{text} : std::string{};
-}
-
-std::optional<std::int64_t> offset_at(const json::object& object) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 50;
-  const auto* const value = object.if_contains("offset_ms");
-  if (value == nullptr || !value->is_int64()) return std::nullopt;
-  return std::clamp(value->get_int64(), -kMost, kMost);
 }
 
 }  // namespace
@@ -71,7 +48,10 @@ struct Receiver::Group {
 };
 
 Receiver::Receiver(Settings settings)
-    : settings_{std::move(settings)}, thread_{[this] { run(); }} {}
+    : settings_{std::move(settings)},
+      states_{settings_.states_file.empty() ? NodeStates{} : load_states(settings_.states_file)},
+      kept_{states_},
+      thread_{[this] { run(); }} {}
 
 Receiver::~Receiver() {
   {
@@ -80,6 +60,21 @@ Receiver::~Receiver() {
   }
   wake_.notify_all();
   thread_.join();
+  keep_states();
+}
+
+void Receiver::keep_states() {
+  kept_at_ = std::chrono::steady_clock::now();
+  if (settings_.states_file.empty()) return;
+  auto now = [this] {
+    const std::lock_guard lock{mutex_};
+    return states_;
+  }();
+  if (now == kept_) return;
+  if (auto saved = save_states(settings_.states_file, now); !saved) {
+    return settings_.log(saved.error().message);
+  }
+  kept_ = std::move(now);
 }
 
 bool Receiver::is_shut_out(const std::string& child, std::int64_t now) {
@@ -136,6 +131,7 @@ void Receiver::run() {
     }
     lock.unlock();
     serve(std::move(some));
+    if (std::chrono::steady_clock::now() - kept_at_ >= kKeepEvery) keep_states();
     lock.lock();
   }
 }
@@ -272,16 +268,11 @@ Receiver::Answer Receiver::take_state(const Request& request) {
     const auto node = word_at(object, "node");
     if (node.empty() || !settings_.belongs(request.child, node)) continue;
     auto& state = states_[node];
-    state.node = node;
+    read_told(object, state);
     state.via = request.child;
     const auto age = static_cast<std::int64_t>(
         std::min(count_at(object, "age_ms"), std::uint64_t{1} << 50U));
     state.seen_ms = request.received_ms - age;
-    state.revision = word_at(object, "revision");
-    state.spool_batches = count_at(object, "spool_batches");
-    state.spool_bytes = count_at(object, "spool_bytes");
-    state.spool_dropped = count_at(object, "spool_dropped");
-    state.refused = count_at(object, "refused");
     state.offset_ms = offset_at(node == request.child ? parsed.get_object() : object);
   }
   return {200, json::serialize(json::object{{"schema", kAnswerSchema},

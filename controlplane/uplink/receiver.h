@@ -3,9 +3,11 @@
 // The parent's side: takes from each child what belongs to its subtree, gives it to the store in
 // groups, and knows how the nodes below are. HTTP is the caller's.
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -17,22 +19,9 @@
 
 #include "controlplane/store/store.h"
 #include "controlplane/uplink/batch_record.h"
+#include "controlplane/uplink/node_state.h"
 
 namespace meiguan::uplink {
-
-// What a node last told of itself, or its parent of it.
-struct NodeState {
-  std::string node;
-  std::string via;          // the child that told
-  std::int64_t seen_ms{0};  // by this node's clock, since 1970
-  std::string revision;     // that is in force there
-  std::uint64_t spool_batches{0};
-  std::uint64_t spool_bytes{0};
-  std::uint64_t spool_dropped{0};
-  std::uint64_t refused{0};
-  std::optional<std::int64_t> offset_ms;  // that its parent's clock is ahead of its own
-  std::int64_t newest_minute{0};          // of its batches, seconds since 1970; 0: none since start
-};
 
 struct ReceiverCounts {
   std::uint64_t requests{0};
@@ -56,6 +45,8 @@ class Receiver {
     std::function<Result<std::optional<store::Watermark>>(const std::string& source)> watermark;
     std::function<std::int64_t()> now_ms;
     std::function<void(const Text&)> log;
+    // Where states are kept over a restart; empty: nowhere.
+    std::filesystem::path states_file;
   };
   struct Answer {
     unsigned status{200};
@@ -90,6 +81,7 @@ class Receiver {
     unsigned count{0};
   };
   void run();
+  void keep_states();
   void serve(std::deque<Request> requests);
   [[nodiscard]] Answer take_state(const Request& request);
   [[nodiscard]] bool read_batches(Request& request, Group& group);
@@ -104,9 +96,11 @@ class Receiver {
   bool stopping_{false};
   std::deque<Request> requests_;
   std::size_t waiting_bytes_{0};
-  std::map<std::string, NodeState> states_;
+  NodeStates states_;
   std::map<std::string, Bad> bad_;
   ReceiverCounts counts_;
+  NodeStates kept_;  // the thread's: as they stand in the file
+  std::chrono::steady_clock::time_point kept_at_;
   std::thread thread_;
 };
 

@@ -36,7 +36,12 @@ Sender::Sender(SenderSettings settings, Spool& spool, Post post, State state, No
       post_{std::move(post)},
       state_{std::move(state)},
       now_{std::move(now)},
-      log_{std::move(log)} {}
+      log_{std::move(log)} {
+  if (settings_.bytes_per_second > 0) {
+    settings_.group_bytes = std::min<std::size_t>(settings_.group_bytes,
+                                                  settings_.bytes_per_second);
+  }
+}
 
 void Sender::start(std::function<void()> cancel) {
   cancel_ = std::move(cancel);
@@ -75,7 +80,7 @@ void Sender::run() {
     const auto done = round();
     lock.lock();
     if (done == Round::kFailed) {
-      wake_.wait_for(lock, retry, [this] { return stopping_; });
+      wake_.wait_for(lock, std::max(retry, pause()), [this] { return stopping_; });
       retry = std::min(2 * retry, settings_.retry_most);
       continue;
     }
@@ -83,9 +88,8 @@ void Sender::run() {
     if (done == Round::kIdle) {
       wake_.wait_for(lock, kLookEvery, [this] { return stopping_ || woken_; });
       woken_ = false;
-    } else if (settings_.bytes_per_second > 0) {
-      const std::chrono::milliseconds pause{1'000 * sent_bytes_ / settings_.bytes_per_second};
-      wake_.wait_for(lock, pause, [this] { return stopping_; });
+    } else {
+      wake_.wait_for(lock, pause(), [this] { return stopping_; });
     }
   }
 }
@@ -102,13 +106,21 @@ void Sender::failed(const Text& why) {
   if (is_new) log_({"uplink: " + why.english, "上报：" + why.chinese});
 }
 
+std::chrono::milliseconds Sender::pause() const {
+  if (settings_.bytes_per_second == 0) return {};
+  return std::chrono::milliseconds{1'000 * sent_bytes_ / settings_.bytes_per_second};
+}
+
 Sender::Round Sender::round() {
   const auto now = now_();
+  sent_bytes_ = 0;
   const auto every = settings_.state_every.count();
   // Also where the clock went back.
   if (state_at_ms_ < 0 || now - state_at_ms_ >= every || now < state_at_ms_) {
+    const bool knew = status().offset_ms.has_value();
     if (!tell_state()) return Round::kFailed;
-    state_at_ms_ = now;
+    // What this exchange was the first to say of the clocks, the parent hears at once.
+    state_at_ms_ = knew || !status().offset_ms ? now : -1;
   }
   const auto sent = send_group();
   if (sent == Round::kFailed) state_at_ms_ = -1;

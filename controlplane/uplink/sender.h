@@ -29,7 +29,9 @@ inline constexpr std::string_view kStateTarget = "/uplink/v1/state";
 inline constexpr std::string_view kAnswerSchema = "meiguan.uplink/v1";
 
 struct SenderSettings {
-  std::uint64_t bytes_per_second{0};  // of batches; 0: no cap
+  // Of batches; 0: no cap. A group is then a second's at most, so that what is urgent does not
+  // wait long behind one.
+  std::uint64_t bytes_per_second{0};
   std::size_t group_bytes{std::size_t{512} << 10};
   std::chrono::milliseconds answer_within{30'000};
   std::chrono::milliseconds state_every{15'000};
@@ -70,6 +72,8 @@ class Sender {
   enum class Round : std::uint8_t { kIdle, kSent, kFailed };
   // One exchange: a state where it is due, or a group of batches. For the thread, and for tests.
   Round round();
+  // How long the cap wants nothing sent after the last round.
+  [[nodiscard]] std::chrono::milliseconds pause() const;
 
  private:
   void run();

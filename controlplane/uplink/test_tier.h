@@ -47,8 +47,10 @@ class Tier {
                          std::span<const std::string> records) { return take(batches, records); },
         .watermark = [this](const std::string& source) { return store->watermark(source); },
         .now_ms = [this] { return now_ms; },
-        .log = [](const Text&) {}});
+        .log = [](const Text&) {},
+        .states_file = directory_ / "states.json"});
     SenderSettings settings;
+    settings.bytes_per_second = bytes_per_second;
     settings.group_bytes = group_bytes;
     sender = std::make_unique<Sender>(
         settings, *spool,
@@ -128,6 +130,7 @@ class Tier {
 
   std::uint64_t segment_bytes{1 << 16};
   std::size_t group_bytes{1'000};
+  std::uint64_t bytes_per_second{0};
   std::int64_t now_ms{1'795'280'000'000};
   bool dies_behind_spool{false};
   Wire wire;

@@ -1,6 +1,11 @@
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <fstream>
+#include <mutex>
 #include <random>
 
 #include "controlplane/uplink/test_batches.h"
@@ -227,6 +232,98 @@ BOOST_AUTO_TEST_CASE(the_offset_of_clocks_is_measured_and_told) {
   BOOST_TEST(states[0].node == "360121");
   BOOST_TEST(states[0].offset_ms.value_or(0) == 90'000);
   BOOST_TEST(states[0].seen_ms == tree.city.now_ms);
+}
+
+// No time passes between the two rounds: the second tells what the first has found out.
+BOOST_AUTO_TEST_CASE(a_clock_offset_is_told_as_soon_as_it_is_known) {
+  Tree tree;
+  tree.city.now_ms = tree.county.now_ms - 7'000;
+  static_cast<void>(tree.county.sender->round());
+  BOOST_TEST(!tree.city.receiver->states().at(0).offset_ms.has_value());
+  static_cast<void>(tree.county.sender->round());
+  BOOST_TEST(tree.city.receiver->states().at(0).offset_ms.value_or(0) == -7'000);
+  const auto requests = tree.city.receiver->counts().requests;
+  static_cast<void>(tree.county.sender->round());
+  BOOST_TEST(tree.city.receiver->counts().requests == requests);
+}
+
+BOOST_AUTO_TEST_CASE(a_parent_that_starts_again_knows_when_it_heard_whom) {
+  Tree tree;
+  tree.county.report(batch_at(3, 5));
+  tree.county.drain();
+  tree.county.drain();
+  const auto before = tree.city.receiver->states();
+  BOOST_REQUIRE(before.size() == 1U);
+  BOOST_TEST(before[0].newest_minute == batch_at(3, 5).minute);
+  const auto heard = tree.city.now_ms;
+  tree.city.now_ms += 600'000;
+  tree.city.start();
+  BOOST_TEST((tree.city.receiver->states() == before));
+  BOOST_TEST(tree.city.receiver->states().at(0).seen_ms == heard);
+  // What is no such file is as if there were none.
+  const auto file = tree.directory.path / "states.json";
+  for (const char* const text : {"", "{", "[]", R"({"schema":"x","nodes":[]})",
+                                 R"({"schema":"meiguan.uplink-states/v1","nodes":7})",
+                                 R"({"schema":"meiguan.uplink-states/v1","nodes":[7,{"node":8}]})"}) {
+    std::ofstream{file} << text;
+    BOOST_TEST(load_states(file).empty(), text);
+  }
+}
+
+// By a real thread and a real clock: never faster than the cap, denials first, in groups of a
+// second's bytes at most, which is what a denial waits.
+BOOST_AUTO_TEST_CASE(a_cap_holds_and_denials_go_ahead_of_bulk) {
+  Tree tree;
+  constexpr std::uint64_t kCap = 4'000;
+  tree.county.bytes_per_second = kCap;
+  tree.county.group_bytes = 1 << 20;
+  tree.county.start();
+  struct Sent {
+    std::chrono::steady_clock::time_point at;
+    std::size_t bytes;
+  };
+  std::mutex mutex;
+  std::condition_variable heard;
+  std::vector<Sent> sent;
+  std::vector<std::uint8_t> streams;
+  tree.county.wire = [&](std::string_view target, std::string_view body) {
+    if (target == kBatchesTarget) {
+      const std::lock_guard lock{mutex};
+      sent.push_back({std::chrono::steady_clock::now(), body.size()});
+      for (std::string_view rest = body; !rest.empty();) {
+        const auto record = take_record(rest);
+        if (!record) break;
+        streams.push_back(record->header.stream);
+      }
+    }
+    auto answer = tree.city.ask("360121", target, body);
+    heard.notify_all();
+    return answer;
+  };
+  std::size_t bytes = 0;
+  constexpr std::uint64_t kEach = 40;
+  for (std::uint64_t i = 1; i <= kEach; ++i) {
+    const auto stream = i % 2 == 0 ? store::Stream::kDenied : store::Stream::kBulk;
+    const auto batch = batch_at((i + 1) / 2, 1, stream);
+    bytes += packed(batch).size();
+    tree.county.report(batch);
+  }
+  tree.county.sender->start([] {});
+  {
+    std::unique_lock lock{mutex};
+    BOOST_REQUIRE(heard.wait_for(lock, std::chrono::seconds{60},
+                                 [&] { return streams.size() == kEach; }));
+  }
+  tree.county.sender.reset();
+  BOOST_TEST(std::ranges::is_sorted(streams, std::ranges::greater{}));
+  BOOST_REQUIRE(sent.size() > 1U);
+  for (std::size_t i = 0; i + 1 < sent.size(); ++i) {
+    BOOST_TEST(sent[i].bytes <= kCap);
+    const auto passed = std::chrono::duration<double>(sent[i + 1].at - sent[i].at).count();
+    BOOST_TEST(static_cast<double>(sent[i].bytes) <= passed * kCap + kCap / 1000.0);
+  }
+  BOOST_TEST(bytes > kCap);
+  BOOST_TEST(tree.city.sums() == "360121=40");
 }
 
 BOOST_AUTO_TEST_CASE(answers_that_are_none_lose_nothing) {
