@@ -27,7 +27,8 @@ class TreeLink {
  public:
   using Log = std::function<void(const Text&)>;
 
-  // `directory`: of the spool; what is known of the nodes below lies beside it. Errors: files of keys or the spool cannot be had.
+  // `directory`: of the spool; what is known of the nodes below lies beside it. Errors: files of
+  // keys or the spool cannot be had.
   [[nodiscard]] static Result<std::unique_ptr<TreeLink>> make(
       std::optional<access::Uplink> uplink, std::optional<access::Children> children,
       const std::filesystem::path& directory, Log log);

@@ -37,12 +37,6 @@ GroupKey without_place(GroupKey key) noexcept {
   return key;
 }
 
-std::size_t Numbering::GroupHash::operator()(const GroupKey& key) const noexcept {
-  std::uint64_t hash = 0;
-  for (const auto part : key) hash = (hash ^ part) * 0x9e37'79b9'7f4a'7c15U + (hash >> 29U);
-  return hash;
-}
-
 std::uint32_t Numbering::name(std::string_view text) {
   if (text.empty()) return 0;
   if (const auto found = name_numbers_.find(text); found != name_numbers_.end()) {

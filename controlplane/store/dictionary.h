@@ -9,7 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,6 +21,18 @@ namespace meiguan::store {
 
 // Numbers of names; 0: there is none.
 using GroupKey = std::array<std::uint32_t, kKeyNames>;
+
+// Of numbers that are small and alike: every bit of each reaches every bit of it.
+struct NumbersHash {
+  [[nodiscard]] std::size_t operator()(std::span<const std::uint32_t> numbers) const noexcept {
+    std::uint64_t hash = numbers.size();
+    for (const auto number : numbers) {
+      hash = (hash ^ number) * 0x9e37'79b9'7f4a'7c15U;
+      hash ^= hash >> 32U;
+    }
+    return hash;
+  }
+};
 
 // As it is read.
 class Dictionary {
@@ -72,9 +84,6 @@ class Numbering : public Dictionary {
   void forget_new();
 
  private:
-  struct GroupHash {
-    [[nodiscard]] std::size_t operator()(const GroupKey& key) const noexcept;
-  };
   void index();
   [[nodiscard]] std::uint32_t group_of(const GroupKey& key);
   [[nodiscard]] GroupKey key_of(const Key& key);
@@ -83,7 +92,7 @@ class Numbering : public Dictionary {
   std::size_t saved_names_{1};
   std::size_t saved_groups_{1};
   std::unordered_map<std::string_view, std::uint32_t> name_numbers_;
-  std::unordered_map<GroupKey, std::uint32_t, GroupHash> group_numbers_;
+  std::unordered_map<GroupKey, std::uint32_t, NumbersHash> group_numbers_;
   std::vector<std::uint32_t> without_place_{0};
 };
 

@@ -35,14 +35,6 @@ std::string_view verdict_of(const std::string& reason) {
   return key.verdict();
 }
 
-struct LineHash {
-  [[nodiscard]] std::size_t operator()(const std::vector<std::uint32_t>& parts) const noexcept {
-    std::uint64_t hash = 0;
-    for (const auto part : parts) hash = (hash ^ part) * 0x9e37'79b9'7f4a'7c15U + (hash >> 29U);
-    return hash;
-  }
-};
-
 }  // namespace
 
 Gather::Gather(const Query& query, const Plan& plan, const OffsetAt& offset)
@@ -124,7 +116,7 @@ void Gather::choose_lines(const Dictionary& dictionary) {
     }
     return found->second;
   };
-  std::unordered_map<std::vector<std::uint32_t>, std::uint32_t, LineHash> known;
+  std::unordered_map<std::vector<std::uint32_t>, std::uint32_t, NumbersHash> known;
   std::vector<bool> node_wanted(names.size());
   std::vector<std::uint32_t> parts(query_.by.size());
   for (std::size_t i = 1; i < groups.size(); ++i) {

@@ -90,8 +90,16 @@ Result<void> SqliteStore::open() {
 }
 
 Result<SqliteFile*> SqliteStore::file(const FileKey& key) {
-  if (const auto found = open_.find(key); found != open_.end()) return &found->second;
-  if (open_.size() >= kOpenFiles) open_.erase(open_.begin());
+  ++uses_;
+  if (const auto found = open_.find(key); found != open_.end()) {
+    found->second.used = uses_;
+    return &found->second.file;
+  }
+  // The one that was not wanted for longest: opening one reads its dictionary.
+  if (open_.size() >= kOpenFiles) {
+    open_.erase(
+        std::ranges::min_element(open_, {}, [](const auto& one) { return one.second.used; }));
+  }
   const auto path = path_of(key);
   bool damaged = false;
   auto opened = SqliteFile::open(path, damaged);
@@ -100,7 +108,7 @@ Result<SqliteFile*> SqliteStore::file(const FileKey& key) {
     opened = SqliteFile::open(path, damaged);
   }
   if (!opened) return std::unexpected{opened.error()};
-  return &open_.emplace(key, std::move(*opened)).first->second;
+  return &open_.emplace(key, OpenFile{std::move(*opened), uses_}).first->second.file;
 }
 
 Result<void> SqliteStore::apply(std::span<const PlacedBatch> batches, const FileKey& key) {

@@ -68,7 +68,12 @@ class SqliteStore : public Store {
   Options options_;
   std::mutex writing_;  // of what follows, but for the alarms
   std::optional<SqliteMeta> meta_;
-  std::map<FileKey, SqliteFile> open_;
+  struct OpenFile {
+    SqliteFile file;
+    std::uint64_t used;  // when it was last wanted, in uses_
+  };
+  std::map<FileKey, OpenFile> open_;
+  std::uint64_t uses_{0};
   std::mutex alarming_;
   std::vector<Text> alarms_;
 };

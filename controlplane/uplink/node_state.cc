@@ -96,8 +96,9 @@ Result<void> save_states(const std::filesystem::path& file, const NodeStates& st
     one["newest_minute"] = state.newest_minute;
     nodes.push_back(std::move(one));
   }
-  return lifecycle::write_atomically(
-      file, json::serialize(json::object{{"schema", kSchema}, {"nodes", std::move(nodes)}}));
+  return lifecycle::write_atomically(file,
+                                     json::serialize(json::object{{"schema", kSchema},
+                                                                  {"nodes", std::move(nodes)}}));
 }
 
 }  // namespace meiguan::uplink

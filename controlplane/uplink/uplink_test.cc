@@ -1,6 +1,6 @@
+#include <algorithm>
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -262,9 +262,10 @@ BOOST_AUTO_TEST_CASE(a_parent_that_starts_again_knows_when_it_heard_whom) {
   BOOST_TEST(tree.city.receiver->states().at(0).seen_ms == heard);
   // What is no such file is as if there were none.
   const auto file = tree.directory.path / "states.json";
-  for (const char* const text : {"", "{", "[]", R"({"schema":"x","nodes":[]})",
-                                 R"({"schema":"meiguan.uplink-states/v1","nodes":7})",
-                                 R"({"schema":"meiguan.uplink-states/v1","nodes":[7,{"node":8}]})"}) {
+  for (const char* const text :
+       {"", "{", "[]", R"({"schema":"x","nodes":[]})",
+        R"({"schema":"meiguan.uplink-states/v1","nodes":7})",
+        R"({"schema":"meiguan.uplink-states/v1","nodes":[7,{"node":8}]})"}) {
     std::ofstream{file} << text;
     BOOST_TEST(load_states(file).empty(), text);
   }
@@ -311,8 +312,8 @@ BOOST_AUTO_TEST_CASE(a_cap_holds_and_denials_go_ahead_of_bulk) {
   tree.county.sender->start([] {});
   {
     std::unique_lock lock{mutex};
-    BOOST_REQUIRE(heard.wait_for(lock, std::chrono::seconds{60},
-                                 [&] { return streams.size() == kEach; }));
+    BOOST_REQUIRE(
+        heard.wait_for(lock, std::chrono::seconds{60}, [&] { return streams.size() == kEach; }));
   }
   tree.county.sender.reset();
   BOOST_TEST(std::ranges::is_sorted(streams, std::ranges::greater{}));
