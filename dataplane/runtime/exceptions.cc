@@ -60,7 +60,14 @@ void Exceptions::adopt(const InForce& next, fastpath::Tick now) {
   while (generation_ != 0 && drain(now) != 0) {
   }
   auto interfaces = std::make_unique<Interfaces>(next.image(), next.macs);
-  generation_ = next.generation;
+  same_as_before_.assign(interfaces->all().size(), false);
+  for (std::size_t i = 0; interfaces_ && i < interfaces->all().size(); ++i) {
+    if (i == interfaces_->all().size()) break;
+    const Interface& now_there = interfaces->all()[i];
+    const Interface& before = interfaces_->all()[i];
+    same_as_before_[i] = now_there.name == before.name && now_there.space == before.space;
+  }
+  generation_before_ = std::exchange(generation_, next.generation);
   device_of_port_ = next.device_of_port;
   stack_->adopt(*interfaces, now);
   interfaces_ = std::move(interfaces);
@@ -77,23 +84,30 @@ unsigned Exceptions::drain(fastpath::Tick now) {
   return count;
 }
 
+// Workers raise by the image before until they have seen the next one: what a change of policy
+// found on its way here is dealt with as well, where its port is still the same.
+bool Exceptions::is_current(const PacketTag& tag, PortId port) const noexcept {
+  return tag.generation == generation_ ||
+         (tag.generation == generation_before_ && port.index() < same_as_before_.size() &&
+          same_as_before_[port.index()]);
+}
+
 void Exceptions::deal_with(rte_mbuf* packet, fastpath::Tick now) {
   const PacketTag tag = tag_of(packet);
   auto held = std::make_unique<HeldMbuf>(packet);
-  const bool current = tag.generation == generation_;
   switch (tag.fate.step) {
     case fastpath::NextStep::kResolve:
-      if (current) {
+      if (is_current(tag, tag.fate.out)) {
         stack_->neighbours().hold(tag.fate.out, tag.fate.next_hop, std::move(held), now);
       } else {
         give_up(std::move(held), Reason::kNextHopUnresolved);
       }
       return;
     case fastpath::NextStep::kConsume:
-      if (current) stack_->consume(tag.fate.in, frame_of(packet), now);
+      if (is_current(tag, tag.fate.in)) stack_->consume(tag.fate.in, frame_of(packet), now);
       return;
     case fastpath::NextStep::kReport:
-      if (current) stack_->report(tag.fate, frame_of(packet), now);
+      if (is_current(tag, tag.fate.in)) stack_->report(tag.fate, frame_of(packet), now);
       return;
     case fastpath::NextStep::kSend:
     case fastpath::NextStep::kAnswer:
@@ -109,6 +123,7 @@ bool Exceptions::link_up(PortId out) const noexcept {
 }
 
 rte_mbuf* Exceptions::new_packet(PortId out, std::span<const std::uint8_t> frame) {
+  if (out.index() >= device_of_port_.size()) return nullptr;
   rte_mbuf* packet = ::rte_pktmbuf_alloc(pool_);
   if (packet == nullptr) return nullptr;
   char* room = ::rte_pktmbuf_append(packet, static_cast<std::uint16_t>(frame.size()));
@@ -121,6 +136,7 @@ rte_mbuf* Exceptions::new_packet(PortId out, std::span<const std::uint8_t> frame
   tag = PacketTag{};
   tag.fate.out = out;
   tag.generation = generation_;
+  tag.device = device_of_port_[out.index()];
   return packet;
 }
 
@@ -147,6 +163,7 @@ void Exceptions::forward(std::unique_ptr<HeldPacket> packet, const net::MacAddre
   const std::uint32_t bytes = tag.frame_bytes;
   // It was judged by the image in force or by one whose port this still is.
   tag.generation = generation_;
+  tag.device = device_of_port_[fate.out.index()];
   if (::rte_ring_sp_enqueue(shared_.own_frames, held.get()) != 0) {
     return give_up(std::move(packet), Reason::kTransmitFull);
   }

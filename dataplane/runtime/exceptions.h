@@ -16,6 +16,7 @@
 #include "dataplane/runtime/interfaces.h"
 #include "dataplane/runtime/outlet.h"
 #include "dataplane/runtime/own_stack.h"
+#include "dataplane/runtime/packet.h"
 #include "dataplane/runtime/tap.h"
 #include "dataplane/runtime/worker.h"
 
@@ -56,11 +57,14 @@ class Exceptions final : public Outlet {
   void place_taps();
   void deal_with(rte_mbuf* packet, fastpath::Tick now);
   [[nodiscard]] bool link_up(PortId out) const noexcept;
+  [[nodiscard]] bool is_current(const PacketTag& tag, PortId port) const noexcept;
 
   Shared& shared_;
   rte_mempool* pool_;
   fastpath::CounterBlock counters_;
   std::uint32_t generation_{0};
+  std::uint32_t generation_before_{0};
+  std::vector<bool> same_as_before_;  // by PortId: the image before had this port by this number
   std::vector<std::uint16_t> device_of_port_;
   std::unique_ptr<Interfaces> interfaces_;
   const InForce* in_force_{};        // lives until the next adopt()

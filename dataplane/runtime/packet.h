@@ -18,6 +18,9 @@ struct PacketTag {
   std::uint32_t generation{
       0};  // of the image that judged it: only with it do its ids mean anything
   std::uint32_t frame_bytes{0};  // as received
+  // Of what the main thread has sent: the place in Shared::devices. Ports may have other numbers in
+  // the next image, devices do not.
+  std::uint16_t device{0};
 };
 inline constexpr std::uint16_t kTagBytes = 128;
 static_assert(sizeof(PacketTag) <= kTagBytes && kTagBytes % RTE_MBUF_PRIV_ALIGN == 0);

@@ -157,7 +157,7 @@ unsigned Worker::poll(const InForce& in_force, fastpath::Tick now) noexcept {
     }
   }
   if (batched_ != 0) judge(in_force, now);
-  if (number_ == 0) send_own_frames(in_force);
+  if (number_ == 0) send_own_frames();
   return got;
 }
 
@@ -293,22 +293,15 @@ void Worker::raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fa
   ::rte_pktmbuf_free(packet);
 }
 
-void Worker::send_own_frames(const InForce& in_force) noexcept {
+void Worker::send_own_frames() noexcept {
   std::array<rte_mbuf*, kReceive> packets;
   const unsigned count = ::rte_ring_sc_dequeue_burst(shared_.own_frames,
                                                      reinterpret_cast<void**>(packets.data()),
                                                      kReceive, nullptr);
   for (unsigned i = 0; i < count; ++i) {
     const PacketTag& tag = tag_of(packets[i]);
-    if (tag.generation != in_force.generation) {
-      // The port's number is of another image; the sender asks again where it matters.
-      counters_.totals().exceptions_lost.add(1);
-      ::rte_pktmbuf_free(packets[i]);
-      continue;
-    }
     if (tap_ != nullptr) tap_->sent(frame_of(packets[i]), tag.fate);
-    const PortId out = tag.fate.out;
-    transmits_[in_force.device_of_port[out.index()]].add(packets[i], out);
+    transmits_[tag.device].add(packets[i], tag.fate.out);
   }
 }
 

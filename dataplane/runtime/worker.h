@@ -84,7 +84,7 @@ class Worker {
   [[nodiscard]] bool may_raise(rte_mbuf* packet, const fastpath::Fate& fate) noexcept;
   void raise(const InForce& in_force, rte_mbuf* packet, const fastpath::Fate& fate,
              std::uint32_t frame_bytes) noexcept;
-  void send_own_frames(const InForce& in_force) noexcept;
+  void send_own_frames() noexcept;
   void rest(unsigned& idle) const noexcept;
 
   unsigned number_;
