@@ -88,8 +88,8 @@ def resets(f: Family) -> Iterator[Case]:
     yield story("tcp-syn-in-a-connection", "RFC 5961 4: for the responder to challenge", *c.opening(),
                 passed(c.stray(SYN, ahead=5000)), back(c.down(ACK)), passed(c.up(ACK | PSH, b"data")))
     c = Connection(f)
-    yield story("tcp-reset-and-syn-by-a-stranger", "RFC 5961 3, 4: neither is certain, so neither ends it", *c.opening(),
-                passed(c.stray(RST, ahead=1000)), passed(c.stray(SYN, ahead=77_777)), back(c.down(ACK)),
+    yield story("tcp-reset-and-syn-by-a-stranger", "RFC 5961 3, 4: neither is certain, so neither ends it",
+                *c.opening(), passed(c.stray(RST, ahead=1000)), passed(c.stray(SYN, ahead=77_777)), back(c.down(ACK)),
                 passed(c.up(ACK | PSH, b"data")), back(c.down(ACK | PSH, b"data")))
     c = Connection(f)
     yield story("tcp-end-outside-the-window", NORM, *c.opening(), dropped(OUTSIDE, c.stray(FIN | ACK, ahead=1 << 20)),
