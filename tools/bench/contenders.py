@@ -55,9 +55,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 class Testpmd:
     """dpdk-testpmd with one forwarding core between the two ports."""
 
+    package = "dpdk-dev"
+
     def __init__(self, mode: str) -> None:
         self.name = f"testpmd {mode}"
         self.mode = mode
+        self.command: list[str] = []
 
     def measure(self, bench: Bench) -> Rate:
         log = bench.directory / f"testpmd-{self.mode}.log"
@@ -68,6 +71,7 @@ class Testpmd:
                         f"net_pcap{number},rx_pcap={bench.directory.resolve() / name}.pcap,infinite_rx=1"]
         command += ["--", "--interactive", "--nb-cores=1", f"--forward-mode={self.mode}",
                     f"--total-num-mbufs={bench.buffers}"]
+        self.command = command
         with log.open("wb") as out:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT)
         try:
@@ -115,10 +119,12 @@ class Meiguan:
     """Our data plane with one worker."""
 
     name = "meiguan"
+    package = ""
 
     def __init__(self, dataplane: Path, image: Path) -> None:
         self.dataplane = dataplane
         self.image = image
+        self.command: list[str] = []
 
     def measure(self, bench: Bench) -> Rate:
         log = bench.directory / "meiguan-dataplane.log"
@@ -130,8 +136,9 @@ class Meiguan:
         command = [self.dataplane, "--run-dir", run, "--state-dir", state, "--image", self.image,
                    "--main-core", str(bench.main_core), "--worker-cores", str(bench.worker_core),
                    "--packets", str(bench.buffers), "--flows", str(bench.flow_capacity)]
+        self.command = [str(word) for word in command]
         with log.open("wb") as out:
-            process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out,
+            process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out,
                                        stderr=subprocess.STDOUT)
         try:
             counters = self._wait_for_traffic(process, log, run / "dataplane.sock")

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 
-def _all_busy() -> float:
-    """Seconds of all cores that were not idle, since the machine started."""
+def _all_busy(softirq: bool) -> float:
+    """Seconds of all cores that were not idle, since the machine started; with what the kernel did by itself or not."""
     user, nice, system, _, _, irq, soft, stolen = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
-    return (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + stolen + (irq + soft if softirq else 0)) / os.sysconf("SC_CLK_TCK")
 
 
 def _own_busy() -> float:
@@ -22,12 +22,16 @@ def _own_busy() -> float:
 
 
 class Disturbance:
-    """From its construction on; what it is asked of must have ended by then."""
+    """From its construction on; what it is asked of must have ended by then.
 
-    def __init__(self) -> None:
-        self.at, self.busy, self.own = time.monotonic(), _all_busy(), _own_busy()
+    Where the kernel itself is measured, its interrupts are not somebody else's: `softirq` is false.
+    """
+
+    def __init__(self, softirq: bool = True) -> None:
+        self.softirq = softirq
+        self.at, self.busy, self.own = time.monotonic(), _all_busy(softirq), _own_busy()
 
     def share(self) -> float:
         """Of the time of one core."""
         passed = max(time.monotonic() - self.at, 1e-3)
-        return max(0.0, (_all_busy() - self.busy) - (_own_busy() - self.own)) / passed
+        return max(0.0, (_all_busy(self.softirq) - self.busy) - (_own_busy() - self.own)) / passed

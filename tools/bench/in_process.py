@@ -24,6 +24,8 @@ ROWS = {
 class InProcess:
     """One row of it, on the worker's core."""
 
+    package = "libbenchmark-dev"
+
     def __init__(self, program: Path, name: str) -> None:
         if not program.exists():
             raise Failed(f"{program} is not built: run 'ninja -C build dataplane/fastpath/pipeline_bench' first "
@@ -31,10 +33,12 @@ class InProcess:
         self.program = program
         self.name = name
         self.flow_bytes: float | None = None
+        self.command: list[str] = []
 
     def measure(self, bench: Bench) -> Rate:
         command = [self.program, f"--benchmark_filter=^{ROWS[self.name]}$", "--benchmark_format=json",
                    f"--benchmark_min_time={bench.window_seconds}"]
+        self.command = [str(word) for word in command]
         run = subprocess.run(command, capture_output=True, text=True, check=False,
                              preexec_fn=lambda: os.sched_setaffinity(0, {bench.worker_core}))
         try:
