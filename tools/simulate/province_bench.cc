@@ -195,7 +195,8 @@ class Collector {
                    .watermark =
                        [&store](const std::string& source) { return store.watermark(source); },
                    .now_ms = [] { return (kStart + store::kDay) * 1'000; },
-                   .log = [](const Text& text) { fmt::print(stderr, "{}\n", text.english); }}},
+                   .log = [](const Text& text) { fmt::print(stderr, "{}\n", text.english); },
+                   .states_file = {}}},
         server_{io_, settings(tls),
                 [this](web::Request request, web::HttpsServer::Reply reply) {
                   receiver_.take(
