@@ -129,7 +129,7 @@ class Runs(Fails):
     name = "runs"
 
     def measure(self, bench: Bench) -> Rate:
-        return Rate(2e6, 0.25)
+        return Rate(2e6, 0.25, core_share=0.5)
 
 
 class LeftOut(unittest.TestCase):
@@ -148,7 +148,7 @@ class LeftOut(unittest.TestCase):
         options.window_seconds = 1.0
         result = run.report(options, rounds, who, left_out)
         table = run.markdown({**result, "window_seconds": 1.0}, SHAPE)
-        self.assertIn("| runs | 2.00 | 2.00..2.00 | 25.000% |", table)
+        self.assertIn("| runs | 2.00 | 2.00..2.00 | 4.00 | 50% | 25.000% |", table)
         self.assertNotIn("| breaks", table)
         self.assertTrue(table.endswith(f"left out: breaks: {why}"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -31,6 +32,12 @@ class Rate:
     packets_per_second: float  # that went through
     dropped_share: float       # of those that came in
     disturbed: bool = False    # other programs took processor time meanwhile
+    core_share: float = 1.0    # of the worker core's time that the program had
+
+    @property
+    def of_whole_core(self) -> float:
+        """Packets a second, had the worker core been its own."""
+        return self.packets_per_second / max(self.core_share, 1e-3)
 
 
 class Failed(Exception):
@@ -40,6 +47,18 @@ class Failed(Exception):
 def last_words(log: Path, what: str) -> Failed:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return Failed("\n".join([f"{what}; the end of {log}:", *(f"  {line}" for line in lines[-12:])]))
+
+
+def core_seconds(pid: int, core: int) -> float:
+    """Processor time of the threads that run on this core alone."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if os.sched_getaffinity(int(task.name)) == {core}:
+                total += int((task / "schedstat").read_text().split()[0])
+        except OSError:
+            pass  # the thread has ended
+    return total / 1e9
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -79,12 +98,15 @@ class Testpmd:
             self._wait_for(process, log, "packet forwarding - ports=2", START_SECONDS)
             time.sleep(bench.warm_up_seconds)
             received, sent, at = self._statistics(process, log, 1)
+            used = core_seconds(process.pid, bench.worker_core)
             time.sleep(bench.window_seconds)
             received2, sent2, at2 = self._statistics(process, log, 2)
+            used = core_seconds(process.pid, bench.worker_core) - used
             self._say(process, "quit")
             process.wait(30)
             came = received2 - received
-            return Rate((sent2 - sent) / (at2 - at), max(0.0, 1 - (sent2 - sent) / came) if came else 1.0)
+            return Rate((sent2 - sent) / (at2 - at), max(0.0, 1 - (sent2 - sent) / came) if came else 1.0,
+                        core_share=used / (at2 - at))
         finally:
             stop(process)
 
@@ -143,14 +165,16 @@ class Meiguan:
         try:
             counters = self._wait_for_traffic(process, log, run / "dataplane.sock")
             time.sleep(bench.warm_up_seconds)
-            before, at = counters.packets(), time.monotonic()
+            before, at, used = counters.packets(), time.monotonic(), core_seconds(process.pid, bench.worker_core)
             time.sleep(bench.window_seconds)
             after, at2 = counters.packets(), time.monotonic()
+            used = core_seconds(process.pid, bench.worker_core) - used
             if process.poll() is not None:
                 raise last_words(log, "meiguan-dataplane ended by itself")
             grown = {name: count - before.get(name, 0) for name, count in after.items()}
             forwarded, all_ended = grown.get("allowed", 0), sum(grown.values())
-            return Rate(forwarded / (at2 - at), 1 - forwarded / all_ended if all_ended else 1.0)
+            return Rate(forwarded / (at2 - at), 1 - forwarded / all_ended if all_ended else 1.0,
+                        core_share=used / (at2 - at))
         finally:
             stop(process)
 

@@ -83,7 +83,7 @@ class Nftables:
 
             wait(f"{self.name}: nothing is forwarded", log, process, lambda: self._counts()[1] > 1000,
                  2 * START_SECONDS)
-            return window(bench, self._counts, alive, settle=True)
+            return window(bench, self._counts, lambda: softirq_seconds(bench.worker_core), alive, settle=True)
         finally:
             if process:
                 stop(process)
@@ -126,6 +126,13 @@ class Nftables:
                     sum(left[f"{name}-out"][0] for name in ("lan", "wan")))
         except KeyError as error:
             raise Failed(f"{self.name}: no link {error}") from error
+
+
+def softirq_seconds(core: int) -> float:
+    """What the kernel worked on this core outside of programs."""
+    line = next(words for words in map(str.split, Path("/proc/stat").read_text().splitlines())
+                if words[0] == f"cpu{core}")
+    return int(line[7]) / os.sysconf("SC_CLK_TCK")
 
 
 def link_statistics(said: str) -> dict[str, tuple[int, int]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import rules
-from contenders import START_SECONDS, Bench, Failed, Rate, last_words, stop
+from contenders import START_SECONDS, Bench, Failed, Rate, core_seconds, last_words, stop
 from make_capture import Shape
 
 HERE = Path(__file__).resolve().parent
@@ -48,8 +48,12 @@ def shim(work: Path) -> Path:
     return out
 
 
-def window(bench: Bench, counts: Callable[[], Counts], alive: Callable[[], None], settle: bool = False) -> Rate:
-    """The rate over the window, after the warm-up; where `settle`, also after the rate has stopped to rise."""
+def window(bench: Bench, counts: Callable[[], Counts], seconds_used: Callable[[], float],
+           alive: Callable[[], None], settle: bool = False) -> Rate:
+    """The rate over the window, after the warm-up; where `settle`, also after the rate has stopped to rise.
+
+    `seconds_used` is what the work has taken of the worker core's time.
+    """
     time.sleep(bench.warm_up_seconds)
     limit, last = time.monotonic() + SETTLE_SECONDS, 0.0
     while settle and time.monotonic() < limit:
@@ -59,14 +63,15 @@ def window(bench: Bench, counts: Callable[[], Counts], alive: Callable[[], None]
         if rate and abs(rate - last) <= STEADY * rate:
             break
         last = rate
-    (received, sent), at = counts(), time.monotonic()
+    (received, sent), at, used = counts(), time.monotonic(), seconds_used()
     time.sleep(bench.window_seconds)
-    (received2, sent2), at2 = counts(), time.monotonic()
+    (received2, sent2), at2, used2 = counts(), time.monotonic(), seconds_used()
     alive()
     if sent2 == sent:
         raise Failed("nothing is forwarded")
     came = received2 - received
-    return Rate((sent2 - sent) / (at2 - at), max(0.0, 1 - (sent2 - sent) / came) if came else 1.0)
+    return Rate((sent2 - sent) / (at2 - at), max(0.0, 1 - (sent2 - sent) / came) if came else 1.0,
+                core_share=(used2 - used) / (at2 - at))
 
 
 def wait(what: str, log: Path, process: subprocess.Popen[bytes], ready: Callable[[], bool],
@@ -130,7 +135,8 @@ class L3fwd:
 
         try:
             wait(f"{self.name} forwards nothing", log, process, forwards, 2 * START_SECONDS)
-            return window(bench, lambda: telemetry_counts(runtime), alive)
+            return window(bench, lambda: telemetry_counts(runtime),
+                          lambda: core_seconds(process.pid, bench.worker_core), alive)
         finally:
             stop(process)
             shutil.rmtree(runtime, ignore_errors=True)
@@ -223,7 +229,7 @@ class OpenVSwitch:
                 if switch.poll() is not None:
                     raise last_words(log, f"{self.name} ended by itself")
 
-            return window(bench, counts, alive, settle=True)
+            return window(bench, counts, lambda: core_seconds(switch.pid, bench.worker_core), alive, settle=True)
         finally:
             for process in reversed(started):
                 stop(process)
