@@ -184,6 +184,7 @@ class OpenVSwitch:
         database = f"unix:{run}/db.sock"
         tool(["ovsdb-tool", "create", run / "conf.db", OVS_SCHEMA], environment)
         started: list[subprocess.Popen[bytes]] = []
+        devices = {name for _, name in socket.if_nameindex()}
 
         def start(command: list[str], log: Path, more: dict[str, str]) -> subprocess.Popen[bytes]:
             with log.open("wb") as out:
@@ -233,6 +234,9 @@ class OpenVSwitch:
         finally:
             for process in reversed(started):
                 stop(process)
+            # It leaves the devices of its bridge and of its data path to whoever runs it next.
+            for device in {BRIDGE, "ovs-netdev"} - devices:
+                subprocess.run(["ip", "link", "del", device], check=False, stderr=subprocess.DEVNULL)
 
 
 def dump_ports(said: str) -> Counts:
