@@ -101,7 +101,8 @@ def a_lock_out_holds_on_both_ways_and_bundles_come_by_content(bench: Bench) -> N
     same(unsigned.returncode, 2, f"unsigned: {unsigned.stderr}")
     same(gateway.ask("policy", "bundle", "sign", str(bundle), "--key", str(key)).returncode, 0, "sign")
     done = remote.ask("security", "policy", "bundle", "apply", str(bundle))
-    same((done.returncode, done.stdout.strip()), (0, "360121 revision 3 by county"), done.stderr)
+    same((done.returncode, done.stdout.splitlines()),
+         (0, ["signed policy: revision 2 is in force", "signed: 360121 revision 3 by county"]), done.stderr)
     true(not any((Path(gateway.state_dir) / "api").glob("*/*")), "nothing is left of what was sent")
     for _ in range(4):
         same(remote.ask("system", "drops").returncode, 3, "not his")

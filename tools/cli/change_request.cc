@@ -79,13 +79,16 @@ int show_change(const Context& context, const json::object& request) {
   const auto number = number_text(*answer, "revision");
   const bool published = !answer->contains("published") || api::flag_at(*answer, "published");
   const auto policy = api::string_at(*answer, "policy");
+  const auto signature = api::string_at(*answer, "signature");
   const bool unchanged = api::flag_at(*answer, "unchanged");
-  out.line(fmt::format("{}: {} {} {}", policy, context.tr("revision", "版本"), number,
+  // Where the daemon unpacks what is signed is nobody's to know.
+  const std::string what{signature.empty() ? std::string{policy}
+                                           : context.tr("signed policy", "签名策略")};
+  out.line(fmt::format("{}: {} {} {}", what, context.tr("revision", "版本"), number,
                        !published ? context.tr("is in force as soon as the data plane is there",
                                                "将在数据面就绪后生效")
                        : unchanged ? context.tr("was in force already", "此前已生效，内容未变")
                                    : context.tr("is in force", "已生效")));
-  const auto signature = api::string_at(*answer, "signature");
   if (const auto repeats = number_text(*answer, "repeats"); repeats != "-" && signature.empty()) {
     note(context, {fmt::format("it is revision {} once more; {} was not changed, and `meiguan "
                                "apply` or `reload` would bring back what it says",
