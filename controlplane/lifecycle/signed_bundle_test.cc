@@ -337,7 +337,8 @@ BOOST_AUTO_TEST_CASE(what_was_taken_is_kept) {
   BOOST_TEST(others->front().id() == store.taken().at("360000").id);
   // An older bundle in its place, and be it signed, is not the one that was taken.
   BOOST_TEST(store.others({}).has_value());
-  std::ofstream{directory / "360121.bundle", std::ios::binary} << to_bytes(county(2));
+  std::ofstream{directory / ("360121-" + county(3).id() + ".bundle"), std::ios::binary}
+      << to_bytes(county(2));
   BOOST_TEST(!store.others({}).has_value());
   // Damage to what is kept is an error and never an open door.
   const auto text = [&] {
@@ -352,6 +353,45 @@ BOOST_AUTO_TEST_CASE(what_was_taken_is_kept) {
   }
   fs::remove(directory / "taken");
   BOOST_TEST(!TakenStore::open(directory).has_value());
+  fs::remove_all(directory);
+}
+
+// Killed, or out of room, between a bundle and the record of it.
+BOOST_AUTO_TEST_CASE(a_bundle_without_its_record_changes_nothing) {
+  const auto directory = fs::temp_directory_path() /
+                         ("meiguan-half-taken-" + std::to_string(::getpid()));
+  fs::remove_all(directory);
+  const auto files_in = [](const fs::path& in) {
+    return std::distance(fs::directory_iterator{in}, fs::directory_iterator{});
+  };
+  const auto taken = [](std::uint64_t revision) {
+    return TakenByNode{{"360121", {revision, county(revision).id()}}};
+  };
+  const std::vector third{county(3)};
+  const std::vector fourth{county(4)};
+  auto before = TakenStore::open(directory / "before").value();
+  // The very first one: there is nowhere for its record.
+  fs::create_symlink(directory / "nowhere/taken", directory / "before/taken");
+  BOOST_TEST(!before.keep(third, taken(3)).has_value());
+  BOOST_TEST(TakenStore::open(directory / "before").has_value());
+  fs::remove(directory / "before/taken");
+  BOOST_REQUIRE(before.keep(third, taken(3)).has_value());
+  // The next one.
+  auto after = TakenStore::open(directory / "after").value();
+  BOOST_REQUIRE(after.keep(third, taken(3)).has_value());
+  BOOST_REQUIRE(after.keep(fourth, taken(4)).has_value());
+  BOOST_TEST(files_in(directory / "after") == 2, "what is old goes away");
+  const auto over = fs::copy_options::overwrite_existing;
+  fs::copy_file(directory / "before/taken", directory / "taken");
+  fs::copy(directory / "after", directory / "before", over);
+  fs::copy_file(directory / "taken", directory / "before/taken", over);
+  auto again = TakenStore::open(directory / "before").value();
+  const auto others = again.others({});
+  BOOST_REQUIRE(others.has_value());
+  BOOST_REQUIRE(others->size() == 1U);
+  BOOST_TEST(others->front().id() == county(3).id());
+  BOOST_REQUIRE(again.keep(fourth, taken(4)).has_value());
+  BOOST_TEST(files_in(directory / "before") == 2);
   fs::remove_all(directory);
 }
 

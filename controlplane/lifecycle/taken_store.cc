@@ -1,8 +1,10 @@
-// What was taken of signed policy: `taken` and NODE.bundle in a directory.
+// What was taken of signed policy: `taken` and NODE-ID.bundle in a directory. `taken` alone says
+// which bundles count, so that a kill between the two leaves what was before.
 
 #include <fmt/format.h>
 
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "controlplane/lifecycle/files.h"
@@ -12,6 +14,7 @@ namespace meiguan::lifecycle {
 namespace {
 
 constexpr std::string_view kName = "taken";
+constexpr std::string_view kBundle = ".bundle";
 constexpr std::string_view kFirstLine = "meiguan-taken 1\n";
 constexpr std::size_t kMaxTakenBytes = std::size_t{1} << 20;
 
@@ -48,6 +51,10 @@ std::optional<TakenByNode> from_text(std::string_view text) {
   return taken;
 }
 
+std::string name_of(const std::string& node, const std::string& id) {
+  return fmt::format("{}-{}{}", node, id, kBundle);
+}
+
 }  // namespace
 
 Result<TakenStore> TakenStore::open(std::filesystem::path directory) {
@@ -59,7 +66,7 @@ Result<TakenStore> TakenStore::open(std::filesystem::path directory) {
     // Bundles without a record of what was taken: somebody removed it, so that old ones pass again.
     for (std::filesystem::directory_iterator it{store.directory_, error};
          !error && it != std::filesystem::directory_iterator{}; it.increment(error)) {
-      if (it->path().extension() == ".bundle") {
+      if (it->path().extension() == kBundle) {
         return fail(path.string() + " is gone, though bundles were taken",
                     path.string() + " 不在了，但曾采用过策略包");
       }
@@ -83,7 +90,7 @@ Result<std::vector<SignedBundle>> TakenStore::others(std::span<const SignedBundl
     bool is_replaced = false;
     for (const auto& bundle : newer) is_replaced = is_replaced || bundle.manifest.node == node;
     if (is_replaced) continue;
-    const auto path = directory_ / (node + ".bundle");
+    const auto path = directory_ / name_of(node, last.id);
     const auto bytes = read_file(path, kMaxBundleBytes);
     if (!bytes) return std::unexpected{bytes.error()};
     auto bundle = bundle_from_bytes(*bytes);
@@ -97,19 +104,42 @@ Result<std::vector<SignedBundle>> TakenStore::others(std::span<const SignedBundl
 }
 
 Result<void> TakenStore::keep(std::span<const SignedBundle> bundles, TakenByNode taken) {
+  const auto path = directory_ / kName;
+  // Before the first bundle: bundles without a record of what was taken are damage.
+  if (taken_.empty()) {
+    if (auto begun = write_atomically(path, std::string_view{to_text(TakenByNode{})}, 0640);
+        !begun) {
+      return begun;
+    }
+  }
   for (const auto& bundle : bundles) {
-    if (auto kept = write_atomically(directory_ / (bundle.manifest.node + ".bundle"),
+    if (auto kept = write_atomically(directory_ / name_of(bundle.manifest.node, bundle.id()),
                                      std::string_view{to_bytes(bundle)}, 0640);
         !kept) {
       return kept;
     }
   }
-  if (auto kept = write_atomically(directory_ / kName, std::string_view{to_text(taken)}, 0640);
-      !kept) {
+  if (auto kept = write_atomically(path, std::string_view{to_text(taken)}, 0640); !kept) {
     return kept;
   }
   taken_ = std::move(taken);
+  remove_others();
   return {};
+}
+
+void TakenStore::remove_others() const {
+  std::set<std::string> last;
+  for (const auto& [node, one] : taken_) last.insert(name_of(node, one.id));
+  std::error_code error;
+  std::vector<std::filesystem::path> old;
+  for (std::filesystem::directory_iterator it{directory_, error};
+       !error && it != std::filesystem::directory_iterator{}; it.increment(error)) {
+    const auto& path = it->path();
+    if (path.extension() == kBundle && !last.contains(path.filename().string())) {
+      old.push_back(path);
+    }
+  }
+  for (const auto& path : old) std::filesystem::remove(path, error);
 }
 
 }  // namespace meiguan::lifecycle

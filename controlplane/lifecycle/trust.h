@@ -59,7 +59,8 @@ struct Admitted {
 [[nodiscard]] std::expected<Admitted, policy::Diagnostics> admit(
     std::span<const SignedBundle> bundles, const Trust& trust, TakenByNode taken, std::int64_t now);
 
-// What was taken, in a directory: `taken`, and the last bundle of each node as NODE.bundle.
+// What was taken, in a directory: `taken`, and the last bundle of each node as NODE-ID.bundle. A
+// kill at any moment leaves what was taken before, or what is kept.
 class TakenStore {
  public:
   // Errors: what is there is damaged: nobody can then say what is old.
@@ -68,12 +69,14 @@ class TakenStore {
   [[nodiscard]] const TakenByNode& taken() const noexcept { return taken_; }
   // The bundles that were taken last, but for the nodes of `newer`. Errors: one cannot be read.
   [[nodiscard]] Result<std::vector<SignedBundle>> others(std::span<const SignedBundle> newer) const;
-  // Keeps these bundles as the last that were taken. Errors: it is as before, or bundles are kept
-  // that are not yet counted as taken.
+  // Keeps these bundles as the last that were taken. Errors: what was taken is as before.
   [[nodiscard]] Result<void> keep(std::span<const SignedBundle> bundles, TakenByNode taken);
 
  private:
   explicit TakenStore(std::filesystem::path directory) : directory_{std::move(directory)} {}
+  // Bundles that do not count, or not any more.
+  void remove_others() const;
+
   std::filesystem::path directory_;
   TakenByNode taken_;
 };

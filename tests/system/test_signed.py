@@ -164,7 +164,7 @@ def signed_policy_waits_to_be_confirmed(bench: Bench) -> None:
     nine = bundle(9)
     apply(nine, "--confirm", "60s")
     true(reaches(bench), "the ninth")
-    file = waiting / "360121.bundle"
+    (file,) = waiting.glob("360121-*.bundle")
     content = file.read_bytes()
     file.write_bytes(content[:-2000])
     again(gateway, signal.SIGKILL)
