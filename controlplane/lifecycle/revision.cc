@@ -19,6 +19,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kSchema = "meiguan.revision/v1";
 constexpr std::size_t kMaxRevisionBytes = 64 * 1024;
+constexpr std::int64_t kMostSeconds = std::int64_t{1} << 40;
 
 constexpr std::array<std::pair<Origin, std::string_view>, 5> kOrigins{{
     {Origin::kStart, "start"},
@@ -87,11 +88,14 @@ std::string_view name_of(Origin origin) noexcept {
 
 std::int64_t milliseconds_left(const Deadline& deadline, const Instant& now,
                                std::string_view this_boot) noexcept {
-  const std::int64_t most = deadline.seconds * 1000;
   const bool same_boot = !this_boot.empty() && deadline.boot_id == this_boot;
-  const std::int64_t left = same_boot ? deadline.boot_milliseconds - now.boot_milliseconds
-                                      : (deadline.wall - now.wall) * 1000;
-  return std::clamp<std::int64_t>(left, 0, most);
+  // What lies on a disk may be any number: only those near to now are reckoned with.
+  const auto seconds = std::clamp<std::int64_t>(deadline.seconds, 0, kMostSeconds);
+  const auto left = [](std::int64_t until, std::int64_t from, std::int64_t most) {
+    return std::clamp(until, from, from + most) - from;
+  };
+  return same_boot ? left(deadline.boot_milliseconds, now.boot_milliseconds, seconds * 1000)
+                   : left(deadline.wall, now.wall, seconds) * 1000;
 }
 
 std::string to_text(const Revision& revision) {

@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
+#include <limits>
 #include <memory>
 
 #include "controlplane/lifecycle/digest.h"
@@ -158,6 +159,29 @@ BOOST_AUTO_TEST_CASE(confirmed_in_time_or_not) {
       BOOST_TEST(again.milliseconds_left(*again.unconfirmed()) <= 600'000, c.name);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(any_number_on_disk_is_a_time_within_what_was_asked) {
+  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  const Instant now{1'000, 5'000};
+  const struct {
+    const char* name;
+    Deadline deadline;
+    std::int64_t want;
+  } kCases[] = {
+      {"long past by the wall's clock", {60, kLeast, 0, "other"}, 0},
+      {"far off by the wall's clock", {60, kMost, 0, "other"}, 60'000},
+      {"long past since this start", {60, 0, kLeast, "this"}, 0},
+      {"far off since this start", {60, 0, kMost, "this"}, 60'000},
+      {"asked for nothing", {kLeast, kMost, kMost, "this"}, 0},
+      {"in half a minute", {60, 0, 35'000, "this"}, 30'000},
+      {"in half a minute, another start", {60, 1'030, 0, "other"}, 30'000},
+  };
+  for (const auto& c : kCases) {
+    BOOST_TEST(milliseconds_left(c.deadline, now, "this") == c.want, c.name);
+  }
+  BOOST_TEST(milliseconds_left({kMost, kMost, 0, "other"}, now, "this") > 0);
 }
 
 BOOST_AUTO_TEST_CASE(only_the_unconfirmed_can_be_confirmed) {
