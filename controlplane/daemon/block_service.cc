@@ -62,6 +62,13 @@ struct BlockService::Request {
     policy::Diagnostics wrong;
     std::vector<BlockEntry> all;
     const auto note = std::make_shared<const lifecycle::BlockNote>(defaults.note);
+    // What names nothing must not mean that nothing is to be blocked.
+    const auto* const named = object.if_contains("addresses");
+    const auto* const file = object.if_contains("text");
+    if ((named == nullptr || !named->is_array()) && (file == nullptr || !file->is_string())) {
+      wrong.push_back(
+          told({"`addresses`, a list, or `text` is missing", "缺少 `addresses`（列表）或 `text`"}));
+    }
     if (const auto* const words = object.if_contains("addresses"); words && words->is_array()) {
       for (const auto& word : words->get_array()) {
         auto entry = lifecycle::read_block(word.is_string() ? std::string_view{word.get_string()}

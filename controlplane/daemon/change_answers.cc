@@ -153,6 +153,12 @@ json::object change_answer(const json::object& request, const access::Peer& peer
   if (command == "history") return history_answer(changes);
   if (command == "revision") return revision_answer(number, changes);
   if (command == "dry-run") return dry_run_answer(request, peer, changes, link);
+  // A number that is none must not mean that nobody need confirm.
+  if (const auto* const seconds = request.if_contains("confirm_seconds");
+      seconds != nullptr && !seconds->is_int64()) {
+    return api::refusal(
+        {"`confirm_seconds` is a whole number of seconds", "`confirm_seconds` 应为整数秒"});
+  }
   Change change;
   change.author = peer.user;
   change.uid = peer.uid;

@@ -58,7 +58,7 @@ std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::read(
     const std::vector<std::string>& files, std::int64_t now) {
   std::vector<lifecycle::SignedBundle> bundles;
   for (const auto& file : files) {
-    const auto bytes = lifecycle::read_file(file, lifecycle::kMaxBundleBytes);
+    const auto bytes = lifecycle::read_regular_file(file, lifecycle::kMaxBundleBytes);
     if (!bytes) return refused(file, bytes.error().message);
     auto bundle = lifecycle::bundle_from_bytes(*bytes);
     if (!bundle) return refused(file, bundle.error().message);
@@ -279,10 +279,12 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
     Prepared prepared, const access::Peer& peer, std::int64_t now) {
   const auto* const files = prepared.request.if_contains("bundles");
   std::vector<std::string> paths;
-  for (const auto& file : files->is_array() ? files->get_array() : json::array{}) {
-    if (file.is_string()) paths.emplace_back(file.get_string());
+  bool all_named = files->is_array();
+  for (const auto& file : all_named ? files->get_array() : json::array{}) {
+    all_named = all_named && file.is_string();
+    if (all_named) paths.emplace_back(file.get_string());
   }
-  if (api::string_at(prepared.request, "command") != "apply" || paths.empty()) {
+  if (api::string_at(prepared.request, "command") != "apply" || paths.empty() || !all_named) {
     return refuse({"no bundles", "没有策略包"});
   }
   auto offer = read(paths, now);
@@ -321,7 +323,7 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::put_a
   content.tree = std::move(tree);
   // A gateway file that goes along is approved with the policy.
   if (const auto gateway = api::string_at(prepared.request, "gateway"); !gateway.empty()) {
-    auto text = lifecycle::read_file(gateway, policy::kMaxFileBytes);
+    auto text = lifecycle::read_regular_file(gateway, policy::kMaxFileBytes);
     if (!text) return refuse(std::move(text.error().message));
     content.gateway = policy::TreeFile{"gateway.toml", std::move(*text)};
   } else if (two_persons_) {

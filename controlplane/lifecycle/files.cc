@@ -46,6 +46,27 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) noexcept {
   return true;
 }
 
+Result<std::string> read_all(const Descriptor& file, const std::filesystem::path& path,
+                             std::size_t limit) {
+  std::string text;
+  std::size_t used = 0;
+  for (;;) {
+    if (used == text.size()) text.resize(std::max<std::size_t>(65536, 2 * used));
+    const auto n = ::read(file.get(), text.data() + used, text.size() - used);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failure("cannot read", "无法读取", path.string());
+    if (n == 0) break;
+    used += static_cast<std::size_t>(n);
+    if (used > limit) {
+      return fail(fmt::format("{} has more than the {} bytes that it may have", path.string(),
+                              limit),
+                  fmt::format("{} 超过允许的 {} 字节", path.string(), limit));
+    }
+  }
+  text.resize(used);
+  return text;
+}
+
 }  // namespace
 
 Result<void> write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes,
@@ -98,23 +119,20 @@ Result<void> write_atomically(const std::filesystem::path& path, std::string_vie
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.get() < 0) return failure("cannot open", "无法打开", path.string());
-  std::string text;
-  std::size_t used = 0;
-  for (;;) {
-    if (used == text.size()) text.resize(std::max<std::size_t>(65536, 2 * used));
-    const auto n = ::read(file.get(), text.data() + used, text.size() - used);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failure("cannot read", "无法读取", path.string());
-    if (n == 0) break;
-    used += static_cast<std::size_t>(n);
-    if (used > limit) {
-      return fail(fmt::format("{} has more than the {} bytes that it may have", path.string(),
-                              limit),
-                  fmt::format("{} 超过允许的 {} 字节", path.string(), limit));
-    }
+  return read_all(file, path, limit);
+}
+
+Result<std::string> read_regular_file(const std::filesystem::path& path, std::size_t limit) {
+  // O_NONBLOCK: to open a pipe would wait for its writer.
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  struct stat status {};
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
+    return failure("cannot open", "无法打开", path.string());
   }
-  text.resize(used);
-  return text;
+  if (!S_ISREG(status.st_mode)) {
+    return fail(path.string() + " is not a regular file", path.string() + " 不是普通文件");
+  }
+  return read_all(file, path, limit);
 }
 
 Result<int> sealed_memfd(std::span<const std::byte> bytes) {

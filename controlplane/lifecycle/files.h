@@ -21,6 +21,10 @@ void sync_directory(const std::filesystem::path& directory);
 
 // The whole file; errors where it cannot be read or has more than `limit` bytes.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit);
+// The same of a path that somebody else named: what is no regular file, such as a pipe, which could
+// keep us waiting for ever, is an error.
+[[nodiscard]] Result<std::string> read_regular_file(const std::filesystem::path& path,
+                                                    std::size_t limit);
 
 // A sealed memfd with these bytes: what another process maps can no longer change. The caller
 // closes the descriptor.

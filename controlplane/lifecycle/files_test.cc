@@ -50,5 +50,25 @@ BOOST_AUTO_TEST_CASE(a_file_is_replaced_and_nothing_else) {
   fs::remove_all(dir);
 }
 
+// Where nobody writes to the pipe, this test would never end.
+BOOST_AUTO_TEST_CASE(only_a_regular_file_is_read_where_somebody_else_names_it) {
+  const fs::path dir = fs::temp_directory_path() / ("meiguan-named-" + std::to_string(::getpid()));
+  fs::remove_all(dir);
+  fs::create_directories(dir);
+  std::ofstream(dir / "file") << "text";
+  fs::create_symlink("file", dir / "link");
+  BOOST_REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
+  fs::create_symlink("pipe", dir / "link-to-pipe");
+
+  BOOST_TEST(read_regular_file(dir / "file", 4).value() == "text");
+  BOOST_TEST(read_regular_file(dir / "link", 4).value() == "text");
+  BOOST_TEST(!read_regular_file(dir / "file", 3).has_value());
+  for (const fs::path& other :
+       {dir / "pipe", dir / "link-to-pipe", dir, fs::path{"/dev/zero"}, dir / "missing"}) {
+    BOOST_TEST(!read_regular_file(other, 4).has_value(), other.string());
+  }
+  fs::remove_all(dir);
+}
+
 }  // namespace
 }  // namespace meiguan::lifecycle

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 
 from clients import curl
 from lab import BARE, Bench, Gateway, same, test, true, wait_until
-from test_access import APPLIANCE, AUDIT, SECURITY, SYSTEM, ask, new_key, start
+from test_access import APPLIANCE, AUDIT, SECURITY, SYSTEM, ask, new_key, records, start
 
 OTHER = SECURITY + 100
 TWO_SECURITY = APPLIANCE.replace(f'security = ["{SECURITY}"]', f'security = ["{SECURITY}", "{OTHER}"]')
@@ -171,6 +174,49 @@ def signed_policy_waits_to_be_confirmed(bench: Bench) -> None:
     same(history(gateway)[0], ("in-force", "return", by_eight), "what waited is damaged")
     true(not reaches(bench), "the one before is in force")
     same(ask(gateway, SECURITY, "confirm").returncode, 3, "nothing to confirm")
+
+
+@test(BARE)
+def requests_that_are_no_good_hold_nobody_up(bench: Bench) -> None:
+    """Pipes where files should be keep no worker waiting; a time to confirm that is none is not left out."""
+    gateway = start(bench, "")
+    pipe = bench.lab.directory / "pipe"
+    os.mkfifo(pipe)
+
+    def said(request: dict[str, object]) -> str:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(10)
+            asked.connect(str(gateway.run_dir / "controld.sock"))
+            asked.sendall(json.dumps({"command": "apply", "policy": str(bench.policy)} | request).encode() + b"\n")
+            answer = json.loads(asked.makefile().readline())
+        same(answer["ok"], False, f"{request}: {answer}")
+        return json.dumps(answer)
+
+    for _ in range(3):  # there are two workers
+        true("not a regular file" in said({"bundles": [str(pipe)]}), "a pipe for a bundle")
+        said({"gateway": str(pipe)})
+        said({"policy": str(pipe)})
+    (bench.policy / "more.toml").write_text('[[service]]\nid = "more"\nzone = "extranet"\n'
+                                            'endpoints = ["59.205.17.100:80/tcp"]\n')
+    for seconds in ("600", 600.5, 2**63, 1e300, None, True, -1):
+        true("confirm" in said({"confirm_seconds": seconds}), f"{seconds!r}")
+    same(gateway.ask("block", "add", "198.51.100.7", "--reason", "scan").returncode, 0, "a block")
+    for words in ({}, {"addresses": "198.51.100.8"}, {"text": 5}):
+        true("is missing" in said({"command": "block-import"} | words), f"{words}")
+    true("198.51.100.7" in gateway.ask("block", "list").stdout, "the list stays")
+    # Whatever else stands in a request, what it asks for is in its record, or nothing is done.
+    junk = {f"junk{i}": "x" * 1000 for i in range(20)}
+    true("too long to be recorded" in said(junk), "what would leave no room for the rest")
+    said({"comment": "x" * 9000, "ticket": "JX-1"})
+    begun = [r["detail"] for r in records(gateway) if r["event"] == "apply" and r["outcome"] == "begun"][-1]
+    same((begun["ticket"], begun["comment"]["sha256"]), ("JX-1", hashlib.sha256(b"x" * 9000).hexdigest()), "recorded")
+    nested: object = 1
+    for _ in range(15):  # as deep as a request may be
+        nested = [nested]
+    said({"comment": "a\nb", "junk": nested})
+    shown = [row for row in gateway.json("audit", "show")["rows"] if row.get("outcome") == "begun"]
+    same(shown[-1]["detail"].get("junk"), nested, "and it is shown")
+    same(len(gateway.json("history")["rows"]), 1, "nothing was applied")
 
 
 def overdue(gateway: Gateway) -> bool:
