@@ -37,12 +37,17 @@ Result<json::object> records(const std::filesystem::path& directory, const Wante
     return value != nullptr && value->is_string() ? std::string_view{value->get_string()}
                                                   : std::string_view{};
   };
-  const auto visit = [&](const Line&, std::string_view line) {
+  const auto visit = [&](const Line& record, std::string_view line) {
     boost::system::error_code error;
     json::parse_options options;
-    options.max_depth = 16;
+    options.max_depth = kMaxDepth;
     auto value = json::parse(line, error, {}, options);
-    if (error || !value.is_object()) return;
+    // A record that is there is shown, whatever is asked for.
+    if (error || !value.is_object()) {
+      rows.emplace_back(json::object{{"n", record.number}, {"event", "unreadable"}});
+      if (rows.size() > wanted.last) rows.pop_front();
+      return;
+    }
     const auto& object = value.get_object();
     if ((!wanted.user.empty() && text(object, "user") != wanted.user) ||
         (!wanted.event.empty() && text(object, "event") != wanted.event) ||

@@ -15,7 +15,7 @@ namespace json = boost::json;
 std::optional<json::object> parsed(std::string_view line) {
   boost::system::error_code error;
   json::parse_options options;
-  options.max_depth = 16;
+  options.max_depth = kMaxDepth;
   auto value = json::parse(line, error, {}, options);
   if (error || !value.is_object()) return std::nullopt;
   return std::move(value.get_object());

@@ -2,6 +2,7 @@
 
 // Reads an audit log from its first byte to its last and says where it is not what was written.
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -15,6 +16,9 @@
 #include "dataplane/base/result.h"
 
 namespace meiguan::audit {
+
+// How deep a record may be nested: deeper than a request, which stands inside one.
+inline constexpr std::size_t kMaxDepth = 32;
 
 enum class FlawKind : std::uint8_t {
   kChanged,    // a record does not follow from the one before: one of the two was changed

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "controlplane/api/protocol.h"
 #include "controlplane/audit/answers.h"
+#include "controlplane/lifecycle/digest.h"
 #include "controlplane/lifecycle/files.h"
 
 namespace meiguan::daemon {
@@ -21,6 +23,8 @@ constexpr std::size_t kMostRecords = 10'000;
 constexpr std::int64_t kSessionSeconds = 900;  // after so long a silence a user's session is over
 constexpr std::size_t kMostSessions = 4096;
 constexpr unsigned kKeyMode = 0600;
+constexpr std::size_t kMostOfValue = 8 * 1024;
+constexpr std::size_t kMostOfRequest = 12 * 1024;  // a record has room for it
 
 std::int64_t monotonic_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -59,6 +63,26 @@ bool is_ok(const json::object& answer) {
 json::object where_from(const access::Peer& peer) {
   if (peer.certificate.empty()) return {{"by", "local socket"}, {"pid", peer.pid}};
   return {{"by", "https"}, {"certificate", peer.certificate}, {"address", peer.address}};
+}
+
+// What is written down of a request: a long value, such as a whole block list, by its length and
+// SHA-256. Nothing where it is too long even so.
+std::optional<json::object> recorded(const json::object& request) {
+  json::object detail;
+  for (const auto& [key, value] : request) {
+    if (key == "command") continue;
+    const auto text = json::serialize(value);
+    if (text.size() <= kMostOfValue) {
+      detail.emplace(key, value);
+      continue;
+    }
+    const auto plain = value.is_string() ? std::string_view{value.get_string()}
+                                         : std::string_view{text};
+    detail.emplace(key,
+                   json::object{{"bytes", plain.size()}, {"sha256", lifecycle::sha256_hex(plain)}});
+  }
+  if (json::serialize(detail).size() > kMostOfRequest) return std::nullopt;
+  return detail;
 }
 
 json::object ok(json::object answer) {
@@ -318,15 +342,18 @@ json::object Gate::answer(const json::object& request, const access::Peer& peer,
   lockout_.allowed(peer.uid);
   greet(peer, role);
   const auto* const known = access::find_command(command);
-  audit::Event event{peer.user, peer.uid, std::string{access::name_of(role)},
-                     command,   "done",   request};
-  event.detail.erase("command");
-  if (command == "audit-show" || command == "audit-verify") {
+  const bool asks_log = command == "audit-show" || command == "audit-verify";
+  if (asks_log || (known != nullptr && known->changes)) {
+    auto detail = recorded(request);
+    if (!detail) {
+      return api::refusal({"the request is too long to be recorded, so nothing is done",
+                           "请求过长，无法记录，因此不予执行"});
+    }
+    audit::Event event{peer.user, peer.uid, std::string{access::name_of(role)},
+                       command,   "done",   std::move(*detail)};
+    if (!asks_log) return change(std::move(event), request, peer, go);
     static_cast<void>(record(event, false));
     return ask_log(command, request);
-  }
-  if (known != nullptr && known->changes) {
-    return change(std::move(event), request, peer, go);
   }
   auto answer = go(request);
   if (command == "status") add_alarms(answer);
