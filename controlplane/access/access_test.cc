@@ -73,9 +73,8 @@ BOOST_AUTO_TEST_CASE(who_may_do_what) {
 }
 
 BOOST_AUTO_TEST_CASE(nothing_that_changes_is_two_roles) {
-  for (const char* name :
-       {"apply", "apply-bundles", "reload", "confirm", "abort", "rollback", "approve", "block-add",
-        "block-remove", "block-import", "capture", "audit-sign"}) {
+  for (const char* name : {"apply", "reload", "confirm", "abort", "rollback", "approve",
+                           "block-add", "block-remove", "block-import", "capture", "audit-sign"}) {
     const auto* const command = find_command(name);
     BOOST_REQUIRE(command != nullptr);
     BOOST_TEST(command->changes, name);

@@ -8,20 +8,17 @@ namespace {
 
 // What everybody with a role may see is what the box does as a whole; who was denied what, what is
 // in packets, and what the policy was and is, is the security administrator's.
-constexpr std::array<Command, 39> kCommands{{
+constexpr std::array<Command, 33> kCommands{{
     // name             system security audit  changes
     {"status", true, true, true, false},         {"top", true, true, false, false},
     {"ports", true, false, false, false},        {"capture", false, true, false, true},
-    {"doctor", true, false, false, false},       {"store", true, false, false, false},
     {"stats", true, true, false, false},         {"nodes", true, true, false, false},
-    {"report", true, true, false, false},        {"month", true, true, false, false},
-    {"past-flows", false, true, false, false},   {"flows", false, true, false, false},
-    {"drops", false, true, false, false},        {"attacks", false, true, false, false},
-    {"hits", false, true, false, false},         {"sessions", false, true, false, false},
+    {"month", true, true, false, false},         {"past-flows", false, true, false, false},
+    {"flows", false, true, false, false},        {"drops", false, true, false, false},
+    {"attacks", false, true, false, false},      {"hits", false, true, false, false},
     {"port-blocks", false, true, false, false},  {"dry-run", false, true, false, false},
     {"history", false, true, false, false},      {"revision", false, true, false, false},
-    {"compare", false, true, false, false},      {"apply", false, true, false, true},
-    {"apply-bundles", false, true, false, true}, {"reload", false, true, false, true},
+    {"apply", false, true, false, true},         {"reload", false, true, false, true},
     {"confirm", false, true, false, true},       {"abort", false, true, false, true},
     {"rollback", false, true, false, true},      {"approve", false, true, false, true},
     {"block-add", false, true, false, true},     {"block-remove", false, true, false, true},
