@@ -9,25 +9,40 @@
 namespace meiguan::store {
 namespace {
 
-std::vector<std::string> schema() {
-  std::vector<std::string> all{
-      "CREATE TABLE IF NOT EXISTS names (first bigint PRIMARY KEY, chunk bytea NOT NULL)",
-      "CREATE TABLE IF NOT EXISTS groups (first bigint PRIMARY KEY, chunk bytea NOT NULL)",
-      "CREATE TABLE IF NOT EXISTS watermarks (node text PRIMARY KEY, epoch bigint NOT NULL, "
-      "sequence bigint NOT NULL)",
-      "CREATE TABLE IF NOT EXISTS lost (node text PRIMARY KEY, batches bigint NOT NULL)",
-      "CREATE TABLE IF NOT EXISTS hits (node text, rule text, hits bigint NOT NULL, "
-      "audited bigint NOT NULL, first bigint, last bigint, watched_since bigint NOT NULL, "
-      "watched_until bigint NOT NULL, watched_ms bigint NOT NULL, PRIMARY KEY (node, rule))"};
+struct Table {
+  std::string name;
+  std::string columns;  // their names, in order, with a space between
+  std::string make;     // what stands behind CREATE TABLE
+};
+
+std::vector<Table> tables() {
+  std::vector<Table> all{
+      {"names", "first chunk", "(first bigint PRIMARY KEY, chunk bytea NOT NULL)"},
+      {"groups", "first chunk", "(first bigint PRIMARY KEY, chunk bytea NOT NULL)"},
+      {"watermarks", "node epoch sequence",
+       "(node text PRIMARY KEY, epoch bigint NOT NULL, sequence bigint NOT NULL)"},
+      {"lost", "node batches", "(node text PRIMARY KEY, batches bigint NOT NULL)"},
+      {"hits", "node rule hits audited first last watched_since watched_until watched_ms",
+       "(node text, rule text, hits bigint NOT NULL, audited bigint NOT NULL, first bigint, "
+       "last bigint, watched_since bigint NOT NULL, watched_until bigint NOT NULL, "
+       "watched_ms bigint NOT NULL, PRIMARY KEY (node, rule))"}};
   for (const auto& r : kResolution) {
-    all.push_back(fmt::format(
-        "CREATE TABLE IF NOT EXISTS packs_{} (time bigint, node bigint, sums bytea NOT NULL, "
-        "PRIMARY KEY (time, node)) PARTITION BY RANGE (time)",
-        r.name));
-    all.push_back(
-        fmt::format("CREATE TABLE IF NOT EXISTS times_{} (time bigint PRIMARY KEY, "
-                    "watches bytea NOT NULL, whole bytea NOT NULL) PARTITION BY RANGE (time)",
-                    r.name));
+    all.push_back({fmt::format("packs_{}", r.name), "time node sums",
+                   "(time bigint, node bigint, sums bytea NOT NULL, PRIMARY KEY (time, node)) "
+                   "PARTITION BY RANGE (time)"});
+    all.push_back({fmt::format("times_{}", r.name), "time watches whole",
+                   "(time bigint PRIMARY KEY, watches bytea NOT NULL, whole bytea NOT NULL) "
+                   "PARTITION BY RANGE (time)"});
+  }
+  return all;
+}
+
+std::vector<std::string> schema() {
+  std::vector<std::string> all;
+  for (const auto& table : tables()) {
+    all.push_back(fmt::format("CREATE TABLE IF NOT EXISTS {} {}", table.name, table.make));
+  }
+  for (const auto& r : kResolution) {
     // Packs do not get smaller by compressing them once more.
     all.push_back(fmt::format("ALTER TABLE packs_{} ALTER sums SET STORAGE EXTERNAL", r.name));
     all.push_back(
@@ -36,6 +51,19 @@ std::vector<std::string> schema() {
                     r.name));
   }
   return all;
+}
+
+Error other_layout(std::string_view table, std::string_view has, std::string_view expected) {
+  return fail(fmt::format("statistics database: table {} has the columns ({}), expected {}; it is "
+                          "of an earlier version, or not Meiguan's: give --stats-postgres an empty "
+                          "database (createdb), and keep this one for what was",
+                          table, has,
+                          expected.empty() ? "no such table" : fmt::format("({})", expected)),
+              fmt::format("统计数据库：表 {} 的列为（{}），应{}；它由旧版本建立，或不属于梅关。"
+                          "请用 createdb 新建空库并写入 --stats-postgres，旧库可留作查询历史",
+                          table, has,
+                          expected.empty() ? "没有这张表" : fmt::format("为（{}）", expected)))
+      .error();
 }
 
 // The next number of a row of COPY text format.
@@ -67,6 +95,26 @@ bool PostgresStore::run(const std::string& sql, const std::vector<std::string>& 
   return connection_->run(sql, parameters).ok();
 }
 
+Result<void> PostgresStore::check_layout() {
+  auto known = tables();
+  for (const auto& r : kResolution) {
+    // An earlier version's.
+    known.push_back({fmt::format("rows_{}", r.name), {}, {}});
+    known.push_back({fmt::format("watches_{}", r.name), {}, {}});
+  }
+  for (const auto& table : known) {
+    const auto has = connection_->run(
+        "SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute "
+        "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+        {table.name});
+    if (!has.ok() || has.rows() != 1) return std::unexpected{connection_->error()};
+    if (!has.is_null(0, 0) && has.text(0, 0) != table.columns) {
+      return std::unexpected{other_layout(table.name, has.text(0, 0), table.columns)};
+    }
+  }
+  return {};
+}
+
 bool PostgresStore::connect() {
   if (connection_ && connection_->alive()) return true;
   connection_.reset();
@@ -76,6 +124,11 @@ bool PostgresStore::connect() {
     return false;
   }
   connection_.emplace(std::move(*opened));
+  if (auto fits = check_layout(); !fits) {
+    error_ = fits.error();
+    connection_.reset();
+    return false;
+  }
   bool made = run("BEGIN") && run(kPostgresLock);
   for (const auto& sql : schema()) made = made && run(sql);
   made = made && run("COMMIT") &&

@@ -37,6 +37,8 @@ class PostgresStore : public Store {
  private:
   // All with the lock held.
   [[nodiscard]] bool connect();
+  // Errors: tables that are there already are not ours, or of another version.
+  [[nodiscard]] Result<void> check_layout();
   [[nodiscard]] std::unexpected<Error> failed();
   [[nodiscard]] bool run(const std::string& sql, const std::vector<std::string>& parameters = {});
   // What others, or we ourselves, put there since the last time.

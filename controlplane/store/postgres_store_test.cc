@@ -103,6 +103,31 @@ BOOST_AUTO_TEST_CASE(postgres_does_what_a_store_does) {
       check.run(**store);
     }
   }
+  // A database that is not ours, or of another version, is refused and left as it is.
+  struct Foreign {
+    const char* table;
+    const char* says;
+  };
+  for (const auto& [table, says] :
+       {Foreign{"groups (id bigint, node text)",
+                "groups has the columns (id node), expected (first chunk)"},
+        Foreign{"rows_1m (time bigint, n bigint)",
+                "rows_1m has the columns (time n), expected no such table"},
+        Foreign{"watches_1d (time bigint)", "watches_1d has the columns (time)"},
+        Foreign{"hits (node text, rule text)", "hits has the columns (node rule), expected (node"},
+        Foreign{"packs_5m (time bigint, sums bytea)", "expected (time node sums)"}}) {
+    const auto foreign = server.fresh();
+    auto admin = PgConnection::open(foreign);
+    BOOST_REQUIRE(admin.has_value());
+    BOOST_REQUIRE(admin->run(fmt::format("CREATE TABLE {}", table)).ok());
+    const auto refused = open_postgres(foreign, test_options());
+    BOOST_REQUIRE(!refused.has_value());
+    BOOST_TEST_CONTEXT(refused.error().message.english) {
+      BOOST_TEST(refused.error().message.english.find(says) != std::string::npos);
+      BOOST_TEST(refused.error().message.english.find("createdb") != std::string::npos);
+    }
+    BOOST_TEST(admin->run("SELECT FROM pg_tables WHERE schemaname = 'public'").rows() == 1);
+  }
   // A server that goes away: what was not acknowledged may be sent again, and counts once.
   const auto database = server.fresh();
   auto store = open_postgres(database, test_options());
@@ -116,6 +141,7 @@ BOOST_AUTO_TEST_CASE(postgres_does_what_a_store_does) {
   BOOST_TEST(((*store)->append(batch(2)) == Applied::kNow));
   BOOST_TEST(((*store)->append(batch(2)) == Applied::kBefore));
   BOOST_TEST(test_sums(**store, Dimension::kUnit) == "czj=2");
+  BOOST_TEST(open_postgres(database, test_options()).has_value());
 }
 
 }  // namespace
