@@ -55,10 +55,7 @@ class People {
 };
 
 // A node stands for all below it.
-void widen_nodes(const policy::Catalog& catalog, store::Query& query) {
-  const auto wanted = query.filter.find(Dimension::kNode);
-  if (wanted == query.filter.end()) return;
-  std::set<std::string> codes{wanted->second.begin(), wanted->second.end()};
+std::set<std::string> subtree_of(const policy::Catalog& catalog, std::set<std::string> codes) {
   for (std::size_t round = 0; round < 8; ++round) {  // tiers are five
     for (const auto& node : catalog.nodes) {
       if (node.parent.is_some() && node.parent.index() < catalog.nodes.size() &&
@@ -67,6 +64,13 @@ void widen_nodes(const policy::Catalog& catalog, store::Query& query) {
       }
     }
   }
+  return codes;
+}
+
+void widen_nodes(const policy::Catalog& catalog, store::Query& query) {
+  const auto wanted = query.filter.find(Dimension::kNode);
+  if (wanted == query.filter.end()) return;
+  const auto codes = subtree_of(catalog, {wanted->second.begin(), wanted->second.end()});
   wanted->second.assign(codes.begin(), codes.end());
 }
 
@@ -276,13 +280,69 @@ json::object top_since_answer(const StatsInput& input, const json::object& reque
           {"rows", std::move(rows)}};
 }
 
+namespace {
+
+// What the nodes of a subtree say of a rule, together.
+struct RuleWatch {
+  store::HitsRow sum;
+  std::int64_t nodes{0};  // that watched it
+
+  void add(const store::HitsRow& one) {
+    if (nodes++ == 0) {
+      sum = one;
+      return;
+    }
+    sum.hits += one.hits;
+    sum.audited += one.audited;
+    if (one.first) sum.first = std::min(sum.first.value_or(*one.first), *one.first);
+    if (one.last) sum.last = std::max(sum.last.value_or(*one.last), *one.last);
+    // The window in which all of them watched: who says "unused" speaks for each. Where there is
+    // none, it ends where it begins.
+    sum.watched_since = std::max(sum.watched_since, one.watched_since);
+    sum.watched_until = std::min(sum.watched_until, one.watched_until);
+    sum.watched_ms = std::min(sum.watched_ms, one.watched_ms);
+  }
+  [[nodiscard]] bool used() const { return sum.hits + sum.audited > 0; }
+  [[nodiscard]] bool has_window() const { return sum.watched_since <= sum.watched_until; }
+};
+
+json::object hits_row(const StatsInput& input, const RuleWatch& watch) {
+  const auto instant = [&](const std::optional<std::int64_t>& at) {
+    return at ? json::value(text_of(input, *at)) : json::value(nullptr);
+  };
+  const bool window = watch.nodes > 0 && watch.has_window();
+  const auto* const state = watch.used() ? "used" : window ? "unused" : "unwatched";
+  return {{"state", state},
+          {"hits", watch.sum.hits},
+          {"audited", watch.sum.audited},
+          {"first", instant(watch.sum.first)},
+          {"last", instant(watch.sum.last)},
+          {"watched_since",
+           window ? json::value(text_of(input, watch.sum.watched_since)) : json::value(nullptr)},
+          {"watched_until",
+           window ? json::value(text_of(input, watch.sum.watched_until + store::kMinute))
+                  : json::value(nullptr)},
+          {"watched_seconds", window ? watch.sum.watched_ms / 1000 : 0},
+          {"nodes", watch.nodes}};
+}
+
+}  // namespace
+
 json::object hits_answer(const StatsInput& input, const json::object& request) {
+  const auto& catalog = input.bundle.compiled.catalog;
   auto query = parse_query(offsets_of(input), request, input.now);
   if (!query) return api::refusal(query.error().message);
   if (api::string_at(request, "since").empty()) query->since = input.now - store::kDay;
   query->by = {Dimension::kRule, Dimension::kVerdict};
   query->step = 0;
-  const auto known = input.recorder.hits(input.recorder.node());
+  const auto asked = api::string_at(request, "node");
+  const auto top = asked.empty() ? input.recorder.node() : asked;
+  if (std::ranges::find(catalog.nodes, top, &policy::CatalogNode::code) == catalog.nodes.end()) {
+    return api::refusal({"there is no such node", "没有该节点"});
+  }
+  const auto nodes = subtree_of(catalog, {top});
+  query->filter[Dimension::kNode].assign(nodes.begin(), nodes.end());
+  const auto known = input.recorder.hits("");
   if (!known) return api::refusal(known.error().message);
   const auto recent = input.recorder.query(*query);
   if (!recent) return api::refusal(recent.error().message);
@@ -291,36 +351,34 @@ json::object hits_answer(const StatsInput& input, const json::object& request) {
   for (const auto& row : recent->rows) {
     fresh[row.names[0]] += row.names[1] == "drop" ? row.sums.packets : row.sums.started;
   }
-  std::map<std::string, const store::HitsRow*> by_rule;
-  for (const auto& row : *known) by_rule.emplace(row.rule, &row);
-  json::array rows;
-  for (const auto& rule : input.bundle.compiled.catalog.rules) {
-    if (!rule.in_use) continue;
-    const auto found = by_rule.find(rule.full_name);
-    const auto* const row = found == by_rule.end() ? nullptr : found->second;
-    const auto instant = [&](const std::optional<std::int64_t>& at) {
-      return at ? json::value(text_of(input, *at)) : json::value(nullptr);
-    };
-    const bool used = row != nullptr && row->hits + row->audited > 0;
-    rows.push_back(json::object{
-        {"rule", rule.full_name},
-        {"action", rule.action},
-        {"state", row == nullptr ? "unwatched"
-                  : used         ? "used"
-                                 : "unused"},
-        {"hits", row == nullptr ? 0 : row->hits},
-        {"audited", row == nullptr ? 0 : row->audited},
-        {"new", fresh[rule.full_name]},
-        {"first", row == nullptr ? json::value(nullptr) : instant(row->first)},
-        {"last", row == nullptr ? json::value(nullptr) : instant(row->last)},
-        {"watched_since", row == nullptr ? json::value(nullptr) : instant(row->watched_since)},
-        {"watched_until",
-         row == nullptr ? json::value(nullptr) : instant(row->watched_until + store::kMinute)},
-        {"watched_seconds", row == nullptr ? 0 : row->watched_ms / 1000},
-        {"where", rule.where}});
+  std::map<std::string, RuleWatch> by_rule;
+  for (const auto& row : *known) {
+    if (nodes.contains(row.node)) by_rule[row.rule].add(row);
   }
+  json::array rows;
+  const auto add = [&](const std::string& name, json::value action, json::value where) {
+    json::object row{{"rule", name}, {"action", std::move(action)}};
+    for (auto& [key, value] : hits_row(input, by_rule[name])) row.emplace(key, value);
+    row.emplace("new", fresh[name]);
+    row.emplace("where", std::move(where));
+    rows.push_back(std::move(row));
+  };
+  std::set<std::string_view> ours;
+  for (const auto& rule : catalog.rules) {
+    ours.insert(rule.full_name);
+    // What is not in use here may be below.
+    if (!rule.in_use && !by_rule.contains(rule.full_name)) continue;
+    add(rule.full_name, json::value(rule.action), json::value(rule.where));
+  }
+  // Nodes below may be at another revision. What nobody watched lately is gone from all.
+  std::vector<std::string> theirs;
+  for (const auto& [name, watch] : by_rule) {
+    if (!ours.contains(name) && watch.sum.watched_until >= query->since) theirs.push_back(name);
+  }
+  for (const auto& name : theirs) add(name, nullptr, nullptr);
   return {{"ok", true},
           {"schema", "meiguan.hits/v1"},
+          {"node", top},
           {"new_since", text_of(input, query->since)},
           {"rows", std::move(rows)}};
 }

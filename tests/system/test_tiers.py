@@ -49,6 +49,15 @@ class Tier(Gateway):
         return sums(answer["rows"]) if answer else {}
 
 
+def hits(node: Gateway, *words: str) -> dict[str, dict[str, Any]]:
+    """What is known of each of the county's rules that somebody watched."""
+    answer = node.json("hits", *words)
+    return {row["rule"]: {key: row[key] for key in (
+        "state", "hits", "audited", "new", "first", "last", "watched_since", "watched_until", "watched_seconds",
+        "nodes")}
+        for row in answer["rows"] if row["nodes"]} if answer else {}
+
+
 def start(node: Gateway) -> None:
     """Its control plane, until that can be asked for what was."""
     node.start_controld(lambda: node.json("nodes"))
@@ -116,3 +125,11 @@ def every_tier_has_the_same_sums(bench: Bench) -> None:
                    "all that was on its way has come", 60)
         same(tier.told(), want, f"the county's sums at {tier.file.parent.name}")
     same(kept(bench), want, "sums at the county, still")
+    own = hits(gateway)
+    true(sum(row["hits"] for row in own.values()) > 0, "rules were hit")
+    for tier in (prefecture, province):
+        name = tier.file.parent.name
+        same(hits(tier), own, f"hits of the subtree of {name}")
+        same(hits(tier, "--node", "360121"), own, f"hits of the county at {name}")
+        same(hits(tier, "--node", "360700"), {}, f"hits of another prefecture at {name}")
+        same(tier.ask("hits", "--node", "999999").returncode != 0, True, "a node that is not there is refused")

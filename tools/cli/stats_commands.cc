@@ -176,6 +176,7 @@ int show_hits(const Context& context, const PastOptions& options) {
                                           {"last", {"LAST", "最近"}, false},
                                           {"watched_since", {"WATCHED SINCE", "监测始于"}, false},
                                           {"watched_seconds", {"SECONDS", "监测秒数"}},
+                                          {"nodes", {"NODES", "节点数"}},
                                           {"where", {"WHERE", "位置"}, false}};
   return show(context, request_of("hits", options), kFields);
 }
@@ -307,6 +308,7 @@ void add_stats_commands(CLI::App& app, Context& context, Action& chosen) {
                                     "各规则的命中次数及监测时段"));
   auto hits_options = std::make_shared<PastOptions>();
   hits_options->add_times(*hits, context);
+  hits_options->add_node(*hits, context);
   hits->callback([&context, &chosen, hits_options] {
     chosen = [&context, hits_options] { return show_hits(context, *hits_options); };
   });
