@@ -46,7 +46,7 @@ bool CaptureRing::push(const CapturedPacket& head, const std::uint8_t* frame) no
   const RecordHead begin{static_cast<std::uint32_t>(record), 1};
   std::memcpy(to, &begin, sizeof begin);
   std::memcpy(to + sizeof begin, &head, sizeof head);
-  std::memcpy(to + kHeadBytes, frame, head.captured_bytes);
+  if (head.captured_bytes != 0) std::memcpy(to + kHeadBytes, frame, head.captured_bytes);
   written_ += rest + record;
   // Release: the record is whole before it can be seen.
   header_->written.store(written_, std::memory_order_release);
