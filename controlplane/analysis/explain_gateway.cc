@@ -307,6 +307,7 @@ Result<Explanation> explain_at_gateway(const Image& image, const Names& names,
                                       fastpath::decide(image, moment, subject, target));
         break;
       case Step::kNat:
+        if (stands_for_nobody) break;
         if (const auto departure = describe_departure(image, subject, question.from, space,
                                                       fastpath::isolate(image, subject, target))) {
           add(*departure);
