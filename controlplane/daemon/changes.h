@@ -71,6 +71,8 @@ class Changes {
     // empty: it takes any.
     std::vector<std::filesystem::path> only{};
     std::string signature{};  // of `policy`
+    // A start takes no revision but one that was signed and needs no confirmation any more.
+    bool only_signed_before{false};
     std::size_t keep{lifecycle::RevisionStore::kKept};
     // What of a policy cannot be put in force here, asked whenever one is loaded; may be empty.
     std::function<policy::Diagnostics(const lifecycle::Bundle&)> objections{};
@@ -157,8 +159,9 @@ class Changes {
                                                        const Change& change, std::uint32_t repeats);
   void hold(const lifecycle::Revision& revision, std::shared_ptr<const lifecycle::Bundle> bundle);
   [[nodiscard]] std::expected<Applied, Refusal> start_kept();
-  // Whether it may be started with; see Settings::only.
-  [[nodiscard]] bool may_start_with(const lifecycle::Content& content) const;
+  // Whether it may be started with; see Settings::only and Settings::only_signed_before.
+  [[nodiscard]] bool may_start_with(const lifecycle::Revision& revision,
+                                    const lifecycle::Content& content) const;
   [[nodiscard]] Result<lifecycle::Content> content_of(const lifecycle::Revision& revision);
   [[nodiscard]] std::expected<Applied, Refusal> go_back(const Change& change);
   [[nodiscard]] Result<bool> put_back(const std::shared_ptr<const lifecycle::Bundle>& bundle,

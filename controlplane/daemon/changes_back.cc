@@ -55,7 +55,10 @@ Result<Content> Changes::content_of(const Revision& revision) {
   return std::unexpected{kept.error()};
 }
 
-bool Changes::may_start_with(const Content& content) const {
+bool Changes::may_start_with(const Revision& revision, const Content& content) const {
+  if (settings_.only_signed_before) {
+    return !revision.signature.empty() && (!revision.deadline || revision.confirmed);
+  }
   if (settings_.only.empty()) return true;
   return std::ranges::any_of(settings_.only, [&](const std::filesystem::path& path) {
     auto tree = policy::read_tree(path);
@@ -79,7 +82,7 @@ std::expected<Applied, Refusal> Changes::start_kept() {
   for (const auto& candidate : candidates) {
     const auto content = content_of(candidate);
     if (!content) continue;
-    if (!may_start_with(*content)) {
+    if (!may_start_with(candidate, *content)) {
       log_({fmt::format("revision {} is not what was signed last: not taken", candidate.number),
             fmt::format("第 {} 版不是最近采用的签名策略：不予采用", candidate.number)});
       continue;
@@ -138,6 +141,13 @@ std::expected<Applied, Refusal> Changes::start() {
     {
       const std::lock_guard lock{mutex_};
       fresh = store_ && store_->list().empty() && store_->problems().empty();
+    }
+    if (settings_.only_signed_before) {
+      return std::unexpected{Refusal{
+          {"no revision that was signed and confirmed can be put in force, and what was taken "
+           "of signed policy cannot be read",
+           "没有可用的已签名且已确认的版本，签名策略的采用记录也无法读取"},
+          {}}};
     }
     if (!fresh) {
       log_({"no revision of the store can be put in force: the policy of the command line is",

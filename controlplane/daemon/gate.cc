@@ -158,8 +158,18 @@ std::expected<Gate::First, SignedPolicy::Refused> Gate::first_policy(
     const std::filesystem::path& policy) {
   auto standing = signed_policy_.standing(wall_milliseconds() / 1000);
   if (!standing) return std::unexpected{std::move(standing.error())};
+  if (*standing && (*standing)->unreadable) {
+    const auto damage = signed_policy_.damage();
+    const auto why = damage.english.empty() ? signed_policy_.problem() : damage;
+    say_(why);
+    note("signed-policy-unreadable", {{"why", why.english}});
+    return First{policy, {}, {}, true};
+  }
   if (*standing) {
-    First first{(*standing)->policy, {(*standing)->policy}, std::move((*standing)->signature)};
+    First first{(*standing)->policy,
+                {(*standing)->policy},
+                std::move((*standing)->signature),
+                false};
     if (!(*standing)->waiting.empty()) first.only.push_back(std::move((*standing)->waiting));
     return first;
   }
@@ -169,7 +179,7 @@ std::expected<Gate::First, SignedPolicy::Refused> Gate::first_policy(
          "the command line",
          "尚未采用过签名策略：在此之前使用先前生效的策略或命令行指定的策略"});
   }
-  return First{policy, {}, {}};
+  return First{policy, {}, {}, false};
 }
 
 void Gate::began(const lifecycle::Revision& in_force) {
@@ -313,6 +323,9 @@ void Gate::add_alarms(json::object& answer) {
   }
   if (const auto problem = signed_policy_.problem(); !problem.english.empty()) {
     add("signed-policy-not-kept", problem.english);
+  }
+  if (const auto damage = signed_policy_.damage(); !damage.english.empty()) {
+    add("signed-policy-damaged", damage.english);
   }
   const std::lock_guard lock{mutex_};
   if (!not_written_.english.empty()) add("audit-not-written", not_written_.english);

@@ -57,6 +57,7 @@ class Gate {
     std::filesystem::path policy;
     std::vector<std::filesystem::path> only;  // signed: a start takes nothing else; empty: any
     std::string signature;                    // what admitted `policy` then
+    bool only_signed_before{false};           // see SignedPolicy::Standing::unreadable
   };
   // The policy to start with in place of `policy`, which nobody signed; see SignedPolicy. Where
   // none was taken yet, that is `policy`, and it is said.

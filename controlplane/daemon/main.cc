@@ -196,6 +196,7 @@ int run(int argc, const char* const* argv) {
   settings.changes.policy = std::move(first->policy);
   settings.changes.only = std::move(first->only);
   settings.changes.signature = std::move(first->signature);
+  settings.changes.only_signed_before = first->only_signed_before;
   std::unique_ptr<TreeLink> tree;
   if (appliance->uplink || appliance->children) {
     auto made = TreeLink::make(appliance->uplink, appliance->children,

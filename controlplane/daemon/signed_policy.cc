@@ -10,14 +10,13 @@
 #include "controlplane/lifecycle/digest.h"
 #include "controlplane/lifecycle/files.h"
 #include "controlplane/lifecycle/revision.h"
+#include "controlplane/lifecycle/taken_remains.h"
 #include "controlplane/policy/load.h"
 
 namespace meiguan::daemon {
 namespace {
 
 namespace json = boost::json;
-
-constexpr const char* kWaiting = "waiting";
 
 std::unexpected<policy::Diagnostics> refused(const std::string& file, const Text& message) {
   policy::Diagnostic diagnostic;
@@ -30,10 +29,17 @@ std::unexpected<SignedPolicy::Refused> refuse(Text why) {
   return std::unexpected{SignedPolicy::Refused{std::move(why), {}}};
 }
 
-std::string hash_of(const policy::PolicyTree& tree) {
-  lifecycle::Content content;
-  content.tree = tree;
-  return lifecycle::digest_of(content);
+std::expected<std::vector<lifecycle::SignedBundle>, policy::Diagnostics> read_bundles(
+    const std::vector<std::string>& files) {
+  std::vector<lifecycle::SignedBundle> bundles;
+  for (const auto& file : files) {
+    const auto bytes = lifecycle::read_regular_file(file, lifecycle::kMaxBundleBytes);
+    if (!bytes) return refused(file, bytes.error().message);
+    auto bundle = lifecycle::bundle_from_bytes(*bytes);
+    if (!bundle) return refused(file, bundle.error().message);
+    bundles.push_back(std::move(*bundle));
+  }
+  return bundles;
 }
 
 }  // namespace
@@ -45,26 +51,24 @@ SignedPolicy::SignedPolicy(lifecycle::Trust trust, bool two_persons,
       directory_{std::move(directory)},
       approvals_{directory_ / "approvals"} {}
 
-Result<lifecycle::TakenStore*> SignedPolicy::store() {
-  if (!store_) {
-    auto opened = lifecycle::TakenStore::open(directory_);
-    if (!opened) return std::unexpected{std::move(opened.error())};
-    store_.emplace(std::move(*opened));
-  }
-  return &*store_;
-}
-
 std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::read(
     const std::vector<std::string>& files, std::int64_t now) {
-  std::vector<lifecycle::SignedBundle> bundles;
-  for (const auto& file : files) {
-    const auto bytes = lifecycle::read_regular_file(file, lifecycle::kMaxBundleBytes);
-    if (!bytes) return refused(file, bytes.error().message);
-    auto bundle = lifecycle::bundle_from_bytes(*bytes);
-    if (!bundle) return refused(file, bundle.error().message);
-    bundles.push_back(std::move(*bundle));
+  auto bundles = read_bundles(files);
+  if (!bundles) return std::unexpected{std::move(bundles.error())};
+  return admit(std::move(*bundles), now);
+}
+
+std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::read_after_damage(
+    const std::vector<std::string>& files, std::int64_t now) const {
+  auto bundles = read_bundles(files);
+  if (!bundles) return std::unexpected{std::move(bundles.error())};
+  const auto remains = lifecycle::remains_of(directory_, in_force_);
+  if (const auto fit = lifecycle::check_against(*bundles, remains); !fit) {
+    return refused(directory_.string(), fit.error().message);
   }
-  return admit(std::move(bundles), now);
+  auto admitted = lifecycle::admit(*bundles, trust_, {}, now);
+  if (!admitted) return std::unexpected{std::move(admitted.error())};
+  return Offer{std::move(*admitted), std::move(*bundles), true};
 }
 
 std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::admit(
@@ -87,56 +91,7 @@ std::expected<SignedPolicy::Offer, policy::Diagnostics> SignedPolicy::admit(
   return offer;
 }
 
-Result<void> SignedPolicy::keep(const Offer& offer) {
-  const auto taken = store();
-  auto kept = taken ? (*taken)->keep(offer.bundles, offer.admitted.taken)
-                    : Result<void>{std::unexpected{taken.error()}};
-  problem_ = kept ? Text{} : kept.error().message;
-  return kept;
-}
-
 // What waits lies in a store of its own, which has its bundles and nothing of other nodes.
-Result<void> SignedPolicy::write_waiting(const Offer& offer) const {
-  std::error_code error;
-  std::filesystem::remove_all(directory_ / kWaiting, error);
-  auto store = lifecycle::TakenStore::open(directory_ / kWaiting);
-  if (!store) return std::unexpected{store.error()};
-  lifecycle::TakenByNode taken;
-  for (const auto& bundle : offer.bundles) {
-    taken.emplace(bundle.manifest.node, offer.admitted.taken.at(bundle.manifest.node));
-  }
-  return store->keep(offer.bundles, std::move(taken));
-}
-
-void SignedPolicy::read_waiting(std::int64_t now) {
-  std::error_code error;
-  if (!std::filesystem::exists(directory_ / kWaiting, error)) return;
-  const auto store = lifecycle::TakenStore::open(directory_ / kWaiting);
-  auto bundles = store
-                     ? store->others({})
-                     : Result<std::vector<lifecycle::SignedBundle>>{std::unexpected{store.error()}};
-  if (!bundles || bundles->empty()) return drop_waiting();  // cut short: it never was in force
-  auto at_rest = *bundles;
-  for (auto& bundle : at_rest) bundle.manifest.expires.reset();  // it was taken in time
-  auto offer = admit(std::move(at_rest), now);
-  if (!offer) return drop_waiting();
-  offer->bundles = std::move(*bundles);
-  waiting_ = Waiting{std::move(*offer), {}};
-}
-
-Result<void> SignedPolicy::keep_waiting() {
-  if (!waiting_) return {};
-  auto kept = keep(waiting_->offer);
-  if (kept) drop_waiting();  // else the next start keeps it
-  return kept;
-}
-
-void SignedPolicy::drop_waiting() {
-  waiting_.reset();
-  std::error_code error;
-  std::filesystem::remove_all(directory_ / kWaiting, error);
-}
-
 Result<void> SignedPolicy::done(const Prepared& prepared, bool is_done, bool unchanged) {
   const std::lock_guard lock{mutex_};
   const auto command = api::string_at(prepared.request, "command");
@@ -151,27 +106,6 @@ Result<void> SignedPolicy::done(const Prepared& prepared, bool is_done, bool unc
   if (prepared.waits) drop_waiting();
   auto kept = keep(*prepared.offer);
   return kept ? used : kept;
-}
-
-Result<void> SignedPolicy::settle(const lifecycle::Revision& in_force) {
-  const std::lock_guard lock{mutex_};
-  if (!waiting_) return {};
-  const bool is_it = in_force.deadline &&
-                     lifecycle::signature_that_fits(waiting_->offer.admitted.signature) ==
-                         in_force.signature;
-  if (is_it && in_force.confirmed) return keep_waiting();
-  if (!is_it) drop_waiting();
-  return {};
-}
-
-void SignedPolicy::returned() {
-  const std::lock_guard lock{mutex_};
-  drop_waiting();
-}
-
-Text SignedPolicy::problem() {
-  const std::lock_guard lock{mutex_};
-  return problem_.english.empty() ? approvals_.problem() : problem_;
 }
 
 Result<void> SignedPolicy::check_approved(const std::string& hash, std::uint32_t uid,
@@ -206,32 +140,6 @@ Result<std::filesystem::path> SignedPolicy::unpack(const policy::PolicyTree& tre
   }
   unpacked_ = hash;
   return target;
-}
-
-std::expected<std::optional<SignedPolicy::Standing>, SignedPolicy::Refused> SignedPolicy::standing(
-    std::int64_t now) {
-  const std::lock_guard lock{mutex_};
-  read_waiting(now);
-  if (!trust_.required) return std::nullopt;
-  const auto taken = store();
-  if (!taken) return std::unexpected{Refused{taken.error().message, {}}};
-  if ((*taken)->taken().empty()) return std::nullopt;
-  const auto offer = read({}, now);
-  if (!offer) {
-    return std::unexpected{
-        Refused{{"the signed policy that was taken is refused", "此前采用的签名策略被拒绝"},
-                offer.error()}};
-  }
-  const auto unpacked = unpack(offer->admitted.tree, hash_of(offer->admitted.tree));
-  if (!unpacked) return std::unexpected{Refused{unpacked.error().message, {}}};
-  Standing standing{*unpacked, offer->admitted.signature, {}};
-  if (waiting_) {
-    const auto& tree = waiting_->offer.admitted.tree;
-    const auto waiting = unpack(tree, hash_of(tree));
-    if (!waiting) return std::unexpected{Refused{waiting.error().message, {}}};
-    standing.waiting = *waiting;
-  }
-  return standing;
 }
 
 std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepare(
@@ -287,11 +195,26 @@ std::expected<SignedPolicy::Prepared, SignedPolicy::Refused> SignedPolicy::prepa
   if (api::string_at(prepared.request, "command") != "apply" || paths.empty() || !all_named) {
     return refuse({"no bundles", "没有策略包"});
   }
-  auto offer = read(paths, now);
+  const bool after_damage = api::flag_at(prepared.request, "after_damage");
+  prepared.request.erase("after_damage");
+  if (after_damage && !record_damaged_) {
+    return refuse(
+        {"the record of what was taken is whole: apply the bundles without --after-damage",
+         "采用记录完好：请不带 --after-damage 应用策略包"});
+  }
+  if (after_damage && api::number_at(prepared.request, "confirm_seconds") > 0) {
+    return refuse({"what comes after damage counts as taken at once: without --confirm",
+                   "损坏后的恢复立即记为已采用，不能带 --confirm"});
+  }
+  auto offer = after_damage ? read_after_damage(paths, now) : read(paths, now);
   if (!offer) {
     return std::unexpected{Refused{{"the bundles are refused; the policy in force stays",
                                     "策略包被拒绝；继续使用现行策略"},
                                    std::move(offer.error())}};
+  }
+  // Before anything signed is in force, so that its absence is damage afterwards.
+  if (const auto taken = store(); taken) {
+    if (auto begun = (*taken)->begin(); !begun) return refuse(std::move(begun.error().message));
   }
   prepared.request["signature"] = offer->admitted.signature;
   prepared.request.erase("bundles");

@@ -1,7 +1,8 @@
 #pragma once
 
 // Policy that others have signed, and approvals by a second person: what the appliance file asks
-// for before a policy may be put in force.
+// for before a policy may be put in force. signed_policy.cc judges what is asked for,
+// signed_policy_kept.cc has what lies on disk and what a start makes of it.
 
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -34,6 +35,7 @@ class SignedPolicy {
   struct Offer {
     lifecycle::Admitted admitted;
     std::vector<lifecycle::SignedBundle> bundles;
+    bool after_damage{false};  // they begin the record of what was taken anew
   };
   struct Prepared {
     boost::json::object request;  // to be done in place of what was asked
@@ -57,12 +59,16 @@ class SignedPolicy {
     std::filesystem::path policy;
     std::string signature;
     std::filesystem::path waiting;  // what waits to be confirmed; may be empty
+    // What was taken cannot be read or laid out, and all else here is empty: the last revision that
+    // was signed and confirmed may be started with, and nothing else.
+    bool unreadable{false};
   };
   // Where the policy of all bundles that were taken last lies unpacked: what to start with. Nothing
-  // where signatures are not required, or none was taken yet. Errors: they are damaged, or nobody
-  // trusted signed them any more.
+  // where signatures are not required, or none was taken yet. Errors: nobody trusted signed them
+  // any more.
   [[nodiscard]] std::expected<std::optional<Standing>, Refused> standing(std::int64_t now);
-  // After a start, which is in force: what waited was confirmed, waits on, or did not come back.
+  // After a start, which is in force: what waited was confirmed, waits on, or did not come back;
+  // and what was taken is damaged where nothing is known of what was signed.
   // Errors: as done().
   [[nodiscard]] Result<void> settle(const lifecycle::Revision& in_force);
   // What waited was not confirmed in time.
@@ -70,6 +76,8 @@ class SignedPolicy {
 
   // What of this should be known; empty: nothing.
   [[nodiscard]] Text problem();
+  // What of what was taken is damaged, and what can be done; empty: nothing.
+  [[nodiscard]] Text damage();
 
   // A security administrator approves a content by its hash; see access::Approvals.
   [[nodiscard]] Result<void> approve(const std::string& content, const access::Peer& peer,
@@ -84,9 +92,13 @@ class SignedPolicy {
   [[nodiscard]] Result<lifecycle::TakenStore*> store();
   [[nodiscard]] std::expected<Offer, policy::Diagnostics> read(
       const std::vector<std::string>& files, std::int64_t now);
+  // The same where the record of what was taken is damaged: they begin it anew.
+  [[nodiscard]] std::expected<Offer, policy::Diagnostics> read_after_damage(
+      const std::vector<std::string>& files, std::int64_t now) const;
   // Puts them together with what was taken of other nodes.
   [[nodiscard]] std::expected<Offer, policy::Diagnostics> admit(
       std::vector<lifecycle::SignedBundle> bundles, std::int64_t now);
+  void damaged_record(const Text& what);
   [[nodiscard]] std::expected<Prepared, Refused> prepare_bundles(Prepared prepared,
                                                                  const access::Peer& peer,
                                                                  std::int64_t now);
@@ -113,7 +125,12 @@ class SignedPolicy {
   std::optional<lifecycle::TakenStore> store_;
   access::Approvals approvals_;
   std::optional<Waiting> waiting_;
-  Text problem_;          // of what was taken
+  Text problem_;  // of what was taken
+  Text damage_;   // of the same
+  // The record is: which bundles are old cannot be told, and none is taken but by
+  // read_after_damage.
+  bool record_damaged_{false};
+  std::string in_force_;  // the signature of what this start put in force
   std::string unpacked_;  // the hash that was unpacked last
 };
 

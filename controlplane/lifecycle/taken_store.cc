@@ -14,7 +14,6 @@ namespace meiguan::lifecycle {
 namespace {
 
 constexpr std::string_view kName = "taken";
-constexpr std::string_view kBundle = ".bundle";
 constexpr std::string_view kFirstLine = "meiguan-taken 1\n";
 constexpr std::size_t kMaxTakenBytes = std::size_t{1} << 20;
 
@@ -52,7 +51,7 @@ std::optional<TakenByNode> from_text(std::string_view text) {
 }
 
 std::string name_of(const std::string& node, const std::string& id) {
-  return fmt::format("{}-{}{}", node, id, kBundle);
+  return fmt::format("{}-{}{}", node, id, kBundleExtension);
 }
 
 }  // namespace
@@ -66,7 +65,7 @@ Result<TakenStore> TakenStore::open(std::filesystem::path directory) {
     // Bundles without a record of what was taken: somebody removed it, so that old ones pass again.
     for (std::filesystem::directory_iterator it{store.directory_, error};
          !error && it != std::filesystem::directory_iterator{}; it.increment(error)) {
-      if (it->path().extension() == kBundle) {
+      if (it->path().extension() == kBundleExtension) {
         return fail(path.string() + " is gone, though bundles were taken",
                     path.string() + " 不在了，但曾采用过策略包");
       }
@@ -81,7 +80,21 @@ Result<TakenStore> TakenStore::open(std::filesystem::path directory) {
                 path.string() + " 已损坏：无法判断策略包新旧");
   }
   store.taken_ = std::move(*taken);
+  store.begun_ = true;
   return store;
+}
+
+TakenStore TakenStore::in_place_of(std::filesystem::path directory) {
+  TakenStore store{std::move(directory)};
+  store.begun_ = true;  // what is there stays damaged until a whole record is renamed over it
+  return store;
+}
+
+Result<void> TakenStore::begin() {
+  if (begun_) return {};
+  auto begun = write_atomically(directory_ / kName, std::string_view{to_text(TakenByNode{})}, 0640);
+  begun_ = begun.has_value();
+  return begun;
 }
 
 Result<std::vector<SignedBundle>> TakenStore::others(std::span<const SignedBundle> newer) const {
@@ -106,12 +119,7 @@ Result<std::vector<SignedBundle>> TakenStore::others(std::span<const SignedBundl
 Result<void> TakenStore::keep(std::span<const SignedBundle> bundles, TakenByNode taken) {
   const auto path = directory_ / kName;
   // Before the first bundle: bundles without a record of what was taken are damage.
-  if (taken_.empty()) {
-    if (auto begun = write_atomically(path, std::string_view{to_text(TakenByNode{})}, 0640);
-        !begun) {
-      return begun;
-    }
-  }
+  if (auto have = begin(); !have) return have;
   for (const auto& bundle : bundles) {
     if (auto kept = write_atomically(directory_ / name_of(bundle.manifest.node, bundle.id()),
                                      std::string_view{to_bytes(bundle)}, 0640);
@@ -135,7 +143,7 @@ void TakenStore::remove_others() const {
   for (std::filesystem::directory_iterator it{directory_, error};
        !error && it != std::filesystem::directory_iterator{}; it.increment(error)) {
     const auto& path = it->path();
-    if (path.extension() == kBundle && !last.contains(path.filename().string())) {
+    if (path.extension() == kBundleExtension && !last.contains(path.filename().string())) {
       old.push_back(path);
     }
   }

@@ -59,12 +59,21 @@ struct Admitted {
 [[nodiscard]] std::expected<Admitted, policy::Diagnostics> admit(
     std::span<const SignedBundle> bundles, const Trust& trust, TakenByNode taken, std::int64_t now);
 
+inline constexpr std::string_view kBundleExtension = ".bundle";
+
 // What was taken, in a directory: `taken`, and the last bundle of each node as NODE-ID.bundle. A
 // kill at any moment leaves what was taken before, or what is kept.
 class TakenStore {
  public:
   // Errors: what is there is damaged: nobody can then say what is old.
   [[nodiscard]] static Result<TakenStore> open(std::filesystem::path directory);
+  // In the place of a damaged one, which stays until something is kept.
+  [[nodiscard]] static TakenStore in_place_of(std::filesystem::path directory);
+
+  // Whether there is a record, and be it of nothing.
+  [[nodiscard]] bool begun() const noexcept { return begun_; }
+  // Begins the record: from here on its absence is damage. Errors: the disk.
+  [[nodiscard]] Result<void> begin();
 
   [[nodiscard]] const TakenByNode& taken() const noexcept { return taken_; }
   // The bundles that were taken last, but for the nodes of `newer`. Errors: one cannot be read.
@@ -79,6 +88,7 @@ class TakenStore {
 
   std::filesystem::path directory_;
   TakenByNode taken_;
+  bool begun_{false};
 };
 
 }  // namespace meiguan::lifecycle

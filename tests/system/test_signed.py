@@ -39,6 +39,15 @@ def reaches(bench: Bench) -> bool:
     return curl(bench["finance"], "59.205.16.10", 443, 1.2) == "cloud"
 
 
+def signed(bench: Bench, gateway: Gateway, key: Path, revision: int) -> Path:
+    """The policy as it is now, as a bundle."""
+    file = bench.lab.directory / f"{revision}.bundle"
+    same(gateway.ask("policy", "bundle", "build", str(bench.policy), "-o", str(file),
+                     "--revision", str(revision)).returncode, 0, "build")
+    same(gateway.ask("policy", "bundle", "sign", str(file), "--key", str(key)).returncode, 0, "sign")
+    return file
+
+
 @test(BARE)
 def lockouts_outlast_restarts(bench: Bench) -> None:
     """Neither a kill nor an orderly restart of controld lifts a lock-out, or forgets refusals before one."""
@@ -90,11 +99,7 @@ def signed_policy_waits_to_be_confirmed(bench: Bench) -> None:
     gateway = start(bench, SIGNED)
 
     def bundle(revision: int) -> Path:
-        file = bench.lab.directory / f"{revision}.bundle"
-        same(gateway.ask("policy", "bundle", "build", str(bench.policy), "-o", str(file),
-                         "--revision", str(revision)).returncode, 0, "build")
-        same(gateway.ask("policy", "bundle", "sign", str(file), "--key", str(key)).returncode, 0, "sign")
-        return file
+        return signed(bench, gateway, key, revision)
 
     def apply(file: Path, *more: str) -> None:
         words = ("policy", "bundle", "apply", str(file), *more)
@@ -174,6 +179,91 @@ def signed_policy_waits_to_be_confirmed(bench: Bench) -> None:
     same(history(gateway)[0], ("in-force", "return", by_eight), "what waited is damaged")
     true(not reaches(bench), "the one before is in force")
     same(ask(gateway, SECURITY, "confirm").returncode, 3, "nothing to confirm")
+
+
+@test(BARE)
+def damage_to_what_was_taken_lets_nothing_old_in(bench: Bench) -> None:
+    """A record or a bundle that is cut, gone, or gone with its directory: the last signed policy is in force again,
+    nothing older is taken, and one command by the administrator puts it right."""
+    key = new_key(bench, "county", "ED25519")
+    gateway = start(bench, SIGNED.replace("two_persons = true\n", ""))
+    directory = gateway.state_dir / "signed"
+
+    def apply(file: Path, *more: str) -> tuple[int, str]:
+        done = ask(gateway, SECURITY, "policy", "bundle", "apply", str(file), *more)
+        return done.returncode, done.stderr
+
+    def taken(file: Path, *more: str) -> None:
+        code, said = apply(file, *more)
+        same(code, 0, f"{file.name} {more}: {said}")
+
+    def refused(why: str, file: Path, *more: str) -> None:
+        code, said = apply(file, *more)
+        true(code in (2, 3) and why in said, f"{file.name} {more}: {code}: {said}")
+
+    def alarmed() -> bool:
+        return "signed-policy-damaged" in ask(gateway, AUDIT, "status").stdout
+
+    def cut(file: Path) -> None:
+        file.write_bytes(file.read_bytes()[:-3])
+
+    seven = signed(bench, gateway, key, 7)
+    taken(seven)
+    true(reaches(bench), "by the first bundle")
+    (bench.policy / "denial.toml").write_text('[[rule]]\nid = "denial"\nphase = "mandatory"\naction = "deny"\n'
+                                              'from = ["unit:czj-360121"]\nto = ["service:budget"]\n')
+    newest = 8
+    file = signed(bench, gateway, key, newest)
+    taken(file)
+    refused("is whole", seven, "--after-damage")
+
+    def the_bundle() -> Path:
+        (one,) = directory.glob("360121-*.bundle")
+        return one
+
+    for name, harm in (("a record that is cut", lambda: cut(directory / "taken")),
+                       ("no record", lambda: (directory / "taken").unlink()),
+                       ("nothing at all", lambda: shutil.rmtree(directory)),
+                       ("a bundle that is cut", lambda: cut(the_bundle())),
+                       ("no bundle", lambda: the_bundle().unlink())):
+        gateway.controld.stop()
+        harm()
+        gateway.start_controld(ready=lambda: "ready" in gateway.controld.output())
+        true(alarmed(), f"{name}: an alarm")
+        same(history(gateway)[0], ("in-force", "apply", f"360121 revision {newest} by county"), name)
+        true(not reaches(bench), f"{name}: the last signed policy is in force")
+        again(gateway, signal.SIGKILL)
+        true(alarmed(), f"{name}: an alarm after one more start")
+        if "bundle" in name:  # which is old is known
+            refused("replayed", seven)
+            refused("is whole", seven, "--after-damage")
+            taken(file)
+        else:
+            refused("--after-damage", seven)
+            refused("--after-damage", file)
+            refused(f"revision {newest} was taken before", seven, "--after-damage")
+            refused("without --confirm", file, "--after-damage", "--confirm", "10m")
+            if name == "nothing at all":
+                refused("higher revision", file, "--after-damage")
+                newest += 1
+                file = signed(bench, gateway, key, newest)
+            taken(file, "--after-damage")
+        true(not alarmed(), f"{name}: put right")
+        for _ in range(2):
+            refused("replayed", seven)
+            true(not reaches(bench), f"{name}: after it is put right")
+            again(gateway, signal.SIGTERM)
+        true(not alarmed(), f"{name}: it stays so")
+
+    # What waits is started with only where it can be told that it may.
+    (bench.policy / "denial.toml").unlink()
+    taken(signed(bench, gateway, key, newest + 1), "--confirm", "60s")
+    true(reaches(bench), "what waits")
+    gateway.controld.stop()
+    cut(directory / "taken")
+    gateway.start_controld(ready=lambda: "ready" in gateway.controld.output())
+    same(history(gateway)[0], ("in-force", "return", f"360121 revision {newest} by county"), "what waited is not taken")
+    true(not reaches(bench), "the last that was confirmed is in force")
 
 
 @test(BARE)

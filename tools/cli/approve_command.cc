@@ -22,6 +22,7 @@ namespace json = boost::json;
 struct Options {
   std::vector<std::string> files;
   std::string gateway;
+  bool after_damage{false};
   Description description;
 };
 
@@ -53,6 +54,7 @@ int apply(const Context& context, const Options& options) {
   json::object request{{"command", "apply"},
                        {is_far ? "bundle_contents" : "bundles", std::move(bundles)}};
   if (!describe(context, options.description, request)) return kBadInput;
+  if (options.after_damage) request.emplace("after_damage", true);
   if (!options.gateway.empty()) {
     request.emplace("gateway",
                     std::filesystem::absolute(options.gateway).lexically_normal().string());
@@ -72,6 +74,12 @@ void add_bundle_apply_command(CLI::App& bundle, Context& context, Action& chosen
   command->add_option("--gateway", options->gateway,
                       context.tr("the gateway file; the one in force by default",
                                  "网关文件；默认沿用现行的"));
+  command->add_flag(
+      "--after-damage", options->after_damage,
+      context.tr(
+          "where the record of what was taken is damaged (alarm signed-policy-damaged): these "
+          "are the last bundles of all nodes, and begin it anew",
+          "采用记录损坏（告警 signed-policy-damaged）时：以各节点最近的策略包重建记录"));
   add_description(*command, context, options->description);
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return apply(context, *options); };
