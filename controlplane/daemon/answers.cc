@@ -215,17 +215,19 @@ json::object status_answer(const StatusInput& input) {
     policy.emplace("rules", input.bundle->policy.rules.size());
     ports = port_rows(input.bundle->compiled.catalog, input.dataplane, input.readings);
   }
-  return {{"ok", true},
-          {"schema", "meiguan.status/v1"},
-          {"dataplane", std::move(dataplane)},
-          {"policy", std::move(policy)},
-          {"flows", std::move(flows)},
-          {"packets", input.readings.now.packets},
-          {"events_lost", input.readings.now.events_lost},
-          {"blocks", input.blocks},
-          {"alarms", alarms_of(input)},
-          {"exports", export_rows(input.exports)},
-          {"ports", std::move(ports)}};
+  json::object answer{{"ok", true},
+                      {"schema", "meiguan.status/v1"},
+                      {"dataplane", std::move(dataplane)},
+                      {"policy", std::move(policy)},
+                      {"flows", std::move(flows)},
+                      {"packets", input.readings.now.packets},
+                      {"events_lost", input.readings.now.events_lost},
+                      {"blocks", input.blocks},
+                      {"alarms", alarms_of(input)},
+                      {"exports", export_rows(input.exports)},
+                      {"ports", std::move(ports)}};
+  add_alarms_below(input.alarms_below, answer);
+  return answer;
 }
 
 json::object ports_answer(const policy::Catalog& catalog,

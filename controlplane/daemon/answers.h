@@ -6,7 +6,9 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +38,7 @@ struct StatusInput {
   std::vector<report::Attack> attacks;
   report::WallTime read_at;
   report::Recorder::Status statistics;
+  std::vector<store::AlarmRow> alarms_below;  // what stands at nodes that report here
   std::vector<exporting::ExporterStatus> exports;
   std::size_t blocks{0};           // entries of the block list
   std::vector<Text> block_alarms;  // what is wrong with it
@@ -75,6 +78,11 @@ void add_export_alarms(const std::vector<exporting::ExporterStatus>& exports,
 // What an operator should look at: attacks that go on, limits that packets run into, a flow table
 // that is nearly full.
 [[nodiscard]] boost::json::array alarms_of(const StatusInput& input);
+// As it stands in answers; `when` writes an instant of seconds since 1970.
+[[nodiscard]] boost::json::object alarm_row(const store::AlarmRow& row,
+                                            const std::function<std::string(std::int64_t)>& when);
+// The first of those, and how many there are.
+void add_alarms_below(const std::vector<store::AlarmRow>& alarms, boost::json::object& answer);
 [[nodiscard]] boost::json::object drops_answer(const lifecycle::Bundle& bundle,
                                                const report::Collector& collector);
 

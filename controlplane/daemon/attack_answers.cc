@@ -33,6 +33,7 @@ static_assert(std::ranges::all_of(fastpath::kReasons, [](const fastpath::ReasonI
          std::ranges::any_of(kQueues, is_this);
 }));
 constexpr std::uint64_t kNearlyFullPercent = 80;
+constexpr std::size_t kMostBelow = 20;  // alarms of other nodes; `nodes` has all
 
 std::string time_text(report::WallTime time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z",
@@ -86,6 +87,30 @@ json::object attacks_answer(const policy::Catalog& catalog, const report::Collec
           {"schema", "meiguan.attacks/v1"},
           {"rows", std::move(rows)},
           {"forgotten", collector.forgotten_attacks()}};
+}
+
+json::object alarm_row(const store::AlarmRow& row,
+                       const std::function<std::string(std::int64_t)>& when) {
+  const auto& alarm = row.alarm;
+  return {{"node", row.node},
+          {"alarm", alarm.name},
+          {"kind", alarm.kind},
+          {"about", name_or_null(alarm.about)},
+          {"packets", alarm.packets > 0 ? json::value(alarm.packets) : json::value(nullptr)},
+          {"since", when(alarm.since)},
+          {"until", row.until ? json::value(when(*row.until)) : json::value(nullptr)}};
+}
+
+void add_alarms_below(const std::vector<store::AlarmRow>& alarms, json::object& answer) {
+  json::array rows;
+  for (const auto& alarm : alarms) {
+    if (rows.size() == kMostBelow) break;
+    rows.push_back(alarm_row(alarm, [](std::int64_t seconds) {
+      return time_text(std::chrono::system_clock::from_time_t(seconds));
+    }));
+  }
+  answer["alarms_below_count"] = alarms.size();
+  answer["alarms_below"] = std::move(rows);
 }
 
 json::array alarms_of(const StatusInput& input) {

@@ -53,6 +53,9 @@ class Gate {
   // More alarms for `status`; to be set before anybody asks.
   void on_alarms(std::function<std::vector<Alarm>()> more) { more_alarms_ = std::move(more); }
 
+  // Adds them, and those of its own, to "alarms" of the answer to `status`.
+  void add_alarms(boost::json::object& answer);
+
   struct First {
     std::filesystem::path policy;
     std::vector<std::filesystem::path> only;  // signed: a start takes nothing else; empty: any
@@ -85,7 +88,6 @@ class Gate {
                                             const boost::json::object& request);
   [[nodiscard]] access::Role role_of(const access::Peer& peer) const;
   void greet(const access::Peer& peer, access::Role role);
-  void add_alarms(boost::json::object& answer);
 
   const access::Appliance appliance_;
   const std::filesystem::path directory_;

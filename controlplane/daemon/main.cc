@@ -17,6 +17,7 @@
 
 #include "controlplane/api/protocol.h"
 #include "controlplane/api/server.h"
+#include "controlplane/daemon/alarm_watch.h"
 #include "controlplane/daemon/api_door.h"
 #include "controlplane/daemon/gate.h"
 #include "controlplane/daemon/host_watch.h"
@@ -296,6 +297,13 @@ int run(int argc, const char* const* argv) {
     }
     metrics = std::move(*started);
   }
+  const AlarmWatch alarm_watch{[&] {
+                                 boost::json::object seen{{"alarms", service.alarms_since_last()}};
+                                 if (host_watch) host_watch->add_alarms(seen);
+                                 gate.add_alarms(seen);
+                                 return std::move(seen.at("alarms").as_array());
+                               },
+                               service.recorder()};
   if (tree) {
     if (auto started = tree->start(io, service.recorder()); !started) {
       say(language, started.error().message);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "controlplane/api/protocol.h"
+#include "controlplane/daemon/answers.h"
 #include "controlplane/daemon/stats_request.h"
 #include "controlplane/policy/instant_text.h"
 
@@ -80,8 +81,11 @@ json::value text_or_null(const std::string& text) {
 
 class Answer {
  public:
-  Answer(const StatsInput& input, const TreeLink::View& view) : input_{input}, view_{view} {
+  Answer(const StatsInput& input, const TreeLink::View& view,
+         const std::vector<store::AlarmRow>& alarms)
+      : input_{input}, view_{view} {
     for (const auto& state : view.states) states_[state.node] = &state;
+    for (const auto& alarm : alarms) alarms_[alarm.node].push_back(&alarm);
   }
 
   [[nodiscard]] json::object row(const policy::CatalogNode& node, bool ever) const {
@@ -97,6 +101,7 @@ class Answer {
                      {"spool_batches", nullptr},
                      {"spool_dropped", nullptr},
                      {"clock_offset_ms", nullptr}};
+    add_alarms(node.code, row);
     if (node.code == input_.recorder.node()) {
       own(row);
     } else if (state != nullptr) {
@@ -124,6 +129,28 @@ class Answer {
     if (state != nullptr && input_.now - state->seen_ms / 1000 <= kHeardWithin) return "up";
     return ever || state != nullptr ? "down" : "never";
   }
+  // How many stand, the latest of them, and all that were asked for.
+  void add_alarms(const std::string& node, json::object& row) const {
+    std::int64_t standing = 0;
+    const store::Alarm* latest = nullptr;
+    json::array list;
+    if (const auto found = alarms_.find(node); found != alarms_.end()) {
+      for (const auto* const alarm : found->second) {
+        if (!alarm->until) {
+          ++standing;
+          latest = &alarm->alarm;
+        }
+        list.push_back(alarm_row(*alarm, [this](std::int64_t at) { return instant(at); }));
+      }
+    }
+    row["alarms"] = standing;
+    row["latest_alarm"] = nullptr;
+    if (latest != nullptr) {
+      row["latest_alarm"] = latest->about.empty() ? latest->name
+                                                  : latest->name + " " + latest->about;
+    }
+    row["alarm_list"] = std::move(list);
+  }
   void own(json::object& row) const {
     row["seen"] = instant(input_.now);
     if (!view_.has_parent) return;
@@ -135,6 +162,7 @@ class Answer {
   const StatsInput& input_;
   const TreeLink::View& view_;
   std::map<std::string, const uplink::NodeState*> states_;
+  std::map<std::string, std::vector<const store::AlarmRow*>> alarms_;
 };
 
 }  // namespace
@@ -174,7 +202,9 @@ json::object nodes_answer(const StatsInput& input, const TreeLink::View& view,
     if (!answer) return api::refusal(answer.error().message);
     spans = unwatched(*answer, ever, query.since, query.until);
   }
-  const Answer nodes{input, view};
+  const auto alarms = input.recorder.alarms(since != 0 ? since : input.now + 1);
+  if (!alarms) return api::refusal(alarms.error().message);
+  const Answer nodes{input, view, *alarms};
   json::array rows;
   for (const auto& node : catalog.nodes) {
     if (!wanted.contains(node.code)) continue;

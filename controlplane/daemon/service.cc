@@ -108,10 +108,18 @@ StatusInput Service::status_input(const PolicyInForce& now) {
           .attacks = collector_.attacks(),
           .read_at = std::chrono::system_clock::now(),
           .statistics = recorder_->status(),
+          .alarms_below = recorder_->alarms_below(),
           .exports = exports_.status(),
           .blocks = blocks_.size(),
           .block_alarms = blocks_.alarms(),
           .alarms = std::move(alarms)};
+}
+
+json::array Service::alarms_since_last() {
+  const auto now = changes_.in_force();
+  auto input = status_input(now);
+  input.readings.before = std::exchange(alarms_seen_, input.readings.now);
+  return alarms_of(input);
 }
 
 std::string Service::metrics(std::size_t most, exporting::MetricsFormat format) {

@@ -70,6 +70,8 @@ class Service {
   // Answers one request of the local socket; safe from several threads.
   [[nodiscard]] boost::json::object answer(const boost::json::object& request,
                                            const api::Peer& peer);
+  // As `status` has them, of limits with the packets since the last call; for one caller.
+  [[nodiscard]] boost::json::array alarms_since_last();
   // See metrics_text(); safe from several threads.
   [[nodiscard]] std::string metrics(std::size_t most, exporting::MetricsFormat format);
 
@@ -94,6 +96,7 @@ class Service {
   std::shared_ptr<const lifecycle::Bundle> bundle_;  // for the recorder, which outlives changes_
   std::unique_ptr<report::Recorder> recorder_;       // hears the collector, which goes first
   std::unique_ptr<report::PortBlockLog> block_log_;  // likewise; null where it cannot be written
+  report::Sums alarms_seen_;                         // see alarms_since_last()
   exporting::Exports exports_;                       // likewise
   EventTap tap_;
   report::SinkList sinks_;

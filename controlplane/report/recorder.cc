@@ -1,6 +1,7 @@
 #include "controlplane/report/recorder.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "controlplane/report/flow_lines.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kWorkEvery{1000};
 constexpr std::size_t kMostWaiting = 24 * 60;
+constexpr std::size_t kMostUrgent = 1'000;
 constexpr std::chrono::hours kDropEvery{1};
 
 WallMs ms_of(WallTime time) {
@@ -110,6 +112,21 @@ void Recorder::put_in_line(std::vector<store::Batch> batches) {
   }
 }
 
+void Recorder::report_alarms(std::vector<store::Alarm> alarms, std::int64_t now) {
+  const std::lock_guard lock{mutex_};
+  if (node_.empty()) return;
+  store::Batch batch;
+  batch.node = node_;
+  batch.stream = store::Stream::kAlarms;
+  batch.told = now;
+  batch.minute = store::bucket_of(now, store::kMinute, {});
+  batch.alarms = std::move(alarms);
+  urgent_.push_back(std::move(batch));
+  if (urgent_.size() <= kMostUrgent) return;
+  urgent_.erase(urgent_.begin() + 1);  // see put_in_line()
+  ++status_.dropped;
+}
+
 void Recorder::complain(const Text& text) {
   {
     const std::lock_guard lock{mutex_};
@@ -147,20 +164,16 @@ void Recorder::work() {
 void Recorder::store_line() {
   const std::lock_guard storing{storing_};
   for (;;) {
+    if (!store_) {
+      if (auto opened = open_store(); !opened) return complain(opened.error().message);
+    }
     store::Batch batch;
+    std::deque<store::Batch>* line = nullptr;
     {
       const std::lock_guard lock{mutex_};
-      status_.waiting = line_.size();
-      if (line_.empty() && store_) return;
-      if (!line_.empty()) batch = line_.front();
-    }
-    if (!store_) {
-      auto opened = open_();
-      if (!opened) return complain(opened.error().message);
-      store_ = std::move(*opened);
-      const std::lock_guard lock{mutex_};
-      status_.open = true;
-      if (line_.empty()) return;
+      line = urgent_.empty() ? &line_ : &urgent_;
+      if (line->empty()) return;
+      batch = line->front();
     }
     if (auto begun = begin_epoch(batch.node); !begun) return complain(begun.error().message);
     const auto batches = numbered(std::move(batch));
@@ -181,12 +194,28 @@ void Recorder::store_line() {
       sequences_[static_cast<std::size_t>(one.stream)] = one.sequence;
     }
     const std::lock_guard lock{mutex_};
-    line_.pop_front();
+    for (const auto& one : batches) {
+      if (one.stream == store::Stream::kAlarms) standing_[one.node] = one.alarms;
+    }
+    line->pop_front();
     if (fits) {
       status_.trouble_en.clear();
       status_.trouble_zh.clear();
     }
   }
+}
+
+Result<void> Recorder::open_store() {
+  auto opened = open_();
+  if (!opened) return std::unexpected{opened.error()};
+  const auto standing = (*opened)->alarms(std::numeric_limits<std::int64_t>::max());
+  if (!standing) return std::unexpected{standing.error()};
+  store_ = std::move(*opened);
+  const std::lock_guard lock{mutex_};
+  status_.open = true;
+  standing_.clear();
+  for (const auto& row : *standing) standing_[row.node].push_back(row.alarm);
+  return {};
 }
 
 Result<void> Recorder::begin_epoch(const std::string& node) {
@@ -219,8 +248,8 @@ Result<void> Recorder::begin_epoch(const std::string& node) {
 std::vector<store::Batch> Recorder::numbered(store::Batch batch) const {
   std::vector<store::Batch> batches;
   batch.epoch = epoch_;
-  batch.sequence = sequences_[static_cast<std::size_t>(store::Stream::kBulk)] + 1;
-  if (forward_) {
+  batch.sequence = sequences_[static_cast<std::size_t>(batch.stream)] + 1;
+  if (forward_ && batch.stream == store::Stream::kBulk) {
     store::Batch denied;
     denied.node = batch.node;
     denied.stream = store::Stream::kDenied;
@@ -250,7 +279,30 @@ Result<std::vector<store::Applied>> Recorder::append(std::span<const store::Batc
   if (auto done = before(); !done) return std::unexpected{done.error()};
   auto said = store_->append(batches);
   for (const auto& alarm : store_->take_alarms()) complain(alarm);
+  if (!said) return said;
+  const std::lock_guard lock{mutex_};
+  for (std::size_t i = 0; i < batches.size() && i < said->size(); ++i) {
+    const bool stands = batches[i].stream == store::Stream::kAlarms &&
+                        (*said)[i] == store::Applied::kNow;
+    if (stands) standing_[batches[i].node] = batches[i].alarms;
+  }
   return said;
+}
+
+Result<std::vector<store::AlarmRow>> Recorder::alarms(std::int64_t since) {
+  const std::lock_guard storing{storing_};
+  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
+  return store_->alarms(since);
+}
+
+std::vector<store::AlarmRow> Recorder::alarms_below() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<store::AlarmRow> rows;
+  for (const auto& [node, alarms] : standing_) {
+    if (node == node_) continue;
+    for (const auto& alarm : alarms) rows.push_back({node, alarm, std::nullopt});
+  }
+  return rows;
 }
 
 Result<std::optional<store::Watermark>> Recorder::watermark(const std::string& source) {
@@ -305,7 +357,7 @@ Result<std::vector<store::HitsRow>> Recorder::hits(const std::string& node) {
 Recorder::Status Recorder::status() const {
   const std::lock_guard lock{mutex_};
   Status status = status_;
-  status.waiting = line_.size();
+  status.waiting = line_.size() + urgent_.size();
   status.untold_packets = rollup_.untold_packets();
   status.unfollowed = rollup_.unfollowed();
   return status;

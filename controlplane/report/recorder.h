@@ -9,6 +9,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,8 +39,8 @@ class Recorder : public CollectorSink {
   Recorder& operator=(const Recorder&) = delete;
 
   // Is given each batch before the store is, numbered, and again where the store could not take it;
-  // denials as batches of their own stream. Errors: it waits, and the store with it. To be set
-  // before there is a policy.
+  // denials and alarms as batches of their own streams. Errors: it waits, and the store with it. To
+  // be set before there is a policy.
   using Forward = std::function<Result<void>(std::span<const store::Batch>)>;
   void set_forward(Forward forward);
 
@@ -52,11 +53,18 @@ class Recorder : public CollectorSink {
   void heard(const fastpath::Event& event, std::size_t ring, WallTime at) override;
   void counted(const Sums& counters, WallTime at, std::chrono::milliseconds elapsed) override;
 
+  // All alarms that stand at this node since the last call; seconds since 1970.
+  void report_alarms(std::vector<store::Alarm> alarms, std::int64_t now);
+
   // From the store, what waits for it, and the minutes that are still open.
   [[nodiscard]] Result<store::Answer> query(const store::Query& query);
   // Rows of ten seconds, from memory: of the last minutes.
   [[nodiscard]] Result<store::Answer> ten_seconds(const store::Query& query);
   [[nodiscard]] Result<std::vector<store::HitsRow>> hits(const std::string& node);
+  // As store::Store.
+  [[nodiscard]] Result<std::vector<store::AlarmRow>> alarms(std::int64_t since);
+  // What stands at other nodes; from memory, so that it can be asked while the store cannot.
+  [[nodiscard]] std::vector<store::AlarmRow> alarms_below() const;
   // Batches of other nodes, numbered by them; as store::Store. `before` is called with nothing else
   // of the store going on; where it fails, nothing is appended.
   [[nodiscard]] Result<std::vector<store::Applied>> append(
@@ -84,6 +92,7 @@ class Recorder : public CollectorSink {
   void run();
   void put_in_line(std::vector<store::Batch> batches);
   void store_line();
+  [[nodiscard]] Result<void> open_store();
   // Numbers of the next batches; asks the store where it may know more of this node.
   [[nodiscard]] Result<void> begin_epoch(const std::string& node);
   // The batch as it is numbered next: as one, or denials and the rest where it is passed on.
@@ -102,7 +111,9 @@ class Recorder : public CollectorSink {
   std::string node_;
   std::string revision_;
   policy::Catalog catalog_;
+  std::deque<store::Batch> urgent_;  // goes before line_: alarms
   std::deque<store::Batch> line_;
+  std::map<std::string, std::vector<store::Alarm>> standing_;  // at each node
   Status status_;
   std::uint64_t epoch_{0};
   std::array<std::uint64_t, store::kStreams> sequences_{};

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -168,6 +169,34 @@ bool PostgresStore::put_hits(std::span<const Batch* const> batches) {
              "watched_ms = h.watched_ms + excluded.watched_ms");
 }
 
+// What a batch does not tell of any more is over since then.
+bool PostgresStore::put_alarms(std::span<const Batch* const> batches) {
+  for (const auto* const batch : batches) {
+    if (batch->stream != Stream::kAlarms) continue;
+    if (!run("UPDATE alarms SET until = greatest($2::bigint, since) "
+             "WHERE node = $1 AND until IS NULL",
+             {batch->node, fmt::format("{}", batch->told)})) {
+      return false;
+    }
+    for (const auto& alarm : batch->alarms) {
+      if (!run("INSERT INTO alarms VALUES ($1,$2,$3,$4::bigint,$5,$6::bigint,NULL) "
+               "ON CONFLICT (node, name, about, since) DO UPDATE SET until = NULL, "
+               "kind = excluded.kind, packets = excluded.packets",
+               {batch->node, alarm.name, alarm.about, fmt::format("{}", alarm.since), alarm.kind,
+                fmt::format("{}", alarm.packets)})) {
+        return false;
+      }
+    }
+    if (!run("DELETE FROM alarms WHERE node = $1 AND until <= (SELECT until FROM alarms "
+             "WHERE node = $1 AND until IS NOT NULL ORDER BY until DESC LIMIT 1 "
+             "OFFSET $2::bigint)",
+             {batch->node, fmt::format("{}", kMostPastAlarms)})) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool PostgresStore::put_marks(std::span<const Batch* const> batches) {
   struct Mark {
     Watermark mark;
@@ -205,7 +234,10 @@ Result<std::vector<Applied>> PostgresStore::append(std::span<const Batch> batche
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (said[i] == Applied::kNow) wanted.push_back(&batches[i]);
   }
-  if (!put_packs(wanted) || !put_hits(wanted) || !put_marks(wanted) || !run("COMMIT")) {
+  std::vector<const Batch*> with_rows;
+  std::ranges::copy_if(wanted, std::back_inserter(with_rows), &Batch::has_rows);
+  if (!put_packs(with_rows) || !put_hits(wanted) || !put_alarms(wanted) || !put_marks(wanted) ||
+      !run("COMMIT")) {
     return failed();
   }
   numbering_.saved();

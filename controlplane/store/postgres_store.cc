@@ -25,7 +25,10 @@ std::vector<Table> tables() {
       {"hits", "node rule hits audited first last watched_since watched_until watched_ms",
        "(node text, rule text, hits bigint NOT NULL, audited bigint NOT NULL, first bigint, "
        "last bigint, watched_since bigint NOT NULL, watched_until bigint NOT NULL, "
-       "watched_ms bigint NOT NULL, PRIMARY KEY (node, rule))"}};
+       "watched_ms bigint NOT NULL, PRIMARY KEY (node, rule))"},
+      {"alarms", "node name about since kind packets until",
+       "(node text, name text, about text, since bigint, kind text NOT NULL, "
+       "packets bigint NOT NULL, until bigint, PRIMARY KEY (node, name, about, since))"}};
   for (const auto& r : kResolution) {
     all.push_back({fmt::format("packs_{}", r.name), "time node sums",
                    "(time bigint, node bigint, sums bytea NOT NULL, PRIMARY KEY (time, node)) "
@@ -42,6 +45,7 @@ std::vector<std::string> schema() {
   for (const auto& table : tables()) {
     all.push_back(fmt::format("CREATE TABLE IF NOT EXISTS {} {}", table.name, table.make));
   }
+  all.emplace_back("CREATE INDEX IF NOT EXISTS alarms_until ON alarms (until)");
   for (const auto& r : kResolution) {
     // Packs do not get smaller by compressing them once more.
     all.push_back(fmt::format("ALTER TABLE packs_{} ALTER sums SET STORAGE EXTERNAL", r.name));
@@ -250,6 +254,27 @@ Result<std::vector<HitsRow>> PostgresStore::hits(const std::string& node) {
   return rows;
 }
 
+Result<std::vector<AlarmRow>> PostgresStore::alarms(std::int64_t since) {
+  const std::lock_guard lock{mutex_};
+  if (!connect()) return std::unexpected{error_};
+  const auto all = connection_->run(
+      "SELECT node, name, kind, about, since, packets, until FROM alarms "
+      "WHERE until IS NULL OR until >= $1::bigint "
+      "ORDER BY node COLLATE \"C\", since, name COLLATE \"C\", about COLLATE \"C\"",
+      {fmt::format("{}", since)});
+  if (!all.ok()) return failed();
+  std::vector<AlarmRow> rows;
+  for (int i = 0; i < all.rows(); ++i) {
+    AlarmRow row;
+    row.node = all.text(i, 0);
+    row.alarm = {std::string{all.text(i, 1)}, std::string{all.text(i, 2)},
+                 std::string{all.text(i, 3)}, all.integer(i, 4), all.integer(i, 5)};
+    if (!all.is_null(i, 6)) row.until = all.integer(i, 6);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 Result<std::size_t> PostgresStore::drop_old(std::int64_t now) {
   const std::lock_guard lock{mutex_};
   if (!connect()) return std::unexpected{error_};
@@ -274,6 +299,9 @@ Result<std::size_t> PostgresStore::drop_old(std::int64_t now) {
       parts_.erase(fmt::format("{}_{}", r.name, begin));
       ++dropped;
     }
+  }
+  if (!run("DELETE FROM alarms WHERE until < $1::bigint", {fmt::format("{}", now - kAlarmsKept)})) {
+    return failed();
   }
   return dropped;
 }

@@ -31,6 +31,7 @@ class PostgresStore : public Store {
   using Store::query;
   [[nodiscard]] Result<Answer> query(const Query& query, std::span<const Batch> fresh) override;
   [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node) override;
+  [[nodiscard]] Result<std::vector<AlarmRow>> alarms(std::int64_t since) override;
   Result<std::size_t> drop_old(std::int64_t now) override;
   [[nodiscard]] std::vector<Text> take_alarms() override { return {}; }
 
@@ -54,6 +55,7 @@ class PostgresStore : public Store {
   [[nodiscard]] bool read(const Part& part, Gather& gather);
   [[nodiscard]] bool put_marks(std::span<const Batch* const> batches);
   [[nodiscard]] bool put_hits(std::span<const Batch* const> batches);
+  [[nodiscard]] bool put_alarms(std::span<const Batch* const> batches);
 
   std::string connect_;
   Options options_;

@@ -112,13 +112,25 @@ struct RuleHits {
   std::int64_t audited{0};  // first packets that came past it
 };
 
+// Something at a node that an operator should look at.
+struct Alarm {
+  std::string name;       // "flow-table-full"
+  std::string kind;       // "limit", "attack"
+  std::string about;      // may be empty
+  std::int64_t since{0};  // by the node's clock, seconds since 1970
+  std::int64_t packets{0};
+  auto operator<=>(const Alarm&) const = default;
+};
+
 // What a node reports it reports in streams, so that one may go ahead of another.
 enum class Stream : std::uint8_t {
   kBulk,    // forwarded traffic, what was watched, hits of rules
   kDenied,  // rows of packets that were dropped
+  kAlarms,  // each time all alarms that stand then
 };
-inline constexpr std::size_t kStreams = 2;
-inline constexpr std::string_view kDeniedMark = "#denied";  // no code of a node has a #
+inline constexpr std::size_t kStreams = 3;
+// What a stream's name has behind the node's: no code of a node has a #.
+inline constexpr std::array<std::string_view, kStreams> kStreamMarks{"", "#denied", "#alarms"};
 
 // What one node says of one minute, or a part of it: rows of the same minute add up. The same
 // (node, stream, epoch, sequence) is the same batch and counts once, however often it comes; within
@@ -132,12 +144,18 @@ struct Batch {
   Watch watch;
   std::vector<Row> rows;       // each key at most once
   std::vector<RuleHits> hits;  // of every rule in force, those without hits too
+  std::vector<Alarm> alarms;   // of kAlarms: all that stand
+  std::int64_t told{0};        // of kAlarms: when they do, in `minute`
   // So many right before it were dropped by who sends it and will never come; less than `sequence`.
   std::uint64_t lost{0};
 
   // What watermarks go by: node and stream.
   [[nodiscard]] std::string source() const {
-    return stream == Stream::kBulk ? node : node + std::string{kDeniedMark};
+    return node + std::string{kStreamMarks[static_cast<std::size_t>(stream)]};
+  }
+  // Whether it is rows, which roll-ups are made of.
+  [[nodiscard]] bool has_rows() const {
+    return stream == Stream::kBulk || stream == Stream::kDenied;
   }
 };
 

@@ -22,6 +22,12 @@ COMMIT)sql";
 constexpr const char* kLost =
     "CREATE TABLE IF NOT EXISTS lost (node TEXT PRIMARY KEY, batches INTEGER NOT NULL) "
     "WITHOUT ROWID";
+constexpr const char* kAlarms = R"sql(
+CREATE TABLE IF NOT EXISTS alarms (
+  node TEXT NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL, since INTEGER NOT NULL,
+  kind TEXT NOT NULL, packets INTEGER NOT NULL, until INTEGER,
+  PRIMARY KEY (node, name, about, since)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alarms_until ON alarms (until))sql";
 
 }  // namespace
 
@@ -48,7 +54,7 @@ Result<SqliteMeta> SqliteMeta::open(const std::filesystem::path& path, bool& dam
     return fail(fmt::format("statistics store: {} is no file of this version", path.string()),
                 fmt::format("统计库：{} 不是本版本的文件", path.string()));
   }
-  if (!c.execute(kLost)) return failed();
+  if (!c.execute(kLost) || !c.execute(kAlarms)) return failed();
   return meta;
 }
 
@@ -117,7 +123,65 @@ bool SqliteMeta::put(std::span<const Batch* const> batches) {
       if (!hit.run()) return false;
     }
   }
+  return put_alarms(batches);
+}
+
+// What a batch does not tell of any more is over since then.
+bool SqliteMeta::put_alarms(std::span<const Batch* const> batches) {
+  auto end = connection_.prepare(
+      "UPDATE alarms SET until = max(?2, since) WHERE node = ?1 AND until IS NULL");
+  auto stand = connection_.prepare(
+      "INSERT INTO alarms VALUES (?,?,?,?,?,?,NULL) ON CONFLICT DO UPDATE SET until = NULL, "
+      "kind = excluded.kind, packets = excluded.packets");
+  auto forget = connection_.prepare(
+      "DELETE FROM alarms WHERE node = ?1 AND until <= (SELECT until FROM alarms WHERE node = ?1 "
+      "AND until IS NOT NULL ORDER BY until DESC LIMIT 1 OFFSET ?2)");
+  for (const auto* const batch : batches) {
+    if (batch->stream != Stream::kAlarms) continue;
+    end.bind(0, batch->node);
+    end.bind(1, batch->told);
+    if (!end.run()) return false;
+    for (const auto& alarm : batch->alarms) {
+      stand.bind(0, batch->node);
+      stand.bind(1, alarm.name);
+      stand.bind(2, alarm.about);
+      stand.bind(3, alarm.since);
+      stand.bind(4, alarm.kind);
+      stand.bind(5, alarm.packets);
+      if (!stand.run()) return false;
+    }
+    forget.bind(0, batch->node);
+    forget.bind(1, static_cast<std::int64_t>(kMostPastAlarms));
+    if (!forget.run()) return false;
+  }
   return true;
+}
+
+Result<std::vector<AlarmRow>> SqliteMeta::alarms(std::int64_t since, bool& damaged) {
+  auto statement = connection_.prepare(
+      "SELECT node, name, kind, about, since, packets, until, until IS NULL FROM alarms "
+      "WHERE until IS NULL OR until >= ? ORDER BY node, since, name, about");
+  statement.bind(0, since);
+  std::vector<AlarmRow> rows;
+  while (statement.step()) {
+    AlarmRow row;
+    row.node = statement.text(0);
+    row.alarm = {std::string{statement.text(1)}, std::string{statement.text(2)},
+                 std::string{statement.text(3)}, statement.integer(4), statement.integer(5)};
+    if (statement.integer(7) == 0) row.until = statement.integer(6);
+    rows.push_back(std::move(row));
+  }
+  if (!statement.failed()) return rows;
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
+}
+
+Result<void> SqliteMeta::forget_alarms(std::int64_t before, bool& damaged) {
+  auto statement = connection_.prepare("DELETE FROM alarms WHERE until < ?");
+  statement.bind(0, before);
+  if (statement.run()) return {};
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
 }
 
 Result<void> SqliteMeta::finish(std::span<const Batch* const> batches, bool& damaged) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -180,8 +181,10 @@ Result<std::vector<Applied>> SqliteStore::append(std::span<const Batch> batches)
     if ((*said)[i] == Applied::kNow) wanted.push_back(&batches[i]);
   }
   if (wanted.empty()) return said;
+  std::vector<const Batch*> with_rows;
+  std::ranges::copy_if(wanted, std::back_inserter(with_rows), &Batch::has_rows);
   for (std::size_t i = 0; i < kResolutions; ++i) {
-    if (auto done = apply(wanted, i); !done) return std::unexpected{done.error()};
+    if (auto done = apply(with_rows, i); !done) return std::unexpected{done.error()};
   }
   const auto done = of_meta(
       [&](SqliteMeta& meta, bool& damaged) { return meta.finish(wanted, damaged); });
@@ -202,6 +205,11 @@ Result<std::vector<Source>> SqliteStore::sources() {
 Result<std::vector<HitsRow>> SqliteStore::hits(const std::string& node) {
   const std::lock_guard lock{writing_};
   return of_meta([&](SqliteMeta& meta, bool& damaged) { return meta.hits(node, damaged); });
+}
+
+Result<std::vector<AlarmRow>> SqliteStore::alarms(std::int64_t since) {
+  const std::lock_guard lock{writing_};
+  return of_meta([&](SqliteMeta& meta, bool& damaged) { return meta.alarms(since, damaged); });
 }
 
 Result<Answer> SqliteStore::query(const Query& query, std::span<const Batch> fresh) {
@@ -239,6 +247,10 @@ Result<std::size_t> SqliteStore::drop_old(std::int64_t now) {
     remove_database(path);
     ++dropped;
   }
+  const auto forgotten = of_meta([&](SqliteMeta& meta, bool& damaged) {
+    return meta.forget_alarms(now - kAlarmsKept, damaged);
+  });
+  if (!forgotten) return std::unexpected{forgotten.error()};
   return dropped;
 }
 

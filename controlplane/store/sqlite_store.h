@@ -23,13 +23,16 @@ class SqliteMeta {
   [[nodiscard]] Result<std::optional<Watermark>> watermark(const std::string& source,
                                                            bool& damaged);
   [[nodiscard]] Result<std::vector<Source>> sources(bool& damaged);
-  // Moves the watermarks and counts the hits, in one transaction.
+  // Moves the watermarks, counts the hits and takes the alarms, in one transaction.
   [[nodiscard]] Result<void> finish(std::span<const Batch* const> batches, bool& damaged);
   [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node, bool& damaged);
+  [[nodiscard]] Result<std::vector<AlarmRow>> alarms(std::int64_t since, bool& damaged);
+  [[nodiscard]] Result<void> forget_alarms(std::int64_t before, bool& damaged);
 
  private:
   explicit SqliteMeta(Connection connection) : connection_{std::move(connection)} {}
   [[nodiscard]] bool put(std::span<const Batch* const> batches);
+  [[nodiscard]] bool put_alarms(std::span<const Batch* const> batches);
   Connection connection_;
 };
 
@@ -45,6 +48,7 @@ class SqliteStore : public Store {
   using Store::query;
   [[nodiscard]] Result<Answer> query(const Query& query, std::span<const Batch> fresh) override;
   [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node) override;
+  [[nodiscard]] Result<std::vector<AlarmRow>> alarms(std::int64_t since) override;
   Result<std::size_t> drop_old(std::int64_t now) override;
   [[nodiscard]] std::vector<Text> take_alarms() override;
 

@@ -75,6 +75,17 @@ struct HitsRow {
   bool operator==(const HitsRow&) const = default;
 };
 
+struct AlarmRow {
+  std::string node;
+  Alarm alarm;
+  std::optional<std::int64_t> until;  // seconds since 1970; none: it stands
+  bool operator==(const AlarmRow&) const = default;
+};
+// Alarms that are over and kept of a node, the latest.
+inline constexpr std::size_t kMostPastAlarms = 1'000;
+// How long at most.
+inline constexpr std::int64_t kAlarmsKept = 400 * kDay;
+
 enum class Applied : std::uint8_t {
   kNow,
   kBefore,  // the same batch had come before
@@ -120,6 +131,8 @@ class Store {
   [[nodiscard]] Result<Answer> query(const Query& asked) { return query(asked, {}); }
   // What is known of every rule, or of one node's (empty: all).
   [[nodiscard]] virtual Result<std::vector<HitsRow>> hits(const std::string& node) = 0;
+  // Alarms of every node that stand, or ended at `since` or later; by node, then as they began.
+  [[nodiscard]] virtual Result<std::vector<AlarmRow>> alarms(std::int64_t since) = 0;
   // Forgets what is older than it is to be kept, whole periods at a time; how many.
   virtual Result<std::size_t> drop_old(std::int64_t now) = 0;
   // What went wrong since the last call and an operator should know: files set aside.

@@ -331,6 +331,7 @@ const std::vector<StoreCheck>& store_checks() {
       {"every resolution says the same", every_resolution_says_the_same},
       {"what was watched is told", what_was_watched_is_told},
       {"hits have a window", hits_have_a_window},
+      {"alarms stand until they are told no more", alarms_stand_until_they_are_told_no_more},
       {"old data are dropped", old_data_are_dropped},
       {"names are kept as they are", names_are_kept_as_they_are},
       {"all sums are those of the rows", all_sums_are_those_of_the_rows},

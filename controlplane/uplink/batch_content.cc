@@ -64,6 +64,13 @@ class Input {
     if (text.empty() || policy::find_invalid_utf8(text)) in_.fail();
     return text;
   }
+  // A line for people, which may be empty.
+  std::string line() {
+    const auto size = count(kMaxNameBytes, 1);
+    const auto text = in_.bytes(size);
+    if (policy::find_invalid_utf8(text) || policy::has_control(text)) in_.fail();
+    return std::string{text};
+  }
   [[nodiscard]] bool failed() const { return in_.failed(); }
   [[nodiscard]] bool at_end() const { return in_.left() == 0; }
   void fail() { in_.fail(); }
@@ -95,9 +102,46 @@ void read_row(Input& input, const std::vector<std::string>& names, store::Row& r
   }
 }
 
+void put_text(std::string& out, std::string_view text) {
+  put_varint(out, text.size());
+  out += text;
+}
+
+std::string content_of_alarms(const store::Batch& batch) {
+  std::string out;
+  put_signed(out, batch.told);
+  put_varint(out, batch.alarms.size());
+  for (const auto& alarm : batch.alarms) {
+    for (const auto* const text : {&alarm.name, &alarm.kind, &alarm.about}) put_text(out, *text);
+    put_signed(out, alarm.since);
+    put_signed(out, alarm.packets);
+  }
+  return out;
+}
+
+void read_alarms(Input& input, store::Batch& batch) {
+  constexpr std::size_t kLeastAlarmBytes = 6;
+  batch.told = input.sum();
+  if (batch.told < 0 || batch.told > kLatestMinute) input.fail();
+  batch.minute = batch.told - batch.told % kMinuteSeconds;
+  batch.alarms.resize(input.count(kMaxAlarms, kLeastAlarmBytes));
+  for (auto& alarm : batch.alarms) {
+    if (input.failed()) break;
+    alarm.name = input.line();
+    alarm.kind = input.line();
+    alarm.about = input.line();
+    alarm.since = input.sum();
+    alarm.packets = input.sum();
+    if (alarm.name.empty() || alarm.since < 0 || alarm.since > batch.told || alarm.packets < 0) {
+      input.fail();
+    }
+  }
+}
+
 }  // namespace
 
 std::string content_of(const store::Batch& batch) {
+  if (batch.stream == store::Stream::kAlarms) return content_of_alarms(batch);
   Names names;
   std::string rows;
   put_varint(rows, batch.rows.size());
@@ -124,9 +168,9 @@ std::string content_of(const store::Batch& batch) {
   return out + rows;
 }
 
-Result<void> read_content(std::string_view content, const std::string& node, store::Batch& batch) {
-  Input input{content};
-  batch.node = node;
+namespace {
+
+void read_rows(Input& input, store::Batch& batch) {
   batch.minute = input.sum();
   if (batch.minute < 0 || batch.minute > kLatestMinute || batch.minute % kMinuteSeconds != 0) {
     input.fail();
@@ -141,7 +185,7 @@ Result<void> read_content(std::string_view content, const std::string& node, sto
   batch.rows.resize(rows);
   for (auto& row : batch.rows) {
     if (input.failed()) break;
-    row.key[store::Dimension::kNode] = node;
+    row.key[store::Dimension::kNode] = batch.node;
     read_row(input, names, row);
   }
   const auto hits = input.count(kMaxRows, 3);
@@ -152,6 +196,18 @@ Result<void> read_content(std::string_view content, const std::string& node, sto
     hit.hits = input.sum();
     hit.audited = input.sum();
     if (hit.rule.empty() || hit.hits < 0 || hit.audited < 0) input.fail();
+  }
+}
+
+}  // namespace
+
+Result<void> read_content(std::string_view content, const std::string& node, store::Batch& batch) {
+  Input input{content};
+  batch.node = node;
+  if (batch.stream == store::Stream::kAlarms) {
+    read_alarms(input, batch);
+  } else {
+    read_rows(input, batch);
   }
   if (!input.failed() && input.at_end()) return {};
   return fail("the content of a batch is not what it should be", "批次内容不符合格式");

@@ -61,7 +61,8 @@ Result<std::string> pack_batch(const store::Batch& batch) {
   header.sequence = batch.sequence;
   header.lost = batch.lost;
   if (!is_code(batch.node) || packed.size() > kMaxPackedBytes || content.size() > kMaxRawBytes ||
-      batch.rows.size() > kMaxRows || batch.hits.size() > kMaxRows || !is_possible(header)) {
+      batch.rows.size() > kMaxRows || batch.hits.size() > kMaxRows ||
+      batch.alarms.size() > kMaxAlarms || !is_possible(header)) {
     return fail("a batch of " + std::to_string(batch.rows.size()) + " rows cannot be packed",
                 "含 " + std::to_string(batch.rows.size()) + " 行的批次无法打包");
   }

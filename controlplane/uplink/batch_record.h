@@ -6,7 +6,8 @@
 //   RecordHeader | code of the node | zstd frame of `raw_bytes` bytes of content
 //   content: varints (LEB128, signed ones zigzag): minute, watch (3), names (count, each length and
 //   bytes), rows (count, each nine names as index + 1 or 0, six sums), hits (count, each name,
-//   hits, audited)
+//   hits, audited); of alarms: when they stand, and how many, each name, kind and about (length and
+//   bytes), since and packets
 //
 // What is read is hostile: every length is bounded before anything is unpacked, a checksum covers
 // all, and every number that a sum is made of is bounded so that sums do not overflow.
@@ -26,6 +27,7 @@ inline constexpr std::uint32_t kMaxRawBytes = 16U << 20;
 inline constexpr std::size_t kMaxNodeBytes = 32;  // of a code, as policy has them
 inline constexpr std::size_t kMaxNameBytes = 512;
 inline constexpr std::size_t kMaxRows = 65'536;  // a roll-up hands out 16,384 and a few
+inline constexpr std::size_t kMaxAlarms = 256;
 inline constexpr std::int64_t kMostOfARow = std::int64_t{1} << 46;  // bytes at 9 Tbit/s
 
 struct RecordHeader {
@@ -67,7 +69,8 @@ struct Record {
 // Errors: what it says cannot be.
 [[nodiscard]] Result<store::Batch> unpack_batch(const Record& record);
 
-// Content alone: of minute, watch, rows and hits. For unpack_batch() and its fuzz target.
+// Content alone; what it consists of hangs on the batch's stream. For unpack_batch() and its fuzz
+// target.
 [[nodiscard]] std::string content_of(const store::Batch& batch);
 [[nodiscard]] Result<void> read_content(std::string_view content, const std::string& node,
                                         store::Batch& batch);

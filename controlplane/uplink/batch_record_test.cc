@@ -11,7 +11,8 @@ namespace {
 
 bool same(const store::Batch& a, const store::Batch& b) {
   return a.source() == b.source() && a.epoch == b.epoch && a.sequence == b.sequence &&
-         a.lost == b.lost && a.minute == b.minute && a.watch == b.watch &&
+         a.lost == b.lost && a.minute == b.minute && a.watch == b.watch && a.told == b.told &&
+         a.alarms == b.alarms &&
          std::ranges::equal(a.rows, b.rows,
                             [](const store::Row& x, const store::Row& y) {
                               return x.key == y.key && x.sums == y.sums;
@@ -28,6 +29,10 @@ BOOST_AUTO_TEST_CASE(what_was_packed_is_read_as_it_was) {
   batches[1].stream = store::Stream::kDenied;
   batches[1].lost = 1;
   batches[1].rows.clear();
+  auto full = sample_alarm("", 0);
+  full.name = "flow-table-full";
+  batches.push_back(alarm_batch("360121", 1, {sample_alarm("10.0.0.1 南昌", 5), full}));
+  batches.push_back(alarm_batch("360121", 2, {}));
   std::string bytes;
   for (const auto& batch : batches) bytes += packed(batch);
   std::string_view rest = bytes;
@@ -109,6 +114,39 @@ BOOST_AUTO_TEST_CASE(content_that_cannot_be_is_refused) {
   }
   store::Batch into;
   BOOST_TEST(!read_content(good + "x", "360121", into).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(alarms_that_cannot_be_are_refused) {
+  const auto batch = alarm_batch("360121", 1, {sample_alarm("10.0.0.1", 5)});
+  const auto read = [](std::string_view content) {
+    store::Batch into;
+    into.stream = store::Stream::kAlarms;
+    return read_content(content, "360121", into).has_value();
+  };
+  const auto good = content_of(batch);
+  BOOST_TEST(read(good));
+  for (std::size_t i = 0; i < good.size(); ++i) BOOST_TEST(!read(good.substr(0, i)), i);
+  struct Case {
+    const char* name;
+    void (*change)(store::Batch&);
+  };
+  const Case kCases[] = {
+      {"told before 1970", [](store::Batch& b) { b.told = b.alarms[0].since = -1; }},
+      {"of a time to come", [](store::Batch& b) { b.alarms[0].since = b.told + 1; }},
+      {"without a name", [](store::Batch& b) { b.alarms[0].name.clear(); }},
+      {"with a terminal's control", [](store::Batch& b) { b.alarms[0].about = "\x1b[2J"; }},
+      {"no text", [](store::Batch& b) { b.alarms[0].kind = "\xff"; }},
+      {"too long",
+       [](store::Batch& b) { b.alarms[0].about = std::string(kMaxNameBytes + 1, 'a'); }},
+      {"fewer packets than none", [](store::Batch& b) { b.alarms[0].packets = -1; }},
+      {"too many", [](store::Batch& b) { b.alarms.assign(kMaxAlarms + 1, b.alarms[0]); }},
+  };
+  for (const auto& test : kCases) {
+    auto bad = batch;
+    test.change(bad);
+    BOOST_TEST(!read(content_of(bad)), test.name);
+  }
+  BOOST_TEST(!read(good + "x"));
 }
 
 // A frame that says little and holds much is not unpacked beyond what the header says.

@@ -239,7 +239,7 @@ void Receiver::answer(Group& group) {
         const auto& batch = group.batches[*piece.batch];
         auto& state = states_[batch.node];
         state.node = batch.node;
-        state.newest_minute = std::max(state.newest_minute, batch.minute);
+        if (batch.has_rows()) state.newest_minute = std::max(state.newest_minute, batch.minute);
       }
       auto& child = states_[part.request.child];
       child.node = child.via = part.request.child;

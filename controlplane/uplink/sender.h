@@ -1,7 +1,8 @@
 #pragma once
 
-// The child's side: takes what waits in the spool to the parent, denials first, and tells how this
-// node and those below it are. A batch leaves the spool when the parent says that it has it.
+// The child's side: takes what waits in the spool to the parent, alarms first, then denials, and
+// tells how this node and those below it are. A batch leaves the spool when the parent says that it
+// has it.
 
 #include <atomic>
 #include <boost/json/object.hpp>

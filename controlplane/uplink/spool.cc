@@ -22,11 +22,12 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEnding = ".spool";
 constexpr const char* kDroppedFile = "dropped";
-// What goes first, and what is dropped first.
-constexpr auto kBulk = static_cast<std::size_t>(store::Stream::kBulk);
-constexpr auto kDenied = static_cast<std::size_t>(store::Stream::kDenied);
-constexpr std::array kUrgency{kDenied, kBulk};
-constexpr std::array<std::string_view, store::kStreams> kHeads{"bulk-", "denied-"};
+// What goes first, and is dropped last.
+constexpr std::array kUrgency{static_cast<std::size_t>(store::Stream::kAlarms),
+                              static_cast<std::size_t>(store::Stream::kDenied),
+                              static_cast<std::size_t>(store::Stream::kBulk)};
+static_assert(kUrgency.size() == store::kStreams);
+constexpr std::array<std::string_view, store::kStreams> kHeads{"bulk-", "denied-", "alarms-"};
 
 class File {
  public:
@@ -229,8 +230,12 @@ void Spool::keep_cap() {
   };
   bool changed = false;
   while (total() > options_.cap_bytes) {
-    const auto stream = segments_[kBulk].size() > 1 ? kBulk : kDenied;
-    if (segments_[stream].size() <= 1) break;  // the one that is being written
+    // Never the one that is being written.
+    const auto least = std::ranges::find_if(kUrgency.rbegin(), kUrgency.rend(), [&](auto stream) {
+      return segments_[stream].size() > 1;
+    });
+    if (least == kUrgency.rend()) break;
+    const auto stream = *least;
     const auto& oldest = segments_[stream].front();
     dropped_ += oldest.ends.size() - oldest.done;
     remove_front(stream);

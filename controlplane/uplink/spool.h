@@ -1,9 +1,9 @@
 #pragma once
 
 // What is to go up the tree, on disk until the parent has it. Segments are files of records,
-// denials apart from bulk, oldest first; a segment whose records are all done is removed. After a
-// restart a segment that was done in part is sent again from its begin: the parent knows what it
-// has.
+// alarms, denials and bulk each apart, oldest first; a segment whose records are all done is
+// removed. After a restart a segment that was done in part is sent again from its begin: the parent
+// knows what it has.
 
 #include <array>
 #include <cstdint>
@@ -48,9 +48,9 @@ class Spool {
   Spool& operator=(const Spool&) = delete;
 
   // Whole records; they last when it returns. Errors (disk full): none of them is in the spool.
-  // What goes beyond the cap is dropped, bulk first, oldest first.
+  // What goes beyond the cap is dropped: bulk first, then denials, alarms last; oldest first.
   [[nodiscard]] Result<void> append(std::span<const std::string> records);
-  // Those that go next, denials first, up to so many bytes but one at least.
+  // Those that go next, alarms first, then denials, up to so many bytes but one at least.
   [[nodiscard]] std::vector<Entry> next(std::size_t bytes) const;
   // It need not be sent again. Entries of one stream are done in order.
   void done(const Entry& entry, bool refused = false);

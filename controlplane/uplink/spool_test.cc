@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <filesystem>
@@ -48,7 +50,7 @@ bool append(Spool& spool, const std::vector<std::string>& records) {
   return spool.append(records).has_value();
 }
 
-// "d1 1 2": what waits, in the order in which it goes; d for denials.
+// "d1 1 2": what waits, in the order in which it goes; d for denials, a for alarms.
 std::string waiting(const Spool& spool) {
   std::string text;
   for (const auto& entry : spool.next(std::size_t{1} << 30)) {
@@ -59,7 +61,8 @@ std::string waiting(const Spool& spool) {
       text += "damaged";
       continue;
     }
-    text += (one->header.stream == 1 ? "d" : "") + std::to_string(one->header.sequence);
+    constexpr std::array<const char*, store::kStreams> kLetters{"", "d", "a"};
+    text += kLetters.at(one->header.stream) + std::to_string(one->header.sequence);
   }
   return text;
 }
@@ -116,6 +119,23 @@ BOOST_AUTO_TEST_CASE(beyond_the_cap_bulk_goes_first_and_the_oldest_first) {
   BOOST_TEST(waiting(*spool) == "d3 d4 d5 d6 d7 d8 5");
   BOOST_TEST(spool->status().dropped == 6U);
   BOOST_TEST(open(directory, 2 * size, 8 * size)->status().dropped == 6U);
+}
+
+BOOST_AUTO_TEST_CASE(alarms_go_first_and_are_dropped_last) {
+  const Directory directory;
+  const auto alarm = [](std::uint64_t sequence) {
+    return packed(alarm_batch("360121", sequence, {}));
+  };
+  const auto size = std::max(record(1).size(), alarm(1).size());
+  auto spool = open(directory, 1, 6 * size);  // one to a segment
+  BOOST_TEST(append(*spool, {record(1)}));
+  BOOST_TEST(append(*spool, {record(2), alarm(1), record(1, store::Stream::kDenied)}));
+  BOOST_TEST(waiting(*spool) == "a1 d1 1 2");
+  for (std::uint64_t i = 2; i <= 9; ++i) BOOST_TEST(append(*spool, {alarm(i)}));
+  const auto waits = waiting(*spool);
+  BOOST_TEST(waits.starts_with("a"));
+  BOOST_TEST(waits.ends_with(" a9 d1 2"), waits);  // of each the one that was written last
+  BOOST_TEST(waiting(*open(directory, 1, 6 * size)) == waits);
 }
 
 // A file may not grow: as on a full disk, only that writing is no signal.

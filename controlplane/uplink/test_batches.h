@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "controlplane/uplink/batch_record.h"
 
@@ -29,6 +30,24 @@ inline store::Batch sample_batch(const std::string& node, std::uint64_t sequence
   row.sums.bytes = packets * 100;
   batch.rows.push_back(std::move(row));
   return batch;
+}
+
+// What stands at the node at so many minutes of the test's time.
+inline store::Batch alarm_batch(const std::string& node, std::uint64_t sequence,
+                                std::vector<store::Alarm> alarms) {
+  store::Batch batch;
+  batch.node = node;
+  batch.stream = store::Stream::kAlarms;
+  batch.epoch = 7;
+  batch.sequence = sequence;
+  batch.minute = kTestMinute + static_cast<std::int64_t>(sequence) * 60;
+  batch.told = batch.minute + 7;
+  batch.alarms = std::move(alarms);
+  return batch;
+}
+
+inline store::Alarm sample_alarm(const std::string& about, std::int64_t packets) {
+  return {"syn-flood", "attack", about, kTestMinute, packets};
 }
 
 inline std::string packed(const store::Batch& batch) {

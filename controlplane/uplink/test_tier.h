@@ -128,6 +128,21 @@ class Tier {
     return text;
   }
 
+  // Alarms of the test's time, "360121 10.0.0.1=5 0-67" with begin and end.
+  [[nodiscard]] std::string alarms() const {
+    constexpr std::int64_t kBegin = 1'795'276'800;
+    const auto rows = store->alarms(0);
+    if (!rows) return "error";
+    std::string text;
+    for (const auto& row : *rows) {
+      if (!text.empty()) text += "; ";
+      text += row.node + " " + row.alarm.about + "=" + std::to_string(row.alarm.packets) + " " +
+              std::to_string(row.alarm.since - kBegin) + "-" +
+              (row.until ? std::to_string(*row.until - kBegin) : "");
+    }
+    return text;
+  }
+
   std::uint64_t segment_bytes{1 << 16};
   std::size_t group_bytes{1'000};
   std::uint64_t bytes_per_second{0};

@@ -8,62 +8,10 @@
 #include <mutex>
 #include <random>
 
-#include "controlplane/uplink/test_batches.h"
-#include "controlplane/uplink/test_tier.h"
+#include "controlplane/uplink/test_tree.h"
 
 namespace meiguan::uplink {
 namespace {
-
-namespace fs = std::filesystem;
-
-class Directory {
- public:
-  Directory() {
-    // In memory where that can be: a full sync takes its time.
-    const fs::path top = fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path();
-    std::string name = (top / "meiguan-uplink-XXXXXX").string();
-    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() { fs::remove_all(path); }
-  fs::path path;
-};
-
-// County, prefecture, province.
-struct Tree {
-  Directory directory;
-  Tier county{directory.path / "county", "360121"};
-  Tier city{directory.path / "city", "3601"};
-  Tier province{directory.path / "province", "36"};
-  Tree() {
-    county.connect(city);
-    city.connect(province);
-  }
-};
-
-store::Batch batch_at(std::uint64_t sequence, std::int64_t packets,
-                      store::Stream stream = store::Stream::kBulk) {
-  auto batch = sample_batch("360121", sequence, packets);
-  batch.minute += static_cast<std::int64_t>(sequence) * 60;
-  batch.stream = stream;
-  return batch;
-}
-
-// What the parent makes of one batch of that child's.
-std::string said(Tier& parent, const std::string& child, const store::Batch& batch) {
-  const auto answer = parent.ask(child, kBatchesTarget, packed(batch));
-  BOOST_REQUIRE(answer.has_value());
-  if (answer->status != 200) return std::to_string(answer->status);
-  const auto parsed = boost::json::parse(answer->body);
-  const auto& one = parsed.at("results").as_array().at(0).as_object();
-  std::string text{one.at("is").as_string()};
-  if (const auto* const expects = one.if_contains("expects")) {
-    text += " " + std::to_string(expects->as_int64());
-  }
-  return text;
-}
 
 BOOST_AUTO_TEST_CASE(every_tier_has_the_same_sums) {
   Tree tree;
@@ -82,33 +30,13 @@ BOOST_AUTO_TEST_CASE(every_tier_has_the_same_sums) {
   BOOST_TEST(tree.province.receiver->counts().batches == 41U);
 }
 
-// A kill between any two steps of either side looks like one of these.
-enum class Fault {
-  kNone,
-  kLostRequest,
-  kLostReply,
-  kParentBehindSpool,
-  kParentBehindStore,
-  kChild
-};
-
 BOOST_AUTO_TEST_CASE(whatever_dies_at_whatever_step_each_batch_counts_once) {
   for (unsigned seed = 1; seed <= 4; ++seed) {
     Tree tree;
     std::mt19937 random{seed};
     std::int64_t sum = 0;
     auto fault = Fault::kNone;
-    tree.county.wire = [&](std::string_view target, std::string_view body) -> Result<web::Answer> {
-      if (fault == Fault::kLostRequest) return fail("cut", "中断");
-      tree.city.dies_behind_spool = fault == Fault::kParentBehindSpool;
-      auto answer = tree.city.ask("360121", target, body);
-      tree.city.dies_behind_spool = false;
-      if (fault == Fault::kParentBehindSpool || fault == Fault::kParentBehindStore) {
-        tree.city.start();
-      }
-      if (fault == Fault::kNone) return answer;
-      return fail("cut", "中断");
-    };
+    tree.break_by(fault);
     for (std::uint64_t i = 1; i <= 60; ++i) {
       const auto packets = static_cast<std::int64_t>(random() % 1000);
       sum += packets;

@@ -19,14 +19,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (record->bytes.empty()) std::abort();
     static_cast<void>(uplink::unpack_batch(*record));
   }
-  store::Batch batch;
   const std::string_view content{bytes.data(), bytes.size()};
-  if (!uplink::read_content(content, "360121", batch)) return 0;
-  if (batch.rows.size() > uplink::kMaxRows) std::abort();
-  // What was read says the same when it is written and read again.
-  store::Batch again;
-  const auto written = uplink::content_of(batch);
-  if (!uplink::read_content(written, "360121", again)) std::abort();
-  if (uplink::content_of(again) != written) std::abort();
+  for (std::size_t stream = 0; stream < store::kStreams; ++stream) {
+    store::Batch batch;
+    batch.stream = static_cast<store::Stream>(stream);
+    if (!uplink::read_content(content, "360121", batch)) continue;
+    if (batch.rows.size() > uplink::kMaxRows || batch.alarms.size() > uplink::kMaxAlarms) {
+      std::abort();
+    }
+    // What was read says the same when it is written and read again.
+    store::Batch again;
+    again.stream = batch.stream;
+    const auto written = uplink::content_of(batch);
+    if (!uplink::read_content(written, "360121", again)) std::abort();
+    if (uplink::content_of(again) != written) std::abort();
+  }
   return 0;
 }

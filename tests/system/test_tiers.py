@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,53 @@ def every_tier_has_the_same_sums(bench: Bench) -> None:
         same(hits(tier, "--node", "360121"), own, f"hits of the county at {name}")
         same(hits(tier, "--node", "360700"), {}, f"hits of another prefecture at {name}")
         same(tier.ask("hits", "--node", "999999").returncode != 0, True, "a node that is not there is refused")
+
+
+def alarms(node: Gateway, of: str, *words: str) -> list[tuple[str, bool]]:
+    """Those of a node as another knows them: each name, and whether it stands."""
+    answer: Any = node.json("nodes", *words)
+    return [(alarm["alarm"], alarm["until"] is None)
+            for row in (answer["rows"] if answer else []) if row["node"] == of for alarm in row["alarm_list"]]
+
+
+def status(node: Gateway) -> Any:
+    """Also of a node without a data plane, which is not well."""
+    return json.loads(node.ask("-o", "json", "status").stdout)
+
+
+@test(TIERS)
+def alarms_of_a_county_are_seen_at_the_province(bench: Bench) -> None:
+    """An alarm stands at every tier while it stands at the county, over kills of both, and is over where it is."""
+    bench.county = county.County.build(bench.lab, hosts=())
+    bench.county.gateway.ip("link set lo up")
+    here = bench.lab.directory
+    make_certificates(here / "authority", here / "360121", here / "360100", here / "360000")
+    low, prefecture, province = (Tier.at(bench, node) for node in ("360121", "360100", "360000"))
+    low.appliance = appliance(here, "360121", None, PREFECTURE)
+    quiet = low.appliance.read_text(encoding="utf-8")
+    low.appliance.write_text(quiet + '[[syslog]]\nserver = "tls://127.0.0.1:9"\nauthority = "authority.pem"\n',
+                             encoding="utf-8")
+    prefecture.appliance = appliance(here, "360100", PREFECTURE, PROVINCE)
+    province.appliance = appliance(here, "360000", PROVINCE, None)
+    away = [("syslog-away", True)]
+    start(low)
+    wait_until(lambda: alarms(low, "360121") == away, "the county knows", 60)
+    kill(low)
+    start(prefecture)
+    start(province)
+    start(low)
+    wait_until(lambda: alarms(province, "360121") == away, "the alarm at the province", 60)
+    below = status(province)
+    same([(alarm["node"], alarm["alarm"]) for alarm in below["alarms_below"]], [("360121", "syslog-away")],
+         "alarms below in the province's status")
+    true(" 360121 syslog-away " in province.ask("status").stdout, "and as a line")
+    true("syslog-away" in province.ask("nodes", "--node", "360121").stdout, "and in the table of nodes")
+    kill(prefecture)
+    assert low.controld
+    low.controld.stop()
+    low.appliance.write_text(quiet, encoding="utf-8")
+    start(low)
+    start(prefecture)
+    wait_until(lambda: alarms(province, "360121") == [], "the alarm is over at the province", 60)
+    same(set(alarms(province, "360121", "--since", "1h")), {("syslog-away", False)}, "what was since an hour")
+    same(status(province)["alarms_below_count"], 0, "alarms below")

@@ -210,7 +210,9 @@ int show_nodes(const Context& context, const PastOptions& options, bool down) {
                             {"revision", {"REVISION", "版本"}, false},
                             {"spool_batches", {"SPOOL", "待报"}},
                             {"spool_dropped", {"DROPPED", "已丢弃"}},
-                            {"clock_offset_ms", {"CLOCK", "时钟偏差（毫秒）"}}};
+                            {"clock_offset_ms", {"CLOCK", "时钟偏差（毫秒）"}},
+                            {"alarms", {"ALARMS", "告警数"}},
+                            {"latest_alarm", {"LATEST ALARM", "最新告警"}, false}};
   if (!options.since.empty()) {
     fields.push_back({"unwatched_seconds", {"UNWATCHED", "未监测（秒）"}});
   }
