@@ -225,6 +225,7 @@ Outcome<void> Device::set_up(rte_mempool* pool) {
     return refused(wanted_, "start", "启动", -error);
   }
   started_ = true;
+  if (kind_ == DeviceKind::kAfPacket) sockets_.find(kernel_link::index(wanted_.target));
   return {};
 }
 
@@ -263,6 +264,8 @@ Outcome<void> Device::set_up_address() {
 }
 
 void Device::destroy() noexcept {
+  (void)sockets_.dropped();  // the last that can be known of them
+  sockets_.forget();
   if (started_) (void)::rte_eth_dev_stop(id_);
   started_ = false;
   if (!created_) return;
@@ -305,11 +308,11 @@ void Device::watch_link() {
   }
 }
 
-Device::Statistics Device::statistics() const noexcept {
+Device::Statistics Device::statistics() noexcept {
   if (!is_open()) return {};
   rte_eth_stats stats{};
   if (::rte_eth_stats_get(id_, &stats) != 0) return {};
-  return {stats.imissed + stats.rx_nombuf, stats.ierrors + stats.oerrors};
+  return {stats.imissed + stats.rx_nombuf + sockets_.dropped(), stats.ierrors + stats.oerrors};
 }
 
 }  // namespace meiguan::runtime

@@ -15,6 +15,7 @@
 #include "dataplane/net/address.h"
 #include "dataplane/runtime/device_args.h"
 #include "dataplane/runtime/failure.h"
+#include "dataplane/runtime/packet_sockets.h"
 
 namespace meiguan::runtime {
 
@@ -72,10 +73,10 @@ class Device {
   void watch_link();
   [[nodiscard]] bool up() const noexcept { return up_.load(std::memory_order_relaxed); }
   struct Statistics {
-    std::uint64_t missed{0};
+    std::uint64_t missed{0};  // frames that the device, or the kernel for it, had no room for
     std::uint64_t errors{0};
   };
-  [[nodiscard]] Statistics statistics() const noexcept;
+  [[nodiscard]] Statistics statistics() noexcept;  // the main thread's
 
   // Where workers have to share a transmit queue they take this first.
   [[nodiscard]] rte_spinlock_t& transmit_lock() noexcept { return transmit_lock_; }
@@ -101,6 +102,7 @@ class Device {
   bool promiscuous_{false};  // hardware that has no filter for multicast
   bool aside_{false};        // see step_aside()
   unsigned interface_{0};    // of the kernel's numbering, where it has one
+  PacketSockets sockets_;    // with AF_PACKET
   std::atomic<bool> open_{true};
   std::atomic<bool> up_{true};
   rte_spinlock_t transmit_lock_ = RTE_SPINLOCK_INITIALIZER;

@@ -140,7 +140,7 @@ Result<Answer> Dataplane::status() const {
   answer.put(body);
   for (std::size_t i = 0; i < image.ports().size(); ++i) {
     const image::PortRecord& port = image.ports()[i];
-    const Device& device = *shared_.devices[in_force_->device_of_port[i]];
+    Device& device = *shared_.devices[in_force_->device_of_port[i]];
     channel::PortState state{};
     std::copy(port.name.begin(), port.name.end(), state.name.begin());
     std::copy(in_force_->macs[i].begin(), in_force_->macs[i].end(), state.mac.begin());

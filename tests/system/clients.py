@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Iterator
 
-from lab import Bench, Namespace, wait_until
+from lab import Bench, Namespace, true, wait_until
 
 
 def url(address: str, port: int, path: str = "/") -> str:
@@ -67,3 +67,25 @@ def iperf(where: Namespace, address: str, port: int, *more: str, seconds: int = 
     if "error" in report:
         raise AssertionError(f"iperf3: {report['error']}")
     return report["end"]
+
+
+def had_no_room(bench: Bench, receiver: str) -> int:
+    """What a busy machine lost so far: frames that the gateway's ports or the kernel's own queues had no room for,
+    and datagrams that a program at `receiver` did not read in time.
+    """
+    keys, values = (line.split()[1:] for line in bench[receiver].run("cat", "/proc/net/snmp").stdout.splitlines()
+                    if line.startswith("Udp:"))
+    over_ipv6 = re.search(r"^Udp6RcvbufErrors\s+(\d+)", bench[receiver].run("cat", "/proc/net/snmp6").stdout, re.M)
+    queues = bench[receiver].run("cat", "/proc/net/softnet_stat").stdout.splitlines()
+    return (bench.missed() + int(values[keys.index("RcvbufErrors")]) + int(over_ipv6[1] if over_ipv6 else 0)
+            + sum(int(line.split()[1], 16) for line in queues))
+
+
+@contextmanager
+def nothing_lost(bench: Bench, receiver: str) -> Iterator[list[dict[str, Any]]]:
+    """For the ends of reports of iperf3 over UDP, which lost nothing but what the machine itself had no room for."""
+    ended: list[dict[str, Any]] = []
+    before = had_no_room(bench, receiver)
+    yield ended
+    lost, no_room = sum(end["sum"]["lost_packets"] for end in ended), had_no_room(bench, receiver) - before
+    true(lost <= no_room, f"datagrams lost: {lost}, of which the machine had no room for {no_room}")

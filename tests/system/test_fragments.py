@@ -1,8 +1,6 @@
 """Datagrams in fragments through the gateway: real programs, and an attacker who fills the store."""
 
-from typing import Any
-
-from clients import iperf, iperf_server, ping
+from clients import iperf, iperf_server, nothing_lost, ping
 from frames import inject, p
 from frames import frame as framed
 from lab import ONE_WORKER, TWO_WORKERS, Bench, same, test, true, wait_until
@@ -32,12 +30,13 @@ def ping_of_60_kilobytes(bench: Bench) -> None:
 def iperf3_udp_in_fragments(bench: Bench) -> None:
     """A stream of datagrams larger than the MTU arrives whole."""
     for address, family in MEASURE:
-        ended: list[dict[str, Any]] = []
-        with iperf_server(bench, "cloud", address, 5201):
+        missed = bench.missed()
+        with iperf_server(bench, "cloud", address, 5201), nothing_lost(bench, "cloud") as ended:
             counted = bench.measure(lambda: ended.append(
                 iperf(bench["hrss"], address, 5201, "-u", "-b", "20M", "-l", "8000", *family)))
-        same(counted.drops(late=4), {}, "drops")
-        same(ended[0]["sum"]["lost_packets"], 0, "datagrams lost")
+        # A datagram is not whole where a port had no room for one of its frames on a busy machine.
+        unwhole = {"fragment-incomplete"} if bench.missed() != missed else set()
+        same(set(counted.drops(late=4)) - unwhole, set(), "drops")
         true(ended[0]["sum"]["packets"] > 100, "datagrams")
         true(counted.rules["360121/measure-for-hrss"]["packets"] >= 6 * ended[0]["sum"]["packets"],
              "each datagram has six fragments")

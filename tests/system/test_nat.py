@@ -6,7 +6,7 @@ import socket as sockets
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from clients import iperf, iperf_server, ping, traceroute
+from clients import iperf, iperf_server, nothing_lost, ping, traceroute
 from lab import Bench, same, test, true, wait_until
 from nat_lab import (FAR, INSIDE, MEASURE, NARROW, NAT, NAT_TWO, PAGES, POOL, ROUTER, WHO, ends, forget_paths, path_mtu,
                      put)
@@ -152,13 +152,14 @@ def iperf3_through_the_egress(bench: Bench) -> None:
     for number, words in ((0, tcp), (0, (*tcp, "-R")), (0, udp), (0, (*udp, "-R")), (1, tcp), (1, (*udp, "-R"))):
         far, _, family = FAMILIES[number]
         done: list[dict[str, Any]] = []
-        with iperf_server(bench, "far", far, MEASURE), watched(bench, "internet", INSIDE):
+        with (iperf_server(bench, "far", far, MEASURE), watched(bench, "internet", INSIDE),
+              nothing_lost(bench, "hrss" if "-R" in words else "far") as datagrams):
             counted = bench.measure(lambda: done.append(
                 iperf(bench["hrss"], far, MEASURE, *words, *family, seconds=1)))
+            datagrams.extend(done if "-u" in words else [])
         drops = counted.drops(late=counted.reasons["allowed"] // 50)
         same(set(drops) - {"too-big"}, set(), f"drops of {words} {far}: {drops}")
         if "-u" in words:
-            same(done[0]["sum"]["lost_packets"], 0, f"datagrams lost {words} {far}")
             true(done[0]["sum"]["packets"] > 500, "datagrams")
         else:
             true(done[0]["sum_received"]["bytes"] > 1_000_000, "something was carried")
