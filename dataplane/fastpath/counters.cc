@@ -1,5 +1,6 @@
 #include "dataplane/fastpath/counters.h"
 
+#include "dataplane/fastpath/count.h"
 #include "dataplane/fastpath/pipeline.h"
 
 namespace meiguan::fastpath {
@@ -36,34 +37,10 @@ std::size_t CounterBlock::block_bytes(const CounterCapacity& capacity) noexcept 
 
 void count_packet(const CounterBlock& counters, const Fate& fate,
                   std::uint32_t frame_bytes) noexcept {
-  counters.totals().packets.add(1);
-  counters.reason(fate.reason).traffic.add(1, frame_bytes);
-  const Verdict verdict = verdict_of(fate.reason);
-  if (fate.in.is_some()) {
-    PortCounters& port = counters.port(fate.in);
-    port.received.add(1, frame_bytes);
-    if (verdict == Verdict::kDrop) port.dropped.add(1);
-    if (verdict == Verdict::kLocal) port.local.add(1);
-  }
-  // A flow is reported as its initiator sees it; a reply is sent by the other side.
-  const UnitId sender = fate.reply ? fate.to_unit : fate.unit;
-  const UnitId receiver = fate.reply ? fate.unit : fate.to_unit;
-  if (verdict == Verdict::kForward) [[likely]] {
-    if (sender.is_some()) counters.unit(sender).sent.add(1, fate.ip_bytes);
-    if (receiver.is_some()) counters.unit(receiver).received.add(1, fate.ip_bytes);
-    if (fate.service.is_some()) {
-      ServiceCounters& service = counters.service(fate.service);
-      (fate.reply ? service.replies : service.requests).add(1, fate.ip_bytes);
-    }
-    if (fate.rule.is_some()) counters.rule(fate.rule).traffic.add(1, fate.ip_bytes);
-    return;
-  }
-  if (verdict != Verdict::kDrop) return;
-  if (sender.is_some()) counters.unit(sender).denied.add(1);
-  if (fate.service.is_some()) counters.service(fate.service).denied.add(1);
-  if (fate.rule.is_some() && (fate.reason == Reason::kDenied || fate.reason == Reason::kRevoked)) {
-    counters.rule(fate.rule).traffic.add(1, fate.ip_bytes);
-  }
+  EndedAlike one{fate.reason, fate.in};
+  one.add(frame_bytes);
+  count_ended(counters, one);
+  count_parties(counters, fate);
 }
 
 }  // namespace meiguan::fastpath

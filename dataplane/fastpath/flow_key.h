@@ -58,19 +58,29 @@ inline constexpr std::uint8_t kResponder = 2;
 inline constexpr std::uint8_t kEither = 3;
 }  // namespace match
 
+// The last word of a key, in which the two ports have changed places.
+[[nodiscard]] constexpr std::uint64_t with_ports_turned(std::uint64_t word) noexcept {
+  constexpr unsigned kShift = std::endian::native == std::endian::little ? 0 : 32;
+  const auto ports = static_cast<std::uint32_t>(word >> kShift);
+  return (word & ~(std::uint64_t{0xffff'ffff} << kShift)) | std::uint64_t{std::rotl(ports, 16)}
+                                                                << kShift;
+}
+
 // Which of the directions `packet` and `record` agree in: match::kInitiator where they are equal,
 // match::kResponder where one is the other turned round.
 [[nodiscard]] inline std::uint8_t matches(const FlowKey& packet, const FlowKey& record) noexcept {
-  const FlowKey::Words p = packet.words();
-  const FlowKey::Words r = record.words();
-  FlowKey back = packet;
-  back.source_port = packet.destination_port;
-  back.destination_port = packet.source_port;
-  const std::uint64_t turned = back.words()[4];
-  const std::uint64_t same = (p[0] ^ r[0]) | (p[1] ^ r[1]) | (p[2] ^ r[2]) | (p[3] ^ r[3]) |
-                             (p[4] ^ r[4]);
-  const std::uint64_t opposite = (p[0] ^ r[2]) | (p[1] ^ r[3]) | (p[2] ^ r[0]) | (p[3] ^ r[1]) |
-                                 (turned ^ r[4]);
+  const std::uint64_t source = packet.word(0);
+  const std::uint64_t source_low = packet.word(1);
+  const std::uint64_t destination = packet.word(2);
+  const std::uint64_t destination_low = packet.word(3);
+  const std::uint64_t rest = packet.word(4);
+  const std::uint64_t same = (source ^ record.word(0)) | (source_low ^ record.word(1)) |
+                             (destination ^ record.word(2)) | (destination_low ^ record.word(3)) |
+                             (rest ^ record.word(4));
+  const std::uint64_t opposite = (source ^ record.word(2)) | (source_low ^ record.word(3)) |
+                                 (destination ^ record.word(0)) |
+                                 (destination_low ^ record.word(1)) |
+                                 (with_ports_turned(rest) ^ record.word(4));
   return static_cast<std::uint8_t>((same == 0 ? match::kInitiator : 0) |
                                    (opposite == 0 ? match::kResponder : 0));
 }

@@ -1,5 +1,6 @@
 #include "dataplane/fastpath/address_kind.h"
 #include "dataplane/fastpath/judged.h"
+#include "dataplane/fastpath/prefetch.h"
 #include "dataplane/fastpath/worker_state.h"
 
 namespace meiguan::fastpath {
@@ -7,6 +8,8 @@ namespace {
 
 using image::RouteKind;
 using image::RouteRecord;
+
+constexpr std::size_t kTranslationLag = 8;
 
 const RouteRecord* route_at(const image::Image& image, std::uint32_t number) noexcept {
   return number < image.routes().size() ? &image.routes()[number] : nullptr;
@@ -19,39 +22,9 @@ void report_no_route(Fate& fate) noexcept {
 
 }  // namespace
 
-bool Pipeline::Impl::may_leave(const BurstContext& context, const PacketInfo& info,
-                               const net::Address& destination, const RouteRecord& route,
-                               Fate& fate) noexcept {
-  fate.out = PortId{route.port};
-  if (info.ttl <= 1) [[unlikely]] {
-    fate.reason = Reason::kTtlExpired;
-    fate.step = NextStep::kReport;
-    return false;
-  }
-  // The gateway never fragments: IPv4 without DF is told the MTU like all others.
-  if (info.ip_bytes > context.image.ports()[route.port].mtu) [[unlikely]] {
-    fate.reason = Reason::kTooBig;
-    fate.step = NextStep::kReport;
-    return false;
-  }
-  fate.next_hop = route.kind == RouteKind::kVia ? route.via : destination;
-  fate.reason = Reason::kAllowed;
-  fate.step = NextStep::kSend;
-  return true;
-}
-
-bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo& info,
-                                  FlowRecord& flow, unsigned direction, const RouteRecord* route,
-                                  Fate& fate) noexcept {
-  if (flow.translated() && flows.translation(flow).helper != Translation::kNone) [[unlikely]] {
-    return pass_helped(context, info, flow, direction, route, fate);
-  }
-  return pass_unheard(context, info, flow, direction, route, fate);
-}
-
-bool Pipeline::Impl::pass_unheard(const BurstContext& context, const PacketInfo& info,
-                                  FlowRecord& flow, unsigned direction, const RouteRecord* route,
-                                  Fate& fate) noexcept {
+[[gnu::always_inline]] inline bool Pipeline::Impl::pass_at_once(
+    const BurstContext& context, const PacketInfo& info, FlowRecord& flow, unsigned direction,
+    const RouteRecord* route, Fate& fate) noexcept {
   const bool own_packet = info.kind == PacketKind::kPacket;  // and not an error about one
   const bool segment = own_packet && flow.key.protocol == net::protocol::kTcp;
   TcpJudgement judgement;
@@ -106,6 +79,80 @@ bool Pipeline::Impl::pass_unheard(const BurstContext& context, const PacketInfo&
     look_sooner(flow, context.flow_now);
   }
   return true;
+}
+
+bool Pipeline::Impl::pass_unheard(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction, const RouteRecord* route,
+                                  Fate& fate) noexcept {
+  return pass_at_once(context, info, flow, direction, route, fate);
+}
+
+bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction, const RouteRecord* route,
+                                  Fate& fate) noexcept {
+  if (is_heard(flow)) [[unlikely]] {
+    return pass_helped(context, info, flow, direction, route, fate);
+  }
+  return pass_unheard(context, info, flow, direction, route, fate);
+}
+
+void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<Frame> frames,
+                                   std::span<Fate> fates) noexcept {
+  net::Address last_hop;
+  burst = frames;
+  const bool translates = flows.translations().live() != 0;
+  if (translates) {
+    for (std::size_t i = 0; i < std::min(fetched, kTranslationLag); ++i) {
+      flows.prefetch_translation(likely_flows[i]);
+    }
+  }
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (fetched < frames.size()) fetch_flow(fetched++);
+    if (translates && i + kTranslationLag < fetched) {
+      flows.prefetch_translation(likely_flows[i + kTranslationLag]);
+    }
+    const PacketInfo& info = infos[i];
+    Fate& fate = fates[i];
+    if (!info.well_formed()) [[unlikely]]
+      continue;
+    bool done = false;
+    changed = false;
+    retells = false;
+    if (info.kind == PacketKind::kPacket) [[likely]] {
+      unsigned direction = 0;
+      FlowRecord* const flow = flows.find(likely_flows[i], info.key, hashes[i], info.match_mask,
+                                          direction);
+      // A flow of this generation, met by its own port, was admitted with these addresses: they
+      // may be, belong there, and are not the gateway's.
+      if (flow != nullptr && flow->generation == context.generation &&
+          flow->in(direction) == fate.in && !timeouts.is_idle(*flow, context.flow_now)) [[likely]] {
+        const std::uint32_t number = flow->route[direction];
+        const image::RouteRecord* const route = number != image::kNone
+                                                    ? &context.image.routes()[number]
+                                                    : nullptr;
+        if (is_heard(*flow)) [[unlikely]] {
+          done = pass_helped(context, info, *flow, direction, route, fate);
+        } else {
+          done = pass_at_once(context, info, *flow, direction, route, fate);
+        }
+      }
+    }
+    if (!done) judge_packet(context, i, frames[i], fate);
+    if (changed && fate.step == NextStep::kSend) {
+      if (retells) [[unlikely]]
+        retell(frames[i], infos[i], retelling);
+      write_translated(frames[i].data + info.l3_offset, info);
+    }
+    // What `account` and `rewrite_frames` are about to touch.
+    if (fate.unit.is_some()) prefetch(&counters.unit(fate.unit));
+    if (fate.to_unit.is_some()) prefetch(&counters.unit(fate.to_unit));
+    if (fate.service.is_some()) prefetch(&counters.service(fate.service));
+    if (fate.rule.is_some()) prefetch(&counters.rule(fate.rule));
+    if (fate.step == NextStep::kSend && neighbours != nullptr && fate.next_hop != last_hop) {
+      neighbours->prefetch(fate.out, fate.next_hop);
+      last_hop = fate.next_hop;
+    }
+  }
 }
 
 bool Pipeline::Impl::pass_by_doubtful_flow(const BurstContext& context, const PacketInfo& info,

@@ -10,7 +10,7 @@ namespace {
 using net::Reader;
 
 // RFC 826. A sender that is no single station could only ever harm the neighbours' tables.
-Reason parse_arp(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_arp(Reader reader, PacketInfo& info) noexcept {
   net::ArpPacket arp;
   if (!reader.read(arp)) return Reason::kArpInvalid;
   const std::uint16_t operation = arp.operation.host();
@@ -81,7 +81,7 @@ constexpr std::size_t least_of_first_fragment(std::uint8_t protocol) noexcept {
 
 // RFC 1858 section 3, RFC 3128, RFC 7112 section 5: a first fragment holds the whole header chain,
 // the options of a TCP header included. `upper` holds what it has from the upper layer on.
-bool holds_header_chain(std::uint8_t protocol, const Reader& upper) noexcept {
+bool holds_header_chain(std::uint8_t protocol, Reader upper) noexcept {
   if (upper.left() < least_of_first_fragment(protocol)) return false;
   net::TcpHeader tcp;
   return protocol != net::protocol::kTcp || !upper.peek(tcp) ||
@@ -89,7 +89,7 @@ bool holds_header_chain(std::uint8_t protocol, const Reader& upper) noexcept {
 }
 
 // `part` is what the fragment carries, `offset` counts bytes.
-Reason judge_fragment(std::uint8_t protocol, std::size_t offset, const Reader& part, bool more,
+Reason judge_fragment(std::uint8_t protocol, std::size_t offset, Reader part, bool more,
                       std::size_t header_bytes) noexcept {
   const std::size_t bytes = part.left();
   if (bytes == 0 || (more && bytes % 8 != 0)) return Reason::kFragmentInvalid;
@@ -100,9 +100,96 @@ Reason judge_fragment(std::uint8_t protocol, std::size_t offset, const Reader& p
   return Reason::kAllowed;
 }
 
-Reason finish_ip(Reader& reader, PacketInfo& info) noexcept {
+Reason finish_ip(Reader reader, PacketInfo& info) noexcept {
   if (info.kind == PacketKind::kFragment) return Reason::kAllowed;
   return parse_transport(reader, info);
+}
+
+// RFC 1812 section 5.2.2, but that version and lengths come before the checksum, which cannot be
+// computed without them.
+Reason parse_ipv4(Reader reader, PacketInfo& info) noexcept {
+  const std::span<const std::uint8_t> packet = reader.rest();
+  net::Ipv4Header ip;
+  if (!reader.read(ip)) return Reason::kIpTruncated;
+  if (ip.version_length >> 4 != 4) return Reason::kIpHeaderInvalid;
+  const std::size_t header_bytes = (ip.version_length & 0x0fU) * 4U;
+  const std::size_t total = ip.total_length.host();
+  if (header_bytes < sizeof ip || total < header_bytes) return Reason::kIpHeaderInvalid;
+  if (!reader.limit(total - sizeof ip)) return Reason::kIpTruncated;
+
+  info.family = net::Family::kIpv4;
+  info.ip_bytes = static_cast<std::uint16_t>(total);
+  info.protocol = ip.protocol;
+  info.ttl = ip.ttl;
+  info.key.protocol = ip.protocol;
+  info.key.source = net::Address::v4_wire(ip.source.data());
+  info.key.destination = net::Address::v4_wire(ip.destination.data());
+  info.kind = PacketKind::kPacket;
+
+  if (header_bytes == sizeof ip) [[likely]] {
+    if (!net::checksum_holds(ip)) return Reason::kIpChecksum;
+  } else {
+    Reader options{{}};
+    // Cannot fail: total >= header_bytes.
+    if (!reader.split(header_bytes - sizeof ip, options)) return Reason::kIpHeaderInvalid;
+    if (net::checksum(packet.first(header_bytes)) != net::Be16{}) return Reason::kIpChecksum;
+    if (const Reason reason = judge_options(options); reason != Reason::kAllowed) return reason;
+  }
+
+  const std::uint16_t fragment = ip.fragment.host();
+  info.dont_fragment = (fragment & net::Ipv4Header::kDontFragment) != 0;
+  const bool more = (fragment & net::Ipv4Header::kMoreFragments) != 0;
+  const std::size_t offset = (fragment & net::Ipv4Header::kOffsetMask) * 8U;
+  constexpr unsigned kNotWhole = 0xffff & ~unsigned{net::Ipv4Header::kDontFragment};
+  if ((fragment & kNotWhole) != 0) [[unlikely]] {
+    // RFC 791 section 3.1: the first flag is reserved and must be zero.
+    if ((fragment & net::Ipv4Header::kReservedFlag) != 0) return Reason::kIpHeaderInvalid;
+    info.kind = PacketKind::kFragment;
+    if (const Reason reason = judge_fragment(ip.protocol, offset, reader, more, header_bytes);
+        reason != Reason::kAllowed) {
+      return reason;
+    }
+  }
+  return finish_ip(reader, info);
+}
+
+// RFC 8200.
+Reason parse_ipv6(Reader reader, PacketInfo& info) noexcept {
+  net::Ipv6Header ip;
+  if (!reader.read(ip)) return Reason::kIpTruncated;
+  if (ip.version_class_label.host() >> 28 != 6) return Reason::kIpHeaderInvalid;
+  const std::size_t payload = ip.payload_length.host();
+  // RFC 2675 section 3: a jumbogram is longer than any frame; what says to be one is none.
+  if (payload == 0 && ip.next_header == net::protocol::kHopByHop) return Reason::kJumbogram;
+  // 65535 bytes of payload and the header would not fit `ip_bytes`; no frame is as long.
+  if (payload > 65535 - sizeof ip || !reader.limit(payload)) return Reason::kIpTruncated;
+
+  info.family = net::Family::kIpv6;
+  info.ip_bytes = static_cast<std::uint16_t>(payload + sizeof ip);
+  info.ttl = ip.hop_limit;
+  info.dont_fragment = true;
+  info.key.source = net::Address::v6_wire(ip.source.data());
+  info.key.destination = net::Address::v6_wire(ip.destination.data());
+  info.kind = PacketKind::kPacket;
+
+  std::uint8_t next = ip.next_header;
+  Extensions found;
+  if (const Reason reason = walk_extensions(reader, next, found); reason != Reason::kAllowed) {
+    return reason;
+  }
+  info.protocol = next;
+  info.key.protocol = next;
+  if (found.fragment) info.kind = PacketKind::kFragment;
+  if (found.first_fragment && !holds_header_chain(next, reader)) return Reason::kFragmentInvalid;
+  if (found.atomic && next == net::protocol::kIcmp6) {
+    std::uint8_t type;
+    // RFC 6980: neighbour discovery is never fragmented, not even into one piece.
+    if (reader.peek(type) && type >= net::icmp6::kRouterSolicitation &&
+        type <= net::icmp6::kRedirect) {
+      return Reason::kIcmpInvalid;
+    }
+  }
+  return finish_ip(reader, info);
 }
 
 void parse_frame(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept {
@@ -154,93 +241,6 @@ void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept {
   // What came to all is known by no flow: `judge_packet` looks whom it is for.
   if (info.to_group) [[unlikely]]
     info.match_mask = 0;
-}
-
-// RFC 1812 section 5.2.2, but that version and lengths come before the checksum, which cannot be
-// computed without them.
-Reason parse_ipv4(Reader& reader, PacketInfo& info) noexcept {
-  const std::span<const std::uint8_t> packet = reader.rest();
-  net::Ipv4Header ip;
-  if (!reader.read(ip)) return Reason::kIpTruncated;
-  if (ip.version_length >> 4 != 4) return Reason::kIpHeaderInvalid;
-  const std::size_t header_bytes = (ip.version_length & 0x0fU) * 4U;
-  const std::size_t total = ip.total_length.host();
-  if (header_bytes < sizeof ip || total < header_bytes) return Reason::kIpHeaderInvalid;
-  if (!reader.limit(total - sizeof ip)) return Reason::kIpTruncated;
-
-  info.family = net::Family::kIpv4;
-  info.ip_bytes = static_cast<std::uint16_t>(total);
-  info.protocol = ip.protocol;
-  info.ttl = ip.ttl;
-  info.key.protocol = ip.protocol;
-  info.key.source = net::Address::v4_wire(ip.source.data());
-  info.key.destination = net::Address::v4_wire(ip.destination.data());
-  info.kind = PacketKind::kPacket;
-
-  if (header_bytes == sizeof ip) [[likely]] {
-    if (!net::checksum_holds(ip)) return Reason::kIpChecksum;
-  } else {
-    Reader options{{}};
-    // Cannot fail: total >= header_bytes.
-    if (!reader.split(header_bytes - sizeof ip, options)) return Reason::kIpHeaderInvalid;
-    if (net::checksum(packet.first(header_bytes)) != net::Be16{}) return Reason::kIpChecksum;
-    if (const Reason reason = judge_options(options); reason != Reason::kAllowed) return reason;
-  }
-
-  const std::uint16_t fragment = ip.fragment.host();
-  info.dont_fragment = (fragment & net::Ipv4Header::kDontFragment) != 0;
-  const bool more = (fragment & net::Ipv4Header::kMoreFragments) != 0;
-  const std::size_t offset = (fragment & net::Ipv4Header::kOffsetMask) * 8U;
-  constexpr unsigned kNotWhole = 0xffff & ~unsigned{net::Ipv4Header::kDontFragment};
-  if ((fragment & kNotWhole) != 0) [[unlikely]] {
-    // RFC 791 section 3.1: the first flag is reserved and must be zero.
-    if ((fragment & net::Ipv4Header::kReservedFlag) != 0) return Reason::kIpHeaderInvalid;
-    info.kind = PacketKind::kFragment;
-    if (const Reason reason = judge_fragment(ip.protocol, offset, reader, more, header_bytes);
-        reason != Reason::kAllowed) {
-      return reason;
-    }
-  }
-  return finish_ip(reader, info);
-}
-
-// RFC 8200.
-Reason parse_ipv6(Reader& reader, PacketInfo& info) noexcept {
-  net::Ipv6Header ip;
-  if (!reader.read(ip)) return Reason::kIpTruncated;
-  if (ip.version_class_label.host() >> 28 != 6) return Reason::kIpHeaderInvalid;
-  const std::size_t payload = ip.payload_length.host();
-  // RFC 2675 section 3: a jumbogram is longer than any frame; what says to be one is none.
-  if (payload == 0 && ip.next_header == net::protocol::kHopByHop) return Reason::kJumbogram;
-  // 65535 bytes of payload and the header would not fit `ip_bytes`; no frame is as long.
-  if (payload > 65535 - sizeof ip || !reader.limit(payload)) return Reason::kIpTruncated;
-
-  info.family = net::Family::kIpv6;
-  info.ip_bytes = static_cast<std::uint16_t>(payload + sizeof ip);
-  info.ttl = ip.hop_limit;
-  info.dont_fragment = true;
-  info.key.source = net::Address::v6_wire(ip.source.data());
-  info.key.destination = net::Address::v6_wire(ip.destination.data());
-  info.kind = PacketKind::kPacket;
-
-  std::uint8_t next = ip.next_header;
-  Extensions found;
-  if (const Reason reason = walk_extensions(reader, next, found); reason != Reason::kAllowed) {
-    return reason;
-  }
-  info.protocol = next;
-  info.key.protocol = next;
-  if (found.fragment) info.kind = PacketKind::kFragment;
-  if (found.first_fragment && !holds_header_chain(next, reader)) return Reason::kFragmentInvalid;
-  if (found.atomic && next == net::protocol::kIcmp6) {
-    std::uint8_t type;
-    // RFC 6980: neighbour discovery is never fragmented, not even into one piece.
-    if (reader.peek(type) && type >= net::icmp6::kRouterSolicitation &&
-        type <= net::icmp6::kRedirect) {
-      return Reason::kIcmpInvalid;
-    }
-  }
-  return finish_ip(reader, info);
 }
 
 }  // namespace meiguan::fastpath

@@ -18,17 +18,14 @@ namespace meiguan::fastpath {
 void parse(std::span<const std::uint8_t> frame, PacketInfo& info) noexcept;
 
 // The parts of it, each in a file of its own. They return why the packet is malformed, or kAllowed.
-[[nodiscard]] Reason parse_ipv4(net::Reader& reader, PacketInfo& info) noexcept;
-[[nodiscard]] Reason parse_ipv6(net::Reader& reader, PacketInfo& info) noexcept;
 // `reader` holds the upper layer and nothing else; `info.protocol` says which it is.
-[[nodiscard]] Reason parse_transport(net::Reader& reader, PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_transport(net::Reader reader, PacketInfo& info) noexcept;
 // `options` holds what stands between a TCP header and its data; `info` has the flags.
-[[nodiscard]] Reason parse_tcp_options(net::Reader& options, PacketInfo& info) noexcept;
-[[nodiscard]] Reason parse_icmp(net::Reader& reader, PacketInfo& info) noexcept;
-[[nodiscard]] Reason parse_icmp6(net::Reader& reader, PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_tcp_options(net::Reader options, PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_icmp(net::Reader reader, PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_icmp6(net::Reader reader, PacketInfo& info) noexcept;
 // A message of types 133 to 137 (RFC 4861); `reader` holds it from its type on.
-[[nodiscard]] Reason parse_neighbour_discovery(const net::Reader& reader,
-                                               PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_neighbour_discovery(net::Reader reader, PacketInfo& info) noexcept;
 
 // Walks the extension headers that may stand in `reader`, from a header of type `next` on. On
 // return `next` is the upper layer's protocol and `reader` holds the upper layer.
@@ -42,7 +39,7 @@ struct Extensions {
 
 // The packet that an ICMP error quotes goes into `info.key`, its own addresses into the fields for
 // that; `reader` holds the quotation.
-[[nodiscard]] Reason parse_quoted_ipv4(net::Reader& reader, PacketInfo& info) noexcept;
-[[nodiscard]] Reason parse_quoted_ipv6(net::Reader& reader, PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_quoted_ipv4(net::Reader reader, PacketInfo& info) noexcept;
+[[nodiscard]] Reason parse_quoted_ipv6(net::Reader reader, PacketInfo& info) noexcept;
 
 }  // namespace meiguan::fastpath

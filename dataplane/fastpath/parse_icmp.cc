@@ -159,11 +159,11 @@ Reason parse_quoted_transport(Reader& reader, PacketInfo& info, const Types& typ
 
 }  // namespace
 
-Reason parse_icmp(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_icmp(Reader reader, PacketInfo& info) noexcept {
   return parse_message(reader, info, kIcmpTypes);
 }
 
-Reason parse_icmp6(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_icmp6(Reader reader, PacketInfo& info) noexcept {
   std::uint8_t type;
   if (reader.peek(type) && type >= net::icmp6::kRouterSolicitation &&
       type <= net::icmp6::kRedirect) {
@@ -172,7 +172,7 @@ Reason parse_icmp6(Reader& reader, PacketInfo& info) noexcept {
   return parse_message(reader, info, kIcmp6Types);
 }
 
-Reason parse_quoted_ipv4(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_quoted_ipv4(Reader reader, PacketInfo& info) noexcept {
   begin_quotation(info);
   const std::span<const std::uint8_t> quoted = reader.rest();
   net::Ipv4Header ip;
@@ -195,7 +195,7 @@ Reason parse_quoted_ipv4(Reader& reader, PacketInfo& info) noexcept {
                                 ip.total_length.host() - header_bytes, piece);
 }
 
-Reason parse_quoted_ipv6(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_quoted_ipv6(Reader reader, PacketInfo& info) noexcept {
   begin_quotation(info);
   net::Ipv6Header ip;
   if (!reader.read(ip) || ip.version_class_label.host() >> 28 != 6) return Reason::kIcmpInvalid;

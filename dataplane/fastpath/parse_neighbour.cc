@@ -36,7 +36,7 @@ bool options_fit(Reader options, bool& has_source_link_layer) noexcept {
 
 }  // namespace
 
-Reason parse_neighbour_discovery(const Reader& message, PacketInfo& info) noexcept {
+Reason parse_neighbour_discovery(Reader message, PacketInfo& info) noexcept {
   Reader reader{message};
   net::IcmpHeader header;
   if (!reader.peek(header)) return Reason::kTransportTruncated;

@@ -54,7 +54,7 @@ bool read_sack(net::Reader body, PacketInfo& info) noexcept {
 
 }  // namespace
 
-Reason parse_tcp_options(net::Reader& options, PacketInfo& info) noexcept {
+Reason parse_tcp_options(net::Reader options, PacketInfo& info) noexcept {
   const bool syn = (info.tcp_flags & net::TcpHeader::kSyn) != 0;
   std::uint8_t option;
   while (options.read(option)) {

@@ -26,13 +26,13 @@ constexpr auto kLegalTcpFlags = [] {
 }();
 
 // As nearly every segment behind the SYNs has them (RFC 7323 appendix A): two fillers, timestamps.
-bool holds_timestamps_only(const Reader& options) noexcept {
+bool holds_timestamps_only(Reader options) noexcept {
   std::array<std::uint8_t, 12> all;
   return options.left() == all.size() && options.peek(all) && all[0] == 1 && all[1] == 1 &&
          all[2] == 8 && all[3] == 10;
 }
 
-Reason parse_tcp(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_tcp(Reader reader, PacketInfo& info) noexcept {
   const std::size_t segment = reader.left();
   TcpHeader tcp;
   if (!reader.read(tcp)) return Reason::kTransportTruncated;
@@ -61,7 +61,7 @@ Reason parse_tcp(Reader& reader, PacketInfo& info) noexcept {
 
 // RFC 768. A zero checksum is legal over IPv4, and over IPv6 for tunnels (RFC 6935); a source port
 // of 0 says that no reply is wanted.
-Reason parse_udp(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_udp(Reader reader, PacketInfo& info) noexcept {
   const std::size_t datagram = reader.left();
   net::UdpHeader udp;
   if (!reader.read(udp)) return Reason::kTransportTruncated;
@@ -75,7 +75,7 @@ Reason parse_udp(Reader& reader, PacketInfo& info) noexcept {
 
 // RFC 9260 sections 3, 6.10 and 8.5.1: an INIT travels alone and with tag 0, nothing else does. An
 // association begins with an INIT, its way by further addresses with a heartbeat (section 8.3).
-Reason parse_sctp(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_sctp(Reader reader, PacketInfo& info) noexcept {
   net::SctpHeader sctp;
   if (!reader.read(sctp)) return Reason::kTransportTruncated;
   info.key.source_port = sctp.source_port.host();
@@ -105,13 +105,13 @@ Reason parse_sctp(Reader& reader, PacketInfo& info) noexcept {
 }
 
 // What is judged by its number alone has at least its fixed header.
-Reason whole_header(const Reader& reader, std::size_t bytes) noexcept {
+Reason whole_header(Reader reader, std::size_t bytes) noexcept {
   return reader.left() < bytes ? Reason::kTransportTruncated : Reason::kAllowed;
 }
 
 }  // namespace
 
-Reason parse_transport(Reader& reader, PacketInfo& info) noexcept {
+Reason parse_transport(Reader reader, PacketInfo& info) noexcept {
   switch (info.protocol) {
     case net::protocol::kTcp: return parse_tcp(reader, info);
     case net::protocol::kUdp: return parse_udp(reader, info);

@@ -117,8 +117,15 @@ struct Pipeline::Impl {
   [[nodiscard]] bool pass_by_flow(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction,
                                   const image::RouteRecord* route, Fate& fate) noexcept;
-  // The same where no helper has to do with the flow.
+  [[nodiscard]] bool is_heard(const FlowRecord& flow) const noexcept {
+    return flow.translated() && flows.translation(flow).helper != Translation::kNone;
+  }
+  // The same where no helper has to do with the flow. `pass_at_once` is its body, for the loop over
+  // a burst: no call stands there between a packet and its flow.
   [[nodiscard]] bool pass_unheard(const BurstContext& context, const PacketInfo& info,
+                                  FlowRecord& flow, unsigned direction,
+                                  const image::RouteRecord* route, Fate& fate) noexcept;
+  [[nodiscard]] bool pass_at_once(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction,
                                   const image::RouteRecord* route, Fate& fate) noexcept;
   // What becomes of a segment that does not belong to the connection. True where it is to be judged
@@ -284,7 +291,24 @@ struct Pipeline::Impl {
   // The last stage of judgement: TTL and MTU, then the next hop.
   [[nodiscard]] static bool may_leave(const BurstContext& context, const PacketInfo& info,
                                       const net::Address& destination,
-                                      const image::RouteRecord& route, Fate& fate) noexcept;
+                                      const image::RouteRecord& route, Fate& fate) noexcept {
+    fate.out = PortId{route.port};
+    if (info.ttl <= 1) [[unlikely]] {
+      fate.reason = Reason::kTtlExpired;
+      fate.step = NextStep::kReport;
+      return false;
+    }
+    // The gateway never fragments: IPv4 without DF is told the MTU like all others.
+    if (info.ip_bytes > context.image.ports()[route.port].mtu) [[unlikely]] {
+      fate.reason = Reason::kTooBig;
+      fate.step = NextStep::kReport;
+      return false;
+    }
+    fate.next_hop = route.kind == image::RouteKind::kVia ? route.via : destination;
+    fate.reason = Reason::kAllowed;
+    fate.step = NextStep::kSend;
+    return true;
+  }
 
   // Where a flow's time-out has become shorter.
   void look_sooner(const FlowRecord& flow, FlowTime from) noexcept;
