@@ -45,6 +45,7 @@ std::optional<Uplink> read_uplink(TableView& table, const std::filesystem::path&
   if (const auto mib = read_count(table, "spool_megabytes", 1, 1 << 20, reporter); mib > 0) {
     uplink.spool_bytes = mib << 20;
   }
+  uplink.flow_records = table.boolean("flow_records").value_or(false);
   if (!parent) return std::nullopt;
   const auto server = web::parse_server(parent->text, kTreePort);
   if (!server) {
@@ -60,6 +61,9 @@ std::optional<Children> read_children(TableView& table, const std::filesystem::p
   Children children;
   const auto listen = table.required_word("listen");
   children.tls = read_tls(table, directory);
+  if (const auto mib = read_count(table, "flow_records_megabytes", 1, 1 << 20, reporter); mib > 0) {
+    children.flow_record_bytes = mib << 20;
+  }
   for (const auto& word : table.required_words("networks", TableView::Empty::kRefused)) {
     if (const auto prefix = policy::parse_prefix(word.text)) {
       children.networks.push_back(*prefix);

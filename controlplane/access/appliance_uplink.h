@@ -22,13 +22,15 @@ struct Uplink {
   web::TlsFiles tls;                  // whose certificate's name is this node's code
   std::uint64_t bytes_per_second{0};  // 0: no cap
   std::uint64_t spool_bytes{std::uint64_t{256} << 20};
+  bool flow_records{false};  // whether records of flows go up too
 };
 
 struct Children {
   net::Address address;
   std::uint16_t port{kTreePort};
   web::TlsFiles tls;
-  std::vector<net::Prefix> networks;  // nobody else is heard
+  std::vector<net::Prefix> networks;                        // nobody else is heard
+  std::uint64_t flow_record_bytes{std::uint64_t{1} << 30};  // kept of those below
 };
 
 [[nodiscard]] std::optional<Uplink> read_uplink(policy::TableView& table,

@@ -100,6 +100,7 @@ class Answer {
                      {"revision", nullptr},
                      {"spool_batches", nullptr},
                      {"spool_dropped", nullptr},
+                     {"dropped_flows", nullptr},
                      {"clock_offset_ms", nullptr}};
     add_alarms(node.code, row);
     if (node.code == input_.recorder.node()) {
@@ -113,6 +114,7 @@ class Answer {
       row["revision"] = text_or_null(state->revision);
       row["spool_batches"] = static_cast<std::int64_t>(state->spool_batches);
       row["spool_dropped"] = static_cast<std::int64_t>(state->spool_dropped);
+      row["dropped_flows"] = static_cast<std::int64_t>(state->dropped_flows);
       if (state->offset_ms) row["clock_offset_ms"] = *state->offset_ms;
     }
     return row;
@@ -156,6 +158,8 @@ class Answer {
     if (!view_.has_parent) return;
     row["spool_batches"] = static_cast<std::int64_t>(view_.spool.batches);
     row["spool_dropped"] = static_cast<std::int64_t>(view_.spool.dropped);
+    row["dropped_flows"] = static_cast<std::int64_t>(view_.spool.dropped_flows +
+                                                     input_.recorder.status().dropped_flows);
     if (view_.parent.offset_ms) row["clock_offset_ms"] = *view_.parent.offset_ms;
   }
 

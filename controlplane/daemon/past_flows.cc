@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <deque>
 #include <map>
 
 #include "controlplane/api/protocol.h"
@@ -91,10 +90,16 @@ std::string text_at(const json::object& flow, std::string_view key) {
   return json::serialize(*value);
 }
 
+// Not negative, and of a size that may be added and subtracted: a node below may have written it.
 std::int64_t number_at(const json::object& flow, std::string_view key) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 46;
   const auto* const value = flow.if_contains(key);
   if (value == nullptr || !value->is_int64()) return 0;
-  return value->get_int64();
+  return std::clamp<std::int64_t>(value->get_int64(), 0, kMost);
+}
+
+std::uint64_t sum_at(const json::object& flow, std::string_view key, std::string_view reply_key) {
+  return static_cast<std::uint64_t>(number_at(flow, key) + number_at(flow, reply_key));
 }
 
 bool passes(const FlowFilter& filter, const json::object& flow) {
@@ -113,12 +118,24 @@ bool passes(const FlowFilter& filter, const json::object& flow) {
   return false;
 }
 
-// All flows that ended in the time asked for, the oldest first.
+// All flows that ended in the time asked for: this node's, then those of the nodes below, each
+// ring's about as they came.
 template <typename Take>
 Result<report::FlowFileRead> read_flows(const StatsInput& input, const json::object& request,
                                         const Take& take) {
   auto* const ring = input.recorder.flows();
-  if (ring == nullptr) return fail("no records of flows are kept", "未保存流记录");
+  auto* const below = input.recorder.flows_below();
+  if (ring == nullptr && below == nullptr) {
+    return fail("no records of flows are kept", "未保存流记录");
+  }
+  const auto& catalog = input.bundle.compiled.catalog;
+  const auto top = api::string_at(request, "node");
+  if (!top.empty() &&
+      std::ranges::find(catalog.nodes, top, &policy::CatalogNode::code) == catalog.nodes.end()) {
+    return fail("there is no such node", "没有该节点");
+  }
+  const auto nodes = subtree_of(catalog, {top});
+  std::string node = input.recorder.node();
   json::object times = request;
   times.erase("filter");
   const auto query = parse_query(input.bundle.image.utc_offsets(), times, input.now);
@@ -127,16 +144,37 @@ Result<report::FlowFileRead> read_flows(const StatsInput& input, const json::obj
   if (!filter) return std::unexpected{filter.error()};
   const std::int64_t since = query->since * 1000;
   const std::int64_t until = query->until * 1000;
-  return ring->read(since, until, [&](std::string_view line) {
+  const auto sink = [&](std::string_view line) {
     boost::system::error_code error;
-    const auto value = json::parse(line, error);
+    auto value = json::parse(line, error);
     if (error || !value.is_object()) return true;
-    const auto& flow = value.get_object();
+    auto& flow = value.get_object();
     const auto end = number_at(flow, "end_ms");
     if (end < since || end >= until || !passes(*filter, flow)) return true;
+    flow["node"] = node;  // whatever the line may say of that
     take(flow);
     return true;
+  };
+  report::FlowFileRead read;
+  if (ring != nullptr && (top.empty() || nodes.contains(node))) {
+    read = ring->read(since, until, sink);
+  }
+  if (below == nullptr) return read;
+  const auto more = below->read(since, until, sink, [&](const report::FlowBlockOrigin& origin) {
+    node = origin.code();
+    return top.empty() || nodes.contains(node);
   });
+  read.blocks += more.blocks;
+  read.damaged += more.damaged;
+  return read;
+}
+
+std::uint64_t lost_records(report::Recorder& recorder) {
+  std::uint64_t lost = 0;
+  for (const auto* const ring : {recorder.flows(), recorder.flows_below()}) {
+    if (ring != nullptr) lost += ring->lost();
+  }
+  return lost;
 }
 
 }  // namespace
@@ -146,18 +184,18 @@ json::object past_flows_answer(const StatsInput& input, const json::object& requ
   if (const auto wanted = number_at(request, "limit"); wanted > 0) {
     limit = std::min(limit, static_cast<std::size_t>(wanted));
   }
-  std::deque<json::object> latest;
+  std::multimap<std::int64_t, json::object> latest;  // by when they ended
   std::uint64_t found = 0;
   const auto read = read_flows(input, request, [&](const json::object& flow) {
     ++found;
-    latest.push_back(flow);
-    if (latest.size() > limit) latest.pop_front();
+    latest.emplace(number_at(flow, "end_ms"), flow);
+    if (latest.size() > limit) latest.erase(latest.begin());
   });
   if (!read) return api::refusal(read.error().message);
   json::array rows;
   const auto offsets = input.bundle.image.utc_offsets();
-  for (auto& flow : latest) {
-    flow.emplace("time", policy::instant_text(offsets, number_at(flow, "end_ms") / 1000));
+  for (auto& [ended, flow] : latest) {
+    flow.emplace("time", policy::instant_text(offsets, ended / 1000));
     flow.emplace("seconds",
                  static_cast<double>(number_at(flow, "end_ms") - number_at(flow, "start_ms")) /
                      1000);
@@ -167,22 +205,22 @@ json::object past_flows_answer(const StatsInput& input, const json::object& requ
           {"schema", "meiguan.past-flows/v1"},
           {"found", found},
           {"damaged_blocks", read->damaged},
-          {"lost", input.recorder.flows()->lost()},
+          {"lost", lost_records(input.recorder)},
           {"rows", std::move(rows)}};
 }
 
 json::object talkers_answer(const StatsInput& input, const json::object& request) {
   struct Talker {
     std::string unit;
-    std::int64_t flows{0};
-    std::int64_t packets{0};
-    std::int64_t bytes{0};
+    std::uint64_t flows{0};
+    std::uint64_t packets{0};
+    std::uint64_t bytes{0};
   };
   std::map<std::string, Talker> talkers;
-  std::int64_t whole = 0;
+  std::uint64_t whole = 0;
   std::int64_t folded = 0;
   const auto read = read_flows(input, request, [&](const json::object& flow) {
-    const auto bytes = number_at(flow, "bytes") + number_at(flow, "reply_bytes");
+    const auto bytes = sum_at(flow, "bytes", "reply_bytes");
     whole += bytes;
     const auto source = text_at(flow, "source");
     if (talkers.size() >= kMostTalkers && !talkers.contains(source)) {
@@ -192,7 +230,7 @@ json::object talkers_answer(const StatsInput& input, const json::object& request
     auto& talker = talkers[source];
     talker.unit = text_at(flow, "unit");
     ++talker.flows;
-    talker.packets += number_at(flow, "packets") + number_at(flow, "reply_packets");
+    talker.packets += sum_at(flow, "packets", "reply_packets");
     talker.bytes += bytes;
   });
   if (!read) return api::refusal(read.error().message);

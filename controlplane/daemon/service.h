@@ -79,6 +79,9 @@ class Service {
   // Of what `now` keeps alive.
   [[nodiscard]] StatusInput status_input(const PolicyInForce& now);
   [[nodiscard]] std::unique_ptr<report::Recorder> make_recorder();
+  [[nodiscard]] std::unique_ptr<report::FlowRing> open_flows(const char* name,
+                                                             std::uint64_t most_bytes);
+  [[nodiscard]] report::InTree in_tree();
   [[nodiscard]] std::unique_ptr<report::PortBlockLog> make_block_log();
   [[nodiscard]] std::unique_ptr<kernel::Backend> make_backend();
   [[nodiscard]] std::optional<boost::json::object> port_blocks(const lifecycle::Bundle& bundle,

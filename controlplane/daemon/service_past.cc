@@ -12,17 +12,16 @@
 
 namespace meiguan::daemon {
 
+// Null where none are to be kept, or they cannot be.
+std::unique_ptr<report::FlowRing> Service::open_flows(const char* name, std::uint64_t most_bytes) {
+  if (most_bytes == 0) return nullptr;
+  auto opened = report::FlowRing::open(settings_.changes.state_dir / name, most_bytes);
+  if (opened) return std::move(*opened);
+  log_(opened.error().message);
+  return nullptr;
+}
+
 std::unique_ptr<report::Recorder> Service::make_recorder() {
-  std::unique_ptr<report::FlowRing> flows;
-  if (settings_.flow_record_bytes > 0) {
-    auto opened = report::FlowRing::open(settings_.changes.state_dir / "flows",
-                                         settings_.flow_record_bytes);
-    if (opened) {
-      flows = std::move(*opened);
-    } else {
-      log_(opened.error().message);
-    }
-  }
   const auto directory = settings_.stats_dir.empty() ? settings_.changes.state_dir / "stats"
                                                      : settings_.stats_dir;
   store::Options options;
@@ -32,23 +31,24 @@ std::unique_ptr<report::Recorder> Service::make_recorder() {
     const auto now = bundle();
     return now ? offset_at(now->image.utc_offsets(), seconds) : 0;
   };
-  auto recorder = std::make_unique<report::Recorder>(
-      [directory, options, server = settings_.stats_postgres, tree = settings_.tree] {
-        auto opened = server.empty() ? store::open_sqlite(directory, options)
-                                     : store::open_postgres(server, options);
-        if (!opened || tree == nullptr) return opened;
-        if (auto recovered = tree->recover(**opened); !recovered) {
-          opened = std::unexpected{recovered.error()};
-        }
-        return opened;
+  return std::make_unique<report::Recorder>(
+      [directory, options, server = settings_.stats_postgres] {
+        return server.empty() ? store::open_sqlite(directory, options)
+                              : store::open_postgres(server, options);
       },
-      std::move(flows), [] { return std::chrono::system_clock::now(); }, log_);
-  if (settings_.tree != nullptr) {
-    recorder->set_forward([tree = settings_.tree](std::span<const store::Batch> batches) {
-      return tree->forward(batches);
-    });
-  }
-  return recorder;
+      open_flows("flows", settings_.flow_record_bytes),
+      [] { return std::chrono::system_clock::now(); }, log_, in_tree());
+}
+
+report::InTree Service::in_tree() {
+  report::InTree in;
+  auto* const tree = settings_.tree;
+  if (tree == nullptr) return in;
+  in.forward = [tree](std::span<const store::Batch> batches) { return tree->forward(batches); };
+  in.recover = [tree](const report::Take& take) { return tree->recover(take); };
+  in.forwards_flows = tree->forwards_flows();
+  in.flows_below = open_flows("flows-below", tree->flow_bytes_below());
+  return in;
 }
 
 std::unique_ptr<report::PortBlockLog> Service::make_block_log() {

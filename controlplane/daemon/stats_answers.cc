@@ -54,19 +54,6 @@ class People {
   std::map<std::pair<Dimension, std::string>, std::string> names_;
 };
 
-// A node stands for all below it.
-std::set<std::string> subtree_of(const policy::Catalog& catalog, std::set<std::string> codes) {
-  for (std::size_t round = 0; round < 8; ++round) {  // tiers are five
-    for (const auto& node : catalog.nodes) {
-      if (node.parent.is_some() && node.parent.index() < catalog.nodes.size() &&
-          codes.contains(catalog.nodes[node.parent.index()].code)) {
-        codes.insert(node.code);
-      }
-    }
-  }
-  return codes;
-}
-
 void widen_nodes(const policy::Catalog& catalog, store::Query& query) {
   const auto wanted = query.filter.find(Dimension::kNode);
   if (wanted == query.filter.end()) return;

@@ -133,4 +133,16 @@ Result<store::Query> parse_query(std::span<const image::UtcOffset> offsets,
   return query;
 }
 
+std::set<std::string> subtree_of(const policy::Catalog& catalog, std::set<std::string> codes) {
+  for (std::size_t round = 0; round < 8; ++round) {  // tiers are five
+    for (const auto& node : catalog.nodes) {
+      if (node.parent.is_some() && node.parent.index() < catalog.nodes.size() &&
+          codes.contains(catalog.nodes[node.parent.index()].code)) {
+        codes.insert(node.code);
+      }
+    }
+  }
+  return codes;
+}
+
 }  // namespace meiguan::daemon

@@ -5,9 +5,13 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "controlplane/policy/catalog.h"
 #include "controlplane/store/store.h"
 #include "dataplane/base/result.h"
 #include "dataplane/image/format.h"
@@ -27,6 +31,9 @@ namespace meiguan::daemon {
 [[nodiscard]] Result<store::Query> parse_query(std::span<const image::UtcOffset> offsets,
                                                const boost::json::object& request,
                                                std::int64_t now);
+// The nodes and all below them.
+[[nodiscard]] std::set<std::string> subtree_of(const policy::Catalog& catalog,
+                                               std::set<std::string> codes);
 [[nodiscard]] std::vector<std::string> strings_at(const boost::json::object& request,
                                                   std::string_view key);
 

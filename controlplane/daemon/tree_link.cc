@@ -69,15 +69,14 @@ Result<void> TreeLink::forward(std::span<const store::Batch> batches) {
   return spool_->append(records);
 }
 
-Result<void> TreeLink::recover(store::Store& store) {
+Result<void> TreeLink::recover(const report::Take& take) {
   Result<void> result;
   if (!spool_) return result;
   spool_->each([&](const uplink::Record& record) {
     const auto batch = uplink::unpack_batch(record);
     if (!batch) return true;
-    const auto done = store.append(*batch);
-    if (!done) result = std::unexpected{done.error()};
-    return done.has_value();
+    result = take(*batch);
+    return result.has_value();
   });
   return result;
 }
@@ -110,7 +109,22 @@ bool TreeLink::belongs(const std::string& child, const std::string& node) const 
   return false;
 }
 
+Result<void> TreeLink::pass_on(std::span<const store::Batch> batches,
+                               std::span<const std::string> records) {
+  if (!spool_) return {};
+  if (forwards_flows()) return spool_->append(records);
+  std::vector<std::string> without;
+  for (std::size_t i = 0; i < batches.size() && i < records.size(); ++i) {
+    if (batches[i].stream != store::Stream::kFlows) without.push_back(records[i]);
+  }
+  return spool_->append(without);
+}
+
 Result<void> TreeLink::start(boost::asio::io_context& io, report::Recorder& recorder) {
+  {
+    const std::lock_guard lock{mutex_};
+    recorder_ = &recorder;
+  }
   if (children_) {
     if (auto started = start_children(io, recorder); !started) return started;
   }
@@ -125,9 +139,7 @@ Result<void> TreeLink::start_children(boost::asio::io_context& io, report::Recor
       .append =
           [this, &recorder](std::span<const store::Batch> batches,
                             std::span<const std::string> records) {
-            return recorder.append(batches, [&]() -> Result<void> {
-              return spool_ ? spool_->append(records) : Result<void>{};
-            });
+            return recorder.append(batches, [&] { return pass_on(batches, records); });
           },
       .watermark = [&recorder](const std::string& source) { return recorder.watermark(source); },
       .now_ms = now_ms,
@@ -191,6 +203,8 @@ json::object TreeLink::state() const {
   own.spool_batches = spool.batches;
   own.spool_bytes = spool.bytes;
   own.spool_dropped = spool.dropped;
+  own.dropped_flows = spool.dropped_flows;
+  if (recorder_ != nullptr) own.dropped_flows += recorder_->status().dropped_flows;
   own.refused = spool.refused;
   json::array nodes{json_of(own, now)};
   if (receiver_) {
@@ -210,6 +224,7 @@ void TreeLink::stop() {
     sender = std::move(sender_);
     receiver = std::move(receiver_);
     server = std::move(server_);
+    recorder_ = nullptr;
   }
   if (server) server->close();
 }

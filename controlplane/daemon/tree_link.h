@@ -38,8 +38,13 @@ class TreeLink {
 
   // Batches that are to go up, before the store has them; nothing happens without a parent.
   [[nodiscard]] Result<void> forward(std::span<const store::Batch> batches);
-  // What waits and the store does not have: the machine stopped between the two.
-  [[nodiscard]] Result<void> recover(store::Store& store);
+  // What waits and the store may not have: the machine stopped between the two.
+  [[nodiscard]] Result<void> recover(const report::Take& take);
+  // Whether records of flows go up, and how many bytes of those below are kept; 0: none.
+  [[nodiscard]] bool forwards_flows() const noexcept { return uplink_ && uplink_->flow_records; }
+  [[nodiscard]] std::uint64_t flow_bytes_below() const noexcept {
+    return children_ ? children_->flow_record_bytes : 0;
+  }
   // The tree as the policy in force has it, and this node in it.
   void set_policy(const policy::Catalog& catalog, const std::string& node,
                   const std::string& revision);
@@ -62,6 +67,9 @@ class TreeLink {
   TreeLink(std::optional<access::Uplink> uplink, std::optional<access::Children> children, Log log);
   [[nodiscard]] bool belongs(const std::string& child, const std::string& node) const;
   [[nodiscard]] boost::json::object state() const;
+  // What goes up of those that came from below.
+  [[nodiscard]] Result<void> pass_on(std::span<const store::Batch> batches,
+                                     std::span<const std::string> records);
   [[nodiscard]] Result<void> start_children(boost::asio::io_context& io,
                                             report::Recorder& recorder);
   void start_parent();
@@ -76,6 +84,7 @@ class TreeLink {
   std::map<std::string, std::string> parent_;  // by code; the root's is empty
   std::string node_;
   std::string revision_;
+  report::Recorder* recorder_{nullptr};  // from start() to stop()
   std::unique_ptr<uplink::Receiver> receiver_;
   std::unique_ptr<uplink::Sender> sender_;
   std::unique_ptr<web::HttpsServer> server_;

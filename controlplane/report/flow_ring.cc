@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <limits>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -44,7 +45,8 @@ bool write_all(int descriptor, std::string_view bytes) {
 
 // A file as it is now; a file that goes away meanwhile stays readable.
 FlowFileRead read_mapped(const std::filesystem::path& path, std::int64_t since_ms,
-                         std::int64_t until_ms, const FlowLineSink& sink) {
+                         std::int64_t until_ms, const FlowLineSink& sink,
+                         const FlowBlockChoice& wanted) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return {};
   struct stat status {};
@@ -54,7 +56,7 @@ FlowFileRead read_mapped(const std::filesystem::path& path, std::int64_t since_m
     void* const data = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
     if (data != MAP_FAILED) {
       result = read_flow_file({static_cast<const std::byte*>(data), bytes}, since_ms, until_ms,
-                              sink);
+                              sink, wanted);
       ::munmap(data, bytes);
     }
   }
@@ -90,7 +92,42 @@ Result<std::unique_ptr<FlowRing>> FlowRing::open(const std::filesystem::path& di
     ring->next_ = number + 1;
     ring->files_.push_back(std::move(file));
   }
+  ring->load_marks();
   return ring;
+}
+
+// A batch whose node was not yet told that it is here came last: the latest files know of it.
+void FlowRing::load_marks() {
+  constexpr std::size_t kFiles = 2;
+  const auto from = files_.size() - std::min(files_.size(), kFiles);
+  for (auto i = from; i < files_.size(); ++i) {
+    FlowBlockOrigin latest;
+    static_cast<void>(read_mapped(
+        files_[i].path, std::numeric_limits<std::int64_t>::min(),
+        std::numeric_limits<std::int64_t>::max(),
+        [&](std::string_view) {  // a line: its block is whole
+          marks_[std::string{latest.code()}] = {latest.epoch, latest.sequence};
+          return true;
+        },
+        [&](const FlowBlockOrigin& origin) {
+          latest = origin;
+          return !origin.code().empty();
+        }));
+  }
+}
+
+bool FlowRing::append(const FlowBlockOrigin& origin, const store::FlowLines& lines) {
+  const std::lock_guard lock{mutex_};
+  const std::pair mark{origin.epoch, origin.sequence};
+  const auto found = marks_.find(origin.code());
+  if (found != marks_.end() && found->second >= mark) return true;
+  write_block();
+  const auto block = pack_flow_block(lines.text, lines.count, lines.first_ms, lines.last_ms,
+                                     origin);
+  if (!put(block, lines.count)) return false;
+  if (descriptor_ >= 0 && ::fdatasync(descriptor_) != 0) return false;
+  marks_[std::string{origin.code()}] = mark;
+  return true;
 }
 
 FlowRing::~FlowRing() {
@@ -129,7 +166,9 @@ bool FlowRing::begin_file() {
 }
 
 void FlowRing::end_file() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ < 0) return;
+  ::fdatasync(descriptor_);
+  ::close(descriptor_);
   descriptor_ = -1;
 }
 
@@ -138,6 +177,10 @@ void FlowRing::write_block() {
   const std::string block = pack_flow_block(lines_, count_, first_ms_, last_ms_);
   const std::uint32_t count = std::exchange(count_, 0);
   lines_.clear();
+  static_cast<void>(put(block, count));
+}
+
+bool FlowRing::put(const std::string& block, std::uint32_t lines) {
   std::uint64_t all = block.size();
   for (const auto& file : files_) all += file.bytes;
   while (all > cap_ && files_.size() > (descriptor_ >= 0 ? 1U : 0U)) {
@@ -149,16 +192,17 @@ void FlowRing::write_block() {
   const bool begun = descriptor_ >= 0 || begin_file();
   if (!begun || block.empty() || !write_all(descriptor_, block)) {
     // Half a block is the end of a file: what comes goes to another.
-    lost_ += count;
+    lost_ += lines;
     end_file();
-    return;
+    return false;
   }
   files_.back().bytes += block.size();
   if (files_.back().bytes >= std::max<std::uint64_t>(cap_ / kFilesInAll, 1)) end_file();
+  return true;
 }
 
-FlowFileRead FlowRing::read(std::int64_t since_ms, std::int64_t until_ms,
-                            const FlowLineSink& sink) {
+FlowFileRead FlowRing::read(std::int64_t since_ms, std::int64_t until_ms, const FlowLineSink& sink,
+                            const FlowBlockChoice& wanted) {
   std::vector<std::filesystem::path> paths;
   {
     const std::lock_guard lock{mutex_};
@@ -167,7 +211,7 @@ FlowFileRead FlowRing::read(std::int64_t since_ms, std::int64_t until_ms,
   }
   FlowFileRead all;
   for (const auto& path : paths) {
-    const auto one = read_mapped(path, since_ms, until_ms, sink);
+    const auto one = read_mapped(path, since_ms, until_ms, sink, wanted);
     all.blocks += one.blocks;
     all.damaged += one.damaged;
     all.enough = one.enough;

@@ -55,6 +55,88 @@ BOOST_AUTO_TEST_CASE(what_was_written_is_read_by_time) {
   BOOST_TEST(lines(*ring, 400) == "");
 }
 
+store::FlowLines two_lines(const std::string& what) {
+  store::FlowLines flows;
+  flows.add(what + "1", 100);
+  flows.add(what + "2", 200);
+  return flows;
+}
+
+// Lines with whose they are, of the nodes that are wanted.
+std::string whose(FlowRing& ring, const std::string& only = {}) {
+  std::string text;
+  std::string node;
+  static_cast<void>(ring.read(
+      0, 1'000'000,
+      [&](std::string_view line) {
+        text += node + ":" + std::string{line} + " ";
+        return true;
+      },
+      [&](const FlowBlockOrigin& origin) {
+        node = origin.code();
+        return only.empty() || node == only;
+      }));
+  return text;
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_of_another_node_is_there_once) {
+  const TestDirectory directory;
+  const auto of = [](const char* node, std::uint64_t epoch, std::uint64_t sequence) {
+    return FlowBlockOrigin::of(node, epoch, sequence);
+  };
+  {
+    auto ring = open(directory);
+    ring->append(50, "own");
+    BOOST_TEST(ring->append(of("360121", 7, 1), two_lines("a")));
+    BOOST_TEST(ring->append(of("360121", 7, 1), two_lines("again")));
+    BOOST_TEST(ring->append(of("360122", 7, 1), two_lines("b")));
+    BOOST_TEST(ring->append(of("360121", 8, 1), two_lines("c")));
+    BOOST_TEST(ring->append(of("360121", 7, 9), two_lines("old")));
+    BOOST_TEST(whose(*ring) == ":own 360121:a1 360121:a2 360122:b1 360122:b2 360121:c1 360121:c2 ");
+    BOOST_TEST(whose(*ring, "360122") == "360122:b1 360122:b2 ");
+  }
+  auto ring = open(directory);  // another run knows what this one has
+  BOOST_TEST(ring->append(of("360121", 8, 1), two_lines("again")));
+  BOOST_TEST(ring->append(of("360122", 7, 2), two_lines("d")));
+  BOOST_TEST(whose(*ring, "360121") == "360121:a1 360121:a2 360121:c1 360121:c2 ");
+  BOOST_TEST(whose(*ring, "360122") == "360122:b1 360122:b2 360122:d1 360122:d2 ");
+}
+
+// The machine stops while a batch is written: what is not whole is not there, and comes again.
+BOOST_AUTO_TEST_CASE(a_batch_that_was_written_by_half_is_taken_again) {
+  const TestDirectory directory;
+  const auto origin = FlowBlockOrigin::of("360121", 7, 1);
+  BOOST_TEST(open(directory)->append(origin, two_lines("a")));
+  const auto path = directory.path / "flows" / "flows-0000000001.mgf";
+  const auto whole = whole_file(path);
+  for (std::size_t cut = kFlowFileMagic.size(); cut <= whole.size(); cut += 3) {
+    const TestDirectory copy;
+    fs::create_directories(copy.path / "flows");
+    std::ofstream{copy.path / "flows" / "flows-0000000001.mgf", std::ios::binary}
+        << whole.substr(0, cut) << std::string(cut % 2 == 0 ? 0 : whole.size() - cut, '\0');
+    auto ring = open(copy);
+    BOOST_TEST(ring->append(origin, two_lines("a")));
+    BOOST_TEST(whose(*ring) == "360121:a1 360121:a2 ", cut);
+  }
+}
+
+// Files of before had no origins.
+BOOST_AUTO_TEST_CASE(a_file_of_before_is_read) {
+  const TestDirectory directory;
+  fs::create_directories(directory.path / "flows");
+  const std::string_view hex{
+      "4d47464c4f57533146424c4b0d00000004000000020000006400000000000000c800000000000000"
+      "7ee6aa873edb055a28b52ffd2004210000610a620a"};
+  std::string packed;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    packed += static_cast<char>(std::stoi(std::string{hex.substr(i, 2)}, nullptr, 16));
+  }
+  std::ofstream{directory.path / "flows" / "flows-0000000001.mgf", std::ios::binary} << packed;
+  auto ring = open(directory);
+  ring->append(300, "c");
+  BOOST_TEST(whose(*ring) == ":a :b :c ");
+}
+
 BOOST_AUTO_TEST_CASE(no_more_is_kept_than_the_cap) {
   const TestDirectory directory;
   auto ring = open(directory, 64 << 10);

@@ -1,11 +1,11 @@
 #include "controlplane/report/recorder.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
 #include "controlplane/report/flow_lines.h"
-#include "controlplane/store/gather.h"
 
 namespace meiguan::report {
 namespace {
@@ -13,6 +13,9 @@ namespace {
 constexpr std::chrono::milliseconds kWorkEvery{1000};
 constexpr std::size_t kMostWaiting = 24 * 60;
 constexpr std::size_t kMostUrgent = 1'000;
+constexpr std::size_t kMostFlowBatches = 64;
+constexpr std::size_t kFlowBatchBytes = std::size_t{128} << 10;
+constexpr WallMs kFlowsWaitMs = 5'000;  // until a batch of them is made
 constexpr std::chrono::hours kDropEvery{1};
 
 WallMs ms_of(WallTime time) {
@@ -21,12 +24,14 @@ WallMs ms_of(WallTime time) {
 
 }  // namespace
 
-Recorder::Recorder(OpenStore open, std::unique_ptr<FlowRing> flows, Clock clock, Log log)
+Recorder::Recorder(OpenStore open, std::unique_ptr<FlowRing> flows, Clock clock, Log log,
+                   InTree tree)
     : open_{std::move(open)},
       flows_{std::move(flows)},
       clock_{std::move(clock)},
       log_{std::move(log)},
       rollup_{RollupOptions{}},
+      tree_{std::move(tree)},
       thread_{[this] { run(); }} {}
 
 Recorder::~Recorder() {
@@ -41,6 +46,7 @@ Recorder::~Recorder() {
     // What live flows did not tell yet, the next recorder counts from its own start on.
     rollup_.detach(ms_of(clock_()));
     put_in_line(rollup_.take_all());
+    put_flows_in_line();
   }
   if (flows_) flows_->flush();
   store_line();
@@ -60,7 +66,10 @@ void Recorder::set_policy(const policy::Catalog& catalog, const std::string& nod
                           const std::string& revision) {
   const std::lock_guard lock{mutex_};
   // Rows of before belong to the node of before.
-  if (!node_.empty() && node != node_) put_in_line(rollup_.take_all());
+  if (!node_.empty() && node != node_) {
+    put_in_line(rollup_.take_all());
+    put_flows_in_line();
+  }
   node_ = node;
   revision_ = revision;
   catalog_ = catalog;
@@ -88,11 +97,30 @@ void Recorder::heard(const fastpath::Event& event, std::size_t ring, WallTime at
   {
     const std::lock_guard lock{mutex_};
     rollup_.take(event, ring, ms_of(at));
-    if (flows_ && event.kind == fastpath::EventKind::kFlowEnd) {
+    if ((flows_ || tree_.forwards_flows) && event.kind == fastpath::EventKind::kFlowEnd) {
       line = flow_line(event, catalog_, revision_, ms_of(at));
     }
+    if (tree_.forwards_flows && !line.empty()) {
+      if (fresh_flows_.count == 0) flows_since_ = ms_of(at);
+      fresh_flows_.add(line, ms_of(at));
+      if (fresh_flows_.text.size() >= kFlowBatchBytes) put_flows_in_line();
+    }
   }
-  if (!line.empty()) flows_->append(ms_of(at), line);
+  if (!line.empty() && flows_) flows_->append(ms_of(at), line);
+}
+
+void Recorder::put_flows_in_line() {
+  if (fresh_flows_.count == 0) return;
+  store::Batch batch;
+  batch.node = node_;
+  batch.stream = store::Stream::kFlows;
+  batch.minute = store::bucket_of(fresh_flows_.last_ms / 1000, store::kMinute, {});
+  batch.flows = std::exchange(fresh_flows_, {});
+  if (node_.empty()) return;
+  flow_line_.push_back(std::move(batch));
+  if (flow_line_.size() <= kMostFlowBatches) return;
+  flow_line_.erase(flow_line_.begin() + 1);  // see put_in_line()
+  ++status_.dropped_flows;
 }
 
 void Recorder::counted(const Sums& counters, WallTime at, std::chrono::milliseconds elapsed) {
@@ -142,6 +170,8 @@ void Recorder::work() {
   {
     const std::lock_guard lock{mutex_};
     put_in_line(rollup_.take_over(ms_of(now)));
+    // Also where the clock went back.
+    if (std::abs(ms_of(now) - flows_since_) >= kFlowsWaitMs) put_flows_in_line();
   }
   if (flows_) flows_->flush();
   store_line();
@@ -161,24 +191,32 @@ void Recorder::work() {
   }
 }
 
+std::deque<store::Batch>* Recorder::next_line() {
+  for (auto* const line : {&urgent_, &line_, &flow_line_}) {
+    if (!line->empty()) return line;
+  }
+  return nullptr;
+}
+
 void Recorder::store_line() {
   const std::lock_guard storing{storing_};
   for (;;) {
     if (!store_) {
+      if (tree_.recover && node().empty()) return;
       if (auto opened = open_store(); !opened) return complain(opened.error().message);
     }
     store::Batch batch;
     std::deque<store::Batch>* line = nullptr;
     {
       const std::lock_guard lock{mutex_};
-      line = urgent_.empty() ? &line_ : &urgent_;
-      if (line->empty()) return;
+      line = next_line();
+      if (line == nullptr) return;
       batch = line->front();
     }
     if (auto begun = begin_epoch(batch.node); !begun) return complain(begun.error().message);
     const auto batches = numbered(std::move(batch));
-    if (forward_) {
-      if (auto done = forward_(batches); !done) return complain(done.error().message);
+    if (tree_.forward) {
+      if (auto done = tree_.forward(batches); !done) return complain(done.error().message);
     }
     const auto done = store_->append(batches);
     for (const auto& alarm : store_->take_alarms()) complain(alarm);
@@ -208,6 +246,15 @@ void Recorder::store_line() {
 Result<void> Recorder::open_store() {
   auto opened = open_();
   if (!opened) return std::unexpected{opened.error()};
+  if (tree_.recover) {
+    const auto recovered = tree_.recover([&](const store::Batch& batch) -> Result<void> {
+      if (auto done = apply(**opened, std::span{&batch, 1}); !done) {
+        return std::unexpected{done.error()};
+      }
+      return {};
+    });
+    if (!recovered) return std::unexpected{recovered.error()};
+  }
   const auto standing = (*opened)->alarms(std::numeric_limits<std::int64_t>::max());
   if (!standing) return std::unexpected{standing.error()};
   store_ = std::move(*opened);
@@ -224,7 +271,7 @@ Result<void> Recorder::begin_epoch(const std::string& node) {
   std::array<std::optional<store::Watermark>, store::kStreams> marks;
   if (node != numbered_node_) epoch_ = 0;
   numbered_node_ = node;
-  const bool asks = epoch_ == 0 || forward_;
+  const bool asks = epoch_ == 0 || tree_.forward;
   for (std::size_t i = 0; asks && i < marks.size(); ++i) {
     of.stream = static_cast<store::Stream>(i);
     const auto mark = store_->watermark(of.source());
@@ -249,7 +296,7 @@ std::vector<store::Batch> Recorder::numbered(store::Batch batch) const {
   std::vector<store::Batch> batches;
   batch.epoch = epoch_;
   batch.sequence = sequences_[static_cast<std::size_t>(batch.stream)] + 1;
-  if (forward_ && batch.stream == store::Stream::kBulk) {
+  if (tree_.forward && batch.stream == store::Stream::kBulk) {
     store::Batch denied;
     denied.node = batch.node;
     denied.stream = store::Stream::kDenied;
@@ -267,17 +314,12 @@ std::vector<store::Batch> Recorder::numbered(store::Batch batch) const {
   return batches;
 }
 
-void Recorder::set_forward(Forward forward) {
-  const std::lock_guard storing{storing_};
-  forward_ = std::move(forward);
-}
-
 Result<std::vector<store::Applied>> Recorder::append(std::span<const store::Batch> batches,
                                                      const std::function<Result<void>()>& before) {
   const std::lock_guard storing{storing_};
   if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
   if (auto done = before(); !done) return std::unexpected{done.error()};
-  auto said = store_->append(batches);
+  auto said = apply(*store_, batches);
   for (const auto& alarm : store_->take_alarms()) complain(alarm);
   if (!said) return said;
   const std::lock_guard lock{mutex_};
@@ -289,78 +331,27 @@ Result<std::vector<store::Applied>> Recorder::append(std::span<const store::Batc
   return said;
 }
 
-Result<std::vector<store::AlarmRow>> Recorder::alarms(std::int64_t since) {
-  const std::lock_guard storing{storing_};
-  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
-  return store_->alarms(since);
-}
-
-std::vector<store::AlarmRow> Recorder::alarms_below() const {
-  const std::lock_guard lock{mutex_};
-  std::vector<store::AlarmRow> rows;
-  for (const auto& [node, alarms] : standing_) {
-    if (node == node_) continue;
-    for (const auto& alarm : alarms) rows.push_back({node, alarm, std::nullopt});
+// The ring first, which knows a batch that it has; then the watermarks. A ring that cannot be
+// written to loses records and counts them: nothing else waits for it.
+Result<std::vector<store::Applied>> Recorder::apply(store::Store& store,
+                                                    std::span<const store::Batch> batches) {
+  const auto own = node();
+  std::map<std::string, std::optional<store::Watermark>> marks;
+  for (const auto& batch : batches) {
+    if (batch.stream != store::Stream::kFlows || batch.node == own || !tree_.flows_below) continue;
+    auto known = marks.find(batch.node);
+    if (known == marks.end()) {
+      const auto mark = store.watermark(batch.source());
+      if (!mark) return std::unexpected{mark.error()};
+      known = marks.emplace(batch.node, *mark).first;
+    }
+    if (store::judge(known->second, batch) != store::Applied::kNow) continue;
+    known->second = store::Watermark{batch.epoch, batch.sequence};
+    static_cast<void>(
+        tree_.flows_below->append(FlowBlockOrigin::of(batch.node, batch.epoch, batch.sequence),
+                                  batch.flows));
   }
-  return rows;
-}
-
-Result<std::optional<store::Watermark>> Recorder::watermark(const std::string& source) {
-  const std::lock_guard storing{storing_};
-  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
-  return store_->watermark(source);
-}
-
-Result<std::vector<store::Source>> Recorder::sources() {
-  const std::lock_guard storing{storing_};
-  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
-  return store_->sources();
-}
-
-Result<store::Answer> Recorder::query(const store::Query& query) {
-  // Nothing moves from the line into the store meanwhile.
-  const std::lock_guard storing{storing_};
-  std::vector<store::Batch> fresh;
-  {
-    const std::lock_guard lock{mutex_};
-    fresh = rollup_.open_minutes();
-    fresh.insert(fresh.end(), line_.begin(), line_.end());
-  }
-  if (!store_) {
-    return fail("the statistics store is not open", "统计库尚未打开");
-  }
-  return store_->query(query, fresh);
-}
-
-Result<store::Answer> Recorder::ten_seconds(const store::Query& query) {
-  std::vector<store::Batch> slots;
-  {
-    const std::lock_guard lock{mutex_};
-    slots = rollup_.ten_seconds(query.since * 1000);
-  }
-  store::Plan plan;
-  plan.since = query.since;
-  plan.until = query.until;
-  plan.step = query.step;
-  const store::OffsetAt none;
-  store::Gather gather{query, plan, none};
-  for (const auto& slot : slots) gather.add(slot);
-  return gather.take();
-}
-
-Result<std::vector<store::HitsRow>> Recorder::hits(const std::string& node) {
-  const std::lock_guard storing{storing_};
-  if (!store_) return fail("the statistics store is not open", "统计库尚未打开");
-  return store_->hits(node);
-}
-
-Recorder::Status Recorder::status() const {
-  const std::lock_guard lock{mutex_};
-  Status status = status_;
-  status.waiting = line_.size() + urgent_.size();
-  status.untold_packets = rollup_.untold_packets();
-  status.unfollowed = rollup_.unfollowed();
-  return status;
+  return store.append(batches);
 }
 
 }  // namespace meiguan::report

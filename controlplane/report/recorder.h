@@ -25,6 +25,21 @@
 
 namespace meiguan::report {
 
+// Is given each batch before the store is, numbered, and again where the store could not take it;
+// denials, alarms and flow records as batches of their own streams. Errors: it waits, and the
+// store with it.
+using Forward = std::function<Result<void>(std::span<const store::Batch>)>;
+// Gives what was taken to be passed on and the store may not have to `take`, until that fails.
+using Take = std::function<Result<void>(const store::Batch&)>;
+using Recover = std::function<Result<void>(const Take& take)>;
+// What a recorder does beside at a node of a tree; at one that is in none all is empty.
+struct InTree {
+  Forward forward;
+  Recover recover;  // when the store is opened, and it is known which node this is
+  bool forwards_flows{false};
+  std::unique_ptr<FlowRing> flows_below;  // records of flows of other nodes; may be null
+};
+
 class Recorder : public CollectorSink {
  public:
   using Log = std::function<void(const Text&)>;
@@ -33,16 +48,10 @@ class Recorder : public CollectorSink {
 
   // `flows` may be null. The store is opened by a thread of the recorder's, again and again until
   // it can be.
-  Recorder(OpenStore open, std::unique_ptr<FlowRing> flows, Clock clock, Log log);
+  Recorder(OpenStore open, std::unique_ptr<FlowRing> flows, Clock clock, Log log, InTree tree = {});
   ~Recorder() override;
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
-
-  // Is given each batch before the store is, numbered, and again where the store could not take it;
-  // denials and alarms as batches of their own streams. Errors: it waits, and the store with it. To
-  // be set before there is a policy.
-  using Forward = std::function<Result<void>(std::span<const store::Batch>)>;
-  void set_forward(Forward forward);
 
   // The policy in force: names, and the node whose gateway this is.
   void set_policy(const policy::Catalog& catalog, const std::string& node,
@@ -72,11 +81,14 @@ class Recorder : public CollectorSink {
   [[nodiscard]] Result<std::optional<store::Watermark>> watermark(const std::string& source);
   [[nodiscard]] Result<std::vector<store::Source>> sources();
   [[nodiscard]] FlowRing* flows() noexcept { return flows_.get(); }
+  // Of other nodes; null where none are kept.
+  [[nodiscard]] FlowRing* flows_below() noexcept { return tree_.flows_below.get(); }
   [[nodiscard]] std::string node() const;
 
   struct Status {
     std::size_t waiting{0};          // batches in line
     std::uint64_t dropped{0};        // batches that were too many to wait
+    std::uint64_t dropped_flows{0};  // batches of flow records, likewise
     std::int64_t untold_packets{0};  // see Rollup
     std::uint64_t unfollowed{0};
     bool open{false};        // the store can be asked
@@ -91,6 +103,12 @@ class Recorder : public CollectorSink {
  private:
   void run();
   void put_in_line(std::vector<store::Batch> batches);
+  void put_flows_in_line();
+  // What is to be stored or passed on next; null: nothing.
+  [[nodiscard]] std::deque<store::Batch>* next_line();
+  // Records of flows of other nodes into their ring, then all into the store.
+  [[nodiscard]] Result<std::vector<store::Applied>> apply(store::Store& store,
+                                                          std::span<const store::Batch> batches);
   void store_line();
   [[nodiscard]] Result<void> open_store();
   // Numbers of the next batches; asks the store where it may know more of this node.
@@ -113,12 +131,15 @@ class Recorder : public CollectorSink {
   policy::Catalog catalog_;
   std::deque<store::Batch> urgent_;  // goes before line_: alarms
   std::deque<store::Batch> line_;
+  std::deque<store::Batch> flow_line_;                         // goes behind it: flow records
+  store::FlowLines fresh_flows_;                               // not in line yet
+  WallMs flows_since_{0};                                      // when the first of them was heard
   std::map<std::string, std::vector<store::Alarm>> standing_;  // at each node
   Status status_;
   std::uint64_t epoch_{0};
   std::array<std::uint64_t, store::kStreams> sequences_{};
   std::string numbered_node_;  // whose epoch and sequences these are
-  Forward forward_;
+  InTree tree_;
 
   std::mutex storing_;  // of the store, and of taking a batch out of the line; before mutex_
   std::unique_ptr<store::Store> store_;

@@ -3,6 +3,7 @@
 // What statistics are made of: rows of sums under names. Names are whole and last over reloads
 // ("360000/budget-for-finance"); an empty one says that there is none.
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -127,10 +128,28 @@ enum class Stream : std::uint8_t {
   kBulk,    // forwarded traffic, what was watched, hits of rules
   kDenied,  // rows of packets that were dropped
   kAlarms,  // each time all alarms that stand then
+  kFlows,   // records of flows that ended
 };
-inline constexpr std::size_t kStreams = 3;
+inline constexpr std::size_t kStreams = 4;
 // What a stream's name has behind the node's: no code of a node has a #.
-inline constexpr std::array<std::string_view, kStreams> kStreamMarks{"", "#denied", "#alarms"};
+inline constexpr std::array<std::string_view, kStreams> kStreamMarks{"", "#denied", "#alarms",
+                                                                     "#flows"};
+
+// Records of flows, as lines of text.
+struct FlowLines {
+  std::string text;  // each line with its end
+  std::uint32_t count{0};
+  std::int64_t first_ms{0};  // when the first and the last of them ended, since 1970
+  std::int64_t last_ms{0};
+
+  void add(std::string_view line, std::int64_t ended_ms) {
+    first_ms = count == 0 ? ended_ms : std::min(first_ms, ended_ms);
+    last_ms = count == 0 ? ended_ms : std::max(last_ms, ended_ms);
+    ++count;
+    text.append(line).push_back('\n');
+  }
+  bool operator==(const FlowLines&) const = default;
+};
 
 // What one node says of one minute, or a part of it: rows of the same minute add up. The same
 // (node, stream, epoch, sequence) is the same batch and counts once, however often it comes; within
@@ -146,6 +165,7 @@ struct Batch {
   std::vector<RuleHits> hits;  // of every rule in force, those without hits too
   std::vector<Alarm> alarms;   // of kAlarms: all that stand
   std::int64_t told{0};        // of kAlarms: when they do, in `minute`
+  FlowLines flows;             // of kFlows; the store keeps the watermark alone
   // So many right before it were dropped by who sends it and will never come; less than `sequence`.
   std::uint64_t lost{0};
 

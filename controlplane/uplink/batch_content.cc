@@ -71,6 +71,7 @@ class Input {
     if (policy::find_invalid_utf8(text) || policy::has_control(text)) in_.fail();
     return std::string{text};
   }
+  std::string_view rest() { return in_.bytes(in_.left()); }
   [[nodiscard]] bool failed() const { return in_.failed(); }
   [[nodiscard]] bool at_end() const { return in_.left() == 0; }
   void fail() { in_.fail(); }
@@ -119,6 +120,44 @@ std::string content_of_alarms(const store::Batch& batch) {
   return out;
 }
 
+std::string content_of_flows(const store::Batch& batch) {
+  std::string out;
+  put_varint(out, batch.flows.count);
+  put_signed(out, batch.flows.first_ms);
+  put_signed(out, batch.flows.last_ms);
+  return out + batch.flows.text;
+}
+
+// Lines are text without anything that a terminal obeys, and as many as there are said to be.
+bool are_lines(std::string_view text, std::uint64_t count) {
+  if (text.size() > kMaxFlowBytes || !text.ends_with('\n')) return false;
+  std::uint64_t lines = 0;
+  for (; !text.empty(); ++lines) {
+    const auto line = text.substr(0, text.find('\n'));
+    if (line.empty() || line.size() > kMaxFlowLineBytes || policy::find_invalid_utf8(line) ||
+        policy::has_control(line)) {
+      return false;
+    }
+    text.remove_prefix(line.size() + 1);
+  }
+  return lines == count;
+}
+
+void read_flows(Input& input, store::Batch& batch) {
+  auto& flows = batch.flows;
+  flows.count = static_cast<std::uint32_t>(input.count(kMaxFlowBytes, 2));
+  flows.first_ms = input.sum();
+  flows.last_ms = input.sum();
+  constexpr std::int64_t kMs = 1'000;
+  if (flows.first_ms < 0 || flows.last_ms < flows.first_ms || flows.last_ms > kLatestMinute * kMs) {
+    input.fail();
+  }
+  const auto ended = flows.last_ms / kMs;
+  batch.minute = ended - ended % kMinuteSeconds;
+  flows.text = input.rest();
+  if (!are_lines(flows.text, flows.count)) input.fail();
+}
+
 void read_alarms(Input& input, store::Batch& batch) {
   constexpr std::size_t kLeastAlarmBytes = 6;
   batch.told = input.sum();
@@ -142,6 +181,7 @@ void read_alarms(Input& input, store::Batch& batch) {
 
 std::string content_of(const store::Batch& batch) {
   if (batch.stream == store::Stream::kAlarms) return content_of_alarms(batch);
+  if (batch.stream == store::Stream::kFlows) return content_of_flows(batch);
   Names names;
   std::string rows;
   put_varint(rows, batch.rows.size());
@@ -206,6 +246,8 @@ Result<void> read_content(std::string_view content, const std::string& node, sto
   batch.node = node;
   if (batch.stream == store::Stream::kAlarms) {
     read_alarms(input, batch);
+  } else if (batch.stream == store::Stream::kFlows) {
+    read_flows(input, batch);
   } else {
     read_rows(input, batch);
   }

@@ -7,7 +7,7 @@
 //   content: varints (LEB128, signed ones zigzag): minute, watch (3), names (count, each length and
 //   bytes), rows (count, each nine names as index + 1 or 0, six sums), hits (count, each name,
 //   hits, audited); of alarms: when they stand, and how many, each name, kind and about (length and
-//   bytes), since and packets
+//   bytes), since and packets; of flows: how many lines, when the first and the last ended, lines
 //
 // What is read is hostile: every length is bounded before anything is unpacked, a checksum covers
 // all, and every number that a sum is made of is bounded so that sums do not overflow.
@@ -28,6 +28,8 @@ inline constexpr std::size_t kMaxNodeBytes = 32;  // of a code, as policy has th
 inline constexpr std::size_t kMaxNameBytes = 512;
 inline constexpr std::size_t kMaxRows = 65'536;  // a roll-up hands out 16,384 and a few
 inline constexpr std::size_t kMaxAlarms = 256;
+inline constexpr std::size_t kMaxFlowBytes = std::size_t{512} << 10;  // of lines
+inline constexpr std::size_t kMaxFlowLineBytes = std::size_t{8} << 10;
 inline constexpr std::int64_t kMostOfARow = std::int64_t{1} << 46;  // bytes at 9 Tbit/s
 
 struct RecordHeader {

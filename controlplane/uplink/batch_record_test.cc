@@ -12,7 +12,7 @@ namespace {
 bool same(const store::Batch& a, const store::Batch& b) {
   return a.source() == b.source() && a.epoch == b.epoch && a.sequence == b.sequence &&
          a.lost == b.lost && a.minute == b.minute && a.watch == b.watch && a.told == b.told &&
-         a.alarms == b.alarms &&
+         a.alarms == b.alarms && a.flows == b.flows &&
          std::ranges::equal(a.rows, b.rows,
                             [](const store::Row& x, const store::Row& y) {
                               return x.key == y.key && x.sums == y.sums;
@@ -33,6 +33,7 @@ BOOST_AUTO_TEST_CASE(what_was_packed_is_read_as_it_was) {
   full.name = "flow-table-full";
   batches.push_back(alarm_batch("360121", 1, {sample_alarm("10.0.0.1 南昌", 5), full}));
   batches.push_back(alarm_batch("360121", 2, {}));
+  batches.push_back(flow_batch("360121", 1, 3));
   std::string bytes;
   for (const auto& batch : batches) bytes += packed(batch);
   std::string_view rest = bytes;
@@ -147,6 +148,47 @@ BOOST_AUTO_TEST_CASE(alarms_that_cannot_be_are_refused) {
     BOOST_TEST(!read(content_of(bad)), test.name);
   }
   BOOST_TEST(!read(good + "x"));
+}
+
+BOOST_AUTO_TEST_CASE(flow_records_that_cannot_be_are_refused) {
+  const auto batch = flow_batch("360121", 1, 2);
+  const auto read = [](std::string_view content) {
+    store::Batch into;
+    into.stream = store::Stream::kFlows;
+    return read_content(content, "360121", into).has_value();
+  };
+  const auto good = content_of(batch);
+  BOOST_TEST(read(good));
+  for (std::size_t i = 0; i < good.size(); ++i) BOOST_TEST(!read(good.substr(0, i)), i);
+  struct Case {
+    const char* name;
+    void (*change)(store::FlowLines&);
+  };
+  const Case kCases[] = {
+      {"more than there are", [](store::FlowLines& f) { ++f.count; }},
+      {"fewer than there are", [](store::FlowLines& f) { --f.count; }},
+      {"none", [](store::FlowLines& f) { f = {}; }},
+      {"ended before they began", [](store::FlowLines& f) { f.last_ms = f.first_ms - 1; }},
+      {"ended before 1970", [](store::FlowLines& f) { f.first_ms = -1; }},
+      {"an empty line",
+       [](store::FlowLines& f) {
+         f.text += '\n';
+         ++f.count;
+       }},
+      {"no end", [](store::FlowLines& f) { f.text.pop_back(); }},
+      {"a terminal's control", [](store::FlowLines& f) { f.text[1] = '\x1b'; }},
+      {"no text", [](store::FlowLines& f) { f.text[1] = '\xff'; }},
+      {"a long line",
+       [](store::FlowLines& f) {
+         f = {};
+         f.add(std::string(kMaxFlowLineBytes + 1, 'x'), 1);
+       }},
+  };
+  for (const auto& test : kCases) {
+    auto bad = batch;
+    test.change(bad.flows);
+    BOOST_TEST(!read(content_of(bad)), test.name);
+  }
 }
 
 // A frame that says little and holds much is not unpacked beyond what the header says.

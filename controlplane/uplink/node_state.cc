@@ -50,6 +50,7 @@ void write_told(const NodeState& state, json::object& object) {
   object["spool_batches"] = static_cast<std::int64_t>(state.spool_batches);
   object["spool_bytes"] = static_cast<std::int64_t>(state.spool_bytes);
   object["spool_dropped"] = static_cast<std::int64_t>(state.spool_dropped);
+  object["dropped_flows"] = static_cast<std::int64_t>(state.dropped_flows);
   object["refused"] = static_cast<std::int64_t>(state.refused);
   if (state.offset_ms) object["offset_ms"] = *state.offset_ms;
 }
@@ -60,6 +61,7 @@ void read_told(const json::object& object, NodeState& state) {
   state.spool_batches = count_at(object, "spool_batches");
   state.spool_bytes = count_at(object, "spool_bytes");
   state.spool_dropped = count_at(object, "spool_dropped");
+  state.dropped_flows = count_at(object, "dropped_flows");
   state.refused = count_at(object, "refused");
   state.offset_ms = offset_at(object);
 }

@@ -22,6 +22,7 @@ struct NodeState {
   std::uint64_t spool_batches{0};
   std::uint64_t spool_bytes{0};
   std::uint64_t spool_dropped{0};
+  std::uint64_t dropped_flows{0};  // batches of flow records that were too many, there or in memory
   std::uint64_t refused{0};
   std::optional<std::int64_t> offset_ms;  // that its parent's clock is ahead of its own
   std::int64_t newest_minute{0};          // of its batches, seconds since 1970; 0: none so far

@@ -22,12 +22,14 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEnding = ".spool";
 constexpr const char* kDroppedFile = "dropped";
+constexpr auto kFlows = static_cast<std::size_t>(store::Stream::kFlows);
 // What goes first, and is dropped last.
 constexpr std::array kUrgency{static_cast<std::size_t>(store::Stream::kAlarms),
                               static_cast<std::size_t>(store::Stream::kDenied),
-                              static_cast<std::size_t>(store::Stream::kBulk)};
+                              static_cast<std::size_t>(store::Stream::kBulk), kFlows};
 static_assert(kUrgency.size() == store::kStreams);
-constexpr std::array<std::string_view, store::kStreams> kHeads{"bulk-", "denied-", "alarms-"};
+constexpr std::array<std::string_view, store::kStreams> kHeads{"bulk-", "denied-", "alarms-",
+                                                               "flows-"};
 
 class File {
  public:
@@ -94,7 +96,9 @@ Result<void> Spool::load() {
   }
   if (error) return trouble(options_.directory, error.value());
   if (const auto text = lifecycle::read_file(options_.directory / kDroppedFile, 64); text) {
-    std::from_chars(text->data(), text->data() + text->size(), dropped_);
+    const char* const end = text->data() + text->size();
+    const auto all = std::from_chars(text->data(), end, dropped_);
+    if (all.ptr != end) std::from_chars(all.ptr + 1, end, dropped_flows_);
   }
   for (std::size_t stream = 0; stream < found.size(); ++stream) {
     std::ranges::sort(found[stream]);
@@ -216,8 +220,8 @@ void Spool::remove_front(std::size_t stream) {
 }
 
 void Spool::save_dropped() const {
-  static_cast<void>(
-      lifecycle::write_atomically(options_.directory / kDroppedFile, std::to_string(dropped_)));
+  static_cast<void>(lifecycle::write_atomically(options_.directory / kDroppedFile,
+                                                fmt::format("{} {}", dropped_, dropped_flows_)));
 }
 
 void Spool::keep_cap() {
@@ -237,7 +241,9 @@ void Spool::keep_cap() {
     if (least == kUrgency.rend()) break;
     const auto stream = *least;
     const auto& oldest = segments_[stream].front();
-    dropped_ += oldest.ends.size() - oldest.done;
+    const auto waited = oldest.ends.size() - oldest.done;
+    dropped_ += waited;
+    if (stream == kFlows) dropped_flows_ += waited;
     remove_front(stream);
     changed = true;
   }
@@ -291,6 +297,7 @@ Spool::Status Spool::status() const {
   const std::lock_guard lock{mutex_};
   Status status;
   status.dropped = dropped_;
+  status.dropped_flows = dropped_flows_;
   status.refused = refused_;
   for (const auto& all : segments_) {
     for (const auto& segment : all) {

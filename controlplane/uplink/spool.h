@@ -1,9 +1,9 @@
 #pragma once
 
 // What is to go up the tree, on disk until the parent has it. Segments are files of records,
-// alarms, denials and bulk each apart, oldest first; a segment whose records are all done is
-// removed. After a restart a segment that was done in part is sent again from its begin: the parent
-// knows what it has.
+// alarms, denials, bulk and flow records each apart, oldest first; a segment whose records are all
+// done is removed. After a restart a segment that was done in part is sent again from its begin:
+// the parent knows what it has.
 
 #include <array>
 #include <cstdint>
@@ -37,8 +37,9 @@ class Spool {
   struct Status {
     std::uint64_t batches{0};  // that wait
     std::uint64_t bytes{0};
-    std::uint64_t dropped{0};  // batches that were too many or unreadable, since ever
-    std::uint64_t refused{0};  // that the parent would not have, since the start
+    std::uint64_t dropped{0};        // batches that were too many or unreadable, since ever
+    std::uint64_t dropped_flows{0};  // of these, flow records
+    std::uint64_t refused{0};        // that the parent would not have, since the start
   };
 
   // Errors: the directory cannot be had. A torn end is cut off: what stands there was not promised.
@@ -48,9 +49,11 @@ class Spool {
   Spool& operator=(const Spool&) = delete;
 
   // Whole records; they last when it returns. Errors (disk full): none of them is in the spool.
-  // What goes beyond the cap is dropped: bulk first, then denials, alarms last; oldest first.
+  // What goes beyond the cap is dropped: flow records first, then bulk, then denials, alarms
+  // last; oldest first.
   [[nodiscard]] Result<void> append(std::span<const std::string> records);
-  // Those that go next, alarms first, then denials, up to so many bytes but one at least.
+  // Those that go next, alarms first, then denials, flow records last, up to so many bytes but one
+  // at least.
   [[nodiscard]] std::vector<Entry> next(std::size_t bytes) const;
   // It need not be sent again. Entries of one stream are done in order.
   void done(const Entry& entry, bool refused = false);
@@ -82,6 +85,7 @@ class Spool {
   std::array<std::deque<Segment>, store::kStreams> segments_;
   std::uint64_t next_number_{1};
   std::uint64_t dropped_{0};
+  std::uint64_t dropped_flows_{0};
   std::uint64_t refused_{0};
 };
 

@@ -61,7 +61,7 @@ std::string waiting(const Spool& spool) {
       text += "damaged";
       continue;
     }
-    constexpr std::array<const char*, store::kStreams> kLetters{"", "d", "a"};
+    constexpr std::array<const char*, store::kStreams> kLetters{"", "d", "a", "f"};
     text += kLetters.at(one->header.stream) + std::to_string(one->header.sequence);
   }
   return text;
@@ -136,6 +136,22 @@ BOOST_AUTO_TEST_CASE(alarms_go_first_and_are_dropped_last) {
   BOOST_TEST(waits.starts_with("a"));
   BOOST_TEST(waits.ends_with(" a9 d1 2"), waits);  // of each the one that was written last
   BOOST_TEST(waiting(*open(directory, 1, 6 * size)) == waits);
+}
+
+BOOST_AUTO_TEST_CASE(flow_records_go_last_and_are_dropped_first) {
+  const Directory directory;
+  const auto flows = [](std::uint64_t sequence) { return packed(flow_batch("360121", sequence)); };
+  const auto size = std::max(record(1).size(), flows(1).size());
+  auto spool = open(directory, 1, 5 * size);  // one to a segment
+  for (std::uint64_t i = 1; i <= 3; ++i) BOOST_TEST(append(*spool, {flows(i)}));
+  BOOST_TEST(append(*spool, {record(1), record(1, store::Stream::kDenied)}));
+  BOOST_TEST(waiting(*spool) == "d1 1 f1 f2 f3");
+  for (std::uint64_t i = 2; i <= 4; ++i) BOOST_TEST(append(*spool, {record(i)}));
+  const auto waits = waiting(*spool);
+  BOOST_TEST(waits.ends_with(" 4 f3"), waits);
+  BOOST_TEST(spool->status().dropped_flows == 2U);
+  BOOST_TEST(spool->status().dropped >= 2U);
+  BOOST_TEST(open(directory, 1, 5 * size)->status().dropped_flows == 2U);
 }
 
 // A file may not grow: as on a full disk, only that writing is no signal.

@@ -50,6 +50,22 @@ inline store::Alarm sample_alarm(const std::string& about, std::int64_t packets)
   return {"syn-flood", "attack", about, kTestMinute, packets};
 }
 
+// Records of so many flows that ended a second apart.
+inline store::Batch flow_batch(const std::string& node, std::uint64_t sequence,
+                               std::uint32_t flows = 1) {
+  store::Batch batch;
+  batch.node = node;
+  batch.stream = store::Stream::kFlows;
+  batch.epoch = 7;
+  batch.sequence = sequence;
+  batch.minute = kTestMinute;
+  for (std::uint32_t i = 0; i < flows; ++i) {
+    batch.flows.add(R"({"unit":"财政局","end_ms":)" + std::to_string(sequence) + "}",
+                    (kTestMinute + i) * 1000);
+  }
+  return batch;
+}
+
 inline std::string packed(const store::Batch& batch) {
   auto bytes = pack_batch(batch);
   return bytes ? std::move(*bytes) : std::string{};

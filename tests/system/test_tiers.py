@@ -59,6 +59,12 @@ def hits(node: Gateway, *words: str) -> dict[str, dict[str, Any]]:
         for row in answer["rows"] if row["nodes"]} if answer else {}
 
 
+def flows(node: Gateway, *words: str) -> list[str]:
+    """Records of flows that ended."""
+    answer = node.json("flows", "--since", "1h", *words)
+    return sorted(json.dumps(row, sort_keys=True) for row in answer["rows"]) if answer else []
+
+
 def start(node: Gateway) -> None:
     """Its control plane, until that can be asked for what was."""
     node.start_controld(lambda: node.json("nodes"))
@@ -73,7 +79,8 @@ def appliance(directory: Path, node: str, children: int | None, parent: int | No
     files = f'certificate = "{node}.pem"\nkey = "{node}.key"\nauthority = "authority.pem"\n'
     text = ""
     if parent:
-        text += f'[uplink]\nparent = "https://127.0.0.1:{parent}"\nrate_kbit = {RATE_KBIT}\n{files}'
+        text += (f'[uplink]\nparent = "https://127.0.0.1:{parent}"\nrate_kbit = {RATE_KBIT}\n'
+                 f'flow_records = true\n{files}')
     if children:
         text += f'[children]\nlisten = "127.0.0.1:{children}"\nnetworks = ["127.0.0.0/8"]\n{files}'
     file = directory / f"{node}-appliance.toml"
@@ -126,6 +133,11 @@ def every_tier_has_the_same_sums(bench: Bench) -> None:
                    "all that was on its way has come", 60)
         same(tier.told(), want, f"the county's sums at {tier.file.parent.name}")
     same(kept(bench), want, "sums at the county, still")
+    ended = flows(gateway)
+    true(len(ended) > 10, f"flows that ended: {len(ended)}")
+    for tier in (prefecture, province):
+        same(flows(tier, "--node", "360121"), ended, f"records of the county's flows at {tier.file.parent.name}")
+        same(flows(tier, "--node", "360700"), [], "of another prefecture")
     own = hits(gateway)
     true(sum(row["hits"] for row in own.values()) > 0, "rules were hit")
     for tier in (prefecture, province):

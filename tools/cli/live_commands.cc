@@ -333,16 +333,16 @@ void add_live_commands(CLI::App& app, Context& context, Action& chosen) {
   auto ended = std::make_shared<PastOptions>();
   ended->add_times(*flows, context);
   ended->add_filter(*flows, context);
+  ended->add_node(*flows, context);
   flows->callback([&context, &chosen, ended] {
     chosen = [&context, ended] {
       if (!ended->since.empty()) return show_past_flows(context, *ended);
-      if (!ended->filters.empty() || !ended->until.empty()) {
-        complain(context,
-                 {"--filter and --until go with --since", "--filter 和 --until 须与 --since 同用"});
+      if (!ended->filters.empty() || !ended->until.empty() || !ended->node.empty()) {
+        complain(context, {"--filter, --until and --node go with --since",
+                           "--filter、--until 和 --node 须与 --since 同用"});
         return kBadInput;
       }
       json::object request{{"command", "flows"}};
-      // Sorted first, cut afterwards: the limit may go along only where nothing is sorted.
       if (context.limit && context.sort.empty()) request.emplace("limit", *context.limit);
       return show_rows(context, request, "flows");
     };

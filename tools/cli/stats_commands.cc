@@ -262,7 +262,8 @@ int show_top_since(const Context& context, const std::string& what, const PastOp
 }
 
 int show_past_flows(const Context& context, const PastOptions& options) {
-  static const std::vector<Field> kFields{{"time", {"ENDED", "结束"}, false},
+  static const std::vector<Field> kFields{{"node", {"NODE", "节点"}, false},
+                                          {"time", {"ENDED", "结束"}, false},
                                           {"seconds", {"SECONDS", "秒"}},
                                           {"end", {"HOW", "方式"}, false},
                                           {"protocol", {"PROTO", "协议"}},
