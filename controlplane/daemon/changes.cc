@@ -75,7 +75,7 @@ std::optional<Refusal> Changes::busy(const Turn& turn) const {
                     fmt::format("{} 正在更改策略，请待其完成后重试", who)},
                    {}};
   }
-  const auto* const waiting = store_ ? store_->unconfirmed() : nullptr;
+  const auto* const waiting = waiting_revision();
   if (waiting == nullptr) return std::nullopt;
   return Refusal{
       {fmt::format("revision {} of {} waits to be confirmed: `meiguan confirm` or `meiguan abort` "
@@ -242,7 +242,10 @@ std::expected<Applied, Refusal> Changes::put_in_force(
   hold(*written, std::move(bundle));
   {
     const std::lock_guard lock{mutex_};
-    not_recorded_ = false;
+    // What it takes the place of is nobody's to go back to, or to write down, any more.
+    owed_record_.reset();
+    not_returned_.clear();
+    if (!terms.provisional && *published) not_kept_.clear();
   }
   log_({fmt::format("revision {} of {} is in force{}", written->number, written->author,
                     terms.provisional
@@ -272,7 +275,7 @@ std::expected<Revision, Refusal> Changes::confirm(const std::string& author) {
   Revision confirmed;
   {
     const std::lock_guard lock{mutex_};
-    const auto* const waiting = store_ ? store_->unconfirmed() : nullptr;
+    const auto* const waiting = waiting_revision();
     if (waiting == nullptr) {
       return refuse("no revision waits to be confirmed", "没有待确认的版本");
     }
@@ -284,10 +287,11 @@ std::expected<Revision, Refusal> Changes::confirm(const std::string& author) {
     confirmed.confirmed_by = author;
     in_force_.revision = confirmed;
   }
-  if (const auto kept = link_.keep(); !kept) {
-    log_(kept.error().message);
+  const auto kept = link_.keep();
+  if (!kept) log_(kept.error().message);
+  {
     const std::lock_guard lock{mutex_};
-    not_kept_ = kept.error().message.english;
+    not_kept_ = kept ? std::string{} : kept.error().message.english;
   }
   log_({fmt::format("revision {} is confirmed by {}", confirmed.number, author),
         fmt::format("第 {} 版已由 {} 确认", confirmed.number, author)});
@@ -351,7 +355,7 @@ std::vector<Alarm> Changes::alarms() const {
     for (const auto& problem : store_->problems()) {
       alarms.push_back({"revision-store-damaged", problem.english});
     }
-    if (const auto* const waiting = store_->unconfirmed()) {
+    if (const auto* const waiting = waiting_revision()) {
       alarms.push_back(
           {"revision-unconfirmed",
            fmt::format("revision {} of {} returns in {} s", waiting->number, waiting->author,
@@ -366,7 +370,8 @@ std::vector<Alarm> Changes::alarms() const {
         {"policy-files-differ", fmt::format("{} is not revision {}, which is in force",
                                             in_force_.revision.policy, in_force_.revision.number)});
   }
-  if (not_recorded_) {
+  if (!not_returned_.empty()) alarms.push_back({"revision-not-returned", not_returned_});
+  if (owed_record_) {
     alarms.push_back({"revision-not-recorded", "the state directory cannot be written"});
   }
   if (!not_kept_.empty()) alarms.push_back({"image-not-kept", not_kept_});

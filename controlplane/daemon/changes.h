@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "controlplane/daemon/link.h"
+#include "controlplane/daemon/retry.h"
 #include "controlplane/lifecycle/bundle.h"
 #include "controlplane/lifecycle/revision_store.h"
 
@@ -139,9 +140,13 @@ class Changes {
     Changes& changes_;
     std::unique_lock<std::mutex> lock_;
   };
+  static constexpr const char* kSelf = "meiguan-controld";
   using Loaded = std::expected<std::shared_ptr<const lifecycle::Bundle>, policy::Diagnostics>;
 
   [[nodiscard]] std::optional<Refusal> busy(const Turn& turn) const;
+  // What waits to be confirmed; mutex_ is held. Null also where it was taken back and only the
+  // record of that is missing.
+  [[nodiscard]] const lifecycle::Revision* waiting_revision() const;
   [[nodiscard]] std::optional<policy::Catalog> previous_catalog() const;
   [[nodiscard]] Loaded load(const lifecycle::Content& content,
                             lifecycle::DecideAssertions assertions);
@@ -167,7 +172,11 @@ class Changes {
   [[nodiscard]] Result<bool> put_back(const std::shared_ptr<const lifecycle::Bundle>& bundle,
                                       bool waits);
   void look_at_files();
+  // See changes_owed.cc; `now` by the clock that only goes forward.
   void watch();
+  void return_overdue(std::int64_t now);
+  void record_owed(std::int64_t now);
+  void keep_owed(std::int64_t now);
   void tell_problem(const Text& problem);
 
   Settings settings_;
@@ -184,8 +193,16 @@ class Changes {
   std::optional<Text> no_store_;  // why there is none
   PolicyInForce in_force_;
   bool files_differ_{false};
-  bool not_recorded_{false};
+  struct Owed {
+    Change change;
+    std::uint32_t repeats{0};
+  };
+  std::optional<Owed> owed_record_;  // of a return that is in force
+  Retry record_again_;
+  std::string not_returned_;  // why a revision whose time is over is still in force
+  Retry return_again_;
   std::string not_kept_;  // why the confirmed image is not the one to start with
+  Retry keep_again_;
   bool stopping_{false};
   std::condition_variable wake_;
   std::thread thread_;

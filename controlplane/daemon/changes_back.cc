@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "controlplane/daemon/changes.h"
@@ -15,9 +14,6 @@ namespace {
 using lifecycle::Content;
 using lifecycle::Origin;
 using lifecycle::Revision;
-
-constexpr std::chrono::milliseconds kLookEvery{200};
-constexpr const char* kSelf = "meiguan-controld";
 
 Text first_of(const policy::Diagnostics& diagnostics) {
   return diagnostics.empty() ? Text{} : diagnostics.front().message;
@@ -125,7 +121,7 @@ std::expected<Applied, Refusal> Changes::start_kept() {
       if (!written) log_(written.error().message);
       if (tell_return_) tell_return_(in_force().revision);
       const std::lock_guard lock{mutex_};
-      not_recorded_ = !written;
+      if (!written) owed_record_ = Owed{std::move(change), candidate.number};
     }
     return applied;
   }
@@ -188,7 +184,7 @@ std::expected<Applied, Refusal> Changes::abort(const Change& change) {
   back.origin = Origin::kReturn;
   {
     const std::lock_guard lock{mutex_};
-    const auto* const waiting = store_ ? store_->unconfirmed() : nullptr;
+    const auto* const waiting = waiting_revision();
     if (waiting == nullptr) {
       return std::unexpected{
           Refusal{{"no revision waits to be confirmed", "没有待确认的版本"}, {}}};
@@ -235,7 +231,8 @@ std::expected<Applied, Refusal> Changes::go_back(const Change& change) {
     hold(now, std::move(*bundle));
     {
       const std::lock_guard lock{mutex_};
-      not_recorded_ = !written;
+      owed_record_.reset();
+      if (!written) owed_record_ = Owed{std::move(admitted), revision.number};
     }
     log_({fmt::format("{}: revision {} is in force again", change.comment, revision.number),
           fmt::format("{}：第 {} 版重新生效", change.comment, revision.number)});
@@ -246,35 +243,6 @@ std::expected<Applied, Refusal> Changes::go_back(const Change& change) {
                   "没有可以恢复的更早版本"};
   tell_problem(none);
   return std::unexpected{Refusal{none, {}}};
-}
-
-// Watches the deadline of what is in force.
-void Changes::watch() {
-  std::unique_lock lock{mutex_};
-  while (!stopping_) {
-    wake_.wait_for(lock, kLookEvery, [this] { return stopping_; });
-    const auto now = in_force_.revision;
-    const bool overdue = !stopping_ && now.deadline && !now.confirmed && store_ &&
-                         store_->milliseconds_left(now) == 0;
-    if (!overdue) continue;
-    lock.unlock();
-    Change change;
-    change.origin = Origin::kReturn;
-    change.author = kSelf;
-    change.comment = fmt::format("revision {} of {} was not confirmed in time", now.number,
-                                 now.author);
-    {
-      const Turn turn{*this, kSelf};
-      // Nobody can have changed anything meanwhile but by a turn of their own.
-      if (turn.mine() && in_force().revision.number == now.number) {
-        const auto back = go_back(change);
-        if (back && tell_return_) tell_return_(back->revision);
-        const std::lock_guard guard{mutex_};
-        if (!back) in_force_.revision.deadline.reset();  // it has been told; there is nothing else
-      }
-    }
-    lock.lock();
-  }
 }
 
 }  // namespace meiguan::daemon

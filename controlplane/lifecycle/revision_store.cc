@@ -125,6 +125,11 @@ const Revision* RevisionStore::before(std::uint32_t number) const {
   return nullptr;
 }
 
+void RevisionStore::add_problem(Text problem) {
+  if (std::ranges::find(problems_, problem.english, &Text::english) != problems_.end()) return;
+  problems_.push_back(std::move(problem));
+}
+
 const Revision* RevisionStore::unconfirmed() const {
   if (revisions_.empty()) return nullptr;
   const auto& newest = revisions_.front();

@@ -75,7 +75,8 @@ class RevisionStore {
 
   // What was found damaged when it was opened, or read since.
   [[nodiscard]] const std::vector<Text>& problems() const noexcept { return problems_; }
-  void add_problem(Text problem) { problems_.push_back(std::move(problem)); }
+  // Once, however often it is found.
+  void add_problem(Text problem);
 
  private:
   RevisionStore(std::filesystem::path directory, Clock clock, std::size_t keep)

@@ -285,7 +285,11 @@ def full_disk_changes_nothing(bench: Bench) -> None:
         fill_up(fill)
         wait_until(lambda: reaches(bench), "the return does not hang on room", 8)
         true("revision-not-recorded" in alarms(bench), "an alarm")
+        same(len(history(bench)), 2, "nothing is written down")
         fill.unlink()
+        owed = {"revision-not-recorded", "image-not-kept"}
+        wait_until(lambda: not alarms(bench) & owed, "what failed is tried again until it is done", 150)
+        same([(row["state"], row["origin"]) for row in history(bench)][0], ("in-force", "return"), "written down")
         restart_controld(bench)
         true(reaches(bench), "the start knows that it was not confirmed")
     finally:
