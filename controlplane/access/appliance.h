@@ -39,7 +39,7 @@ struct Roles {
   std::vector<Holder> security;
   std::vector<Holder> audit;
   std::optional<gid_t> socket_group;  // may connect to the local socket
-  std::uint32_t lock_after{5};        // refusals in a row
+  std::uint32_t lock_after{5};        // refusals within lock_minutes
   std::uint32_t lock_minutes{10};
 };
 

@@ -11,8 +11,8 @@
 namespace meiguan::access {
 namespace {
 
-constexpr std::string_view kFirstLine = "meiguan-lockouts 1\n";
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+constexpr std::string_view kFirstLine = "meiguan-lockouts 2\n";
+constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 constexpr unsigned kMode = 0640;
 
 }  // namespace
@@ -36,10 +36,10 @@ Lockout::Lockout(std::uint32_t after, std::uint32_t minutes, std::filesystem::pa
 std::string Lockout::to_text(const Counts& counts) {
   std::string text{kFirstLine};
   for (const auto& [uid, count] : counts) {
-    const auto& until = count.until;
-    text += fmt::format("{} {} {:d} {} {} {} {}\n", uid, count.refusals, count.locked,
-                        until.seconds, until.wall, until.boot_milliseconds,
-                        until.boot_id.empty() ? "-" : until.boot_id);
+    for (const auto& until : count.refusals) {
+      text += fmt::format("{} {:d} {} {} {} {}\n", uid, count.locked, until.seconds, until.wall,
+                          until.boot_milliseconds, until.boot_id.empty() ? "-" : until.boot_id);
+    }
   }
   return lifecycle::with_digest(std::move(text));
 }
@@ -56,42 +56,45 @@ Result<Lockout::Counts> Lockout::read(const std::filesystem::path& file) {
   std::istringstream lines{std::string{text->substr(kFirstLine.size())}};
   Counts counts;
   uid_t uid = 0;
-  for (Count count; lines >> uid >> count.refusals >> count.locked >> count.until.seconds >>
-                    count.until.wall >> count.until.boot_milliseconds >> count.until.boot_id;) {
-    counts.emplace(uid, count);
+  bool locked = false;
+  for (lifecycle::Deadline until; lines >> uid >> locked >> until.seconds >> until.wall >>
+                                  until.boot_milliseconds >> until.boot_id;) {
+    auto& count = counts[uid];
+    count.locked = locked;
+    count.refusals.push_back(until);
   }
   if (to_text(counts) != *whole) return damaged();
   return counts;
 }
 
-std::int64_t Lockout::milliseconds_left(const Count& count, const lifecycle::Instant& now) const {
-  return lifecycle::milliseconds_left(count.until, now, boot_id_);
+bool Lockout::is_over(const lifecycle::Deadline& refusal, const lifecycle::Instant& now) const {
+  return lifecycle::milliseconds_left(refusal, now, boot_id_) == 0;
 }
 
 std::int64_t Lockout::seconds_left(uid_t uid, const lifecycle::Instant& now) const {
   const std::lock_guard lock{mutex_};
   const auto found = counts_.find(uid);
   if (found == counts_.end() || !found->second.locked) return 0;
-  return (milliseconds_left(found->second, now) + 999) / 1000;
+  return (lifecycle::milliseconds_left(found->second.refusals.back(), now, boot_id_) + 999) / 1000;
 }
 
 bool Lockout::refused(uid_t uid, const lifecycle::Instant& now) {
   const std::lock_guard lock{mutex_};
   if (counts_.size() >= kMostUsers && !counts_.contains(uid)) {
     std::erase_if(counts_,
-                  [&](const auto& entry) { return milliseconds_left(entry.second, now) == 0; });
+                  [&](const auto& entry) { return is_over(entry.second.refusals.back(), now); });
   }
   auto& count = counts_[uid];
-  if (count.locked || milliseconds_left(count, now) == 0) count = {};
-  count.locked = ++count.refusals >= after_;
-  count.until = {seconds_, now.wall + seconds_, now.boot_milliseconds + seconds_ * 1000, boot_id_};
+  if (count.locked) {
+    if (!is_over(count.refusals.back(), now)) return true;
+    count = {};
+  }
+  std::erase_if(count.refusals, [&](const auto& refusal) { return is_over(refusal, now); });
+  count.refusals.push_back(
+      {seconds_, now.wall + seconds_, now.boot_milliseconds + seconds_ * 1000, boot_id_});
+  count.locked = count.refusals.size() >= after_;
   keep();
   return count.locked;
-}
-
-void Lockout::allowed(uid_t uid) {
-  const std::lock_guard lock{mutex_};
-  if (counts_.erase(uid) != 0) keep();
 }
 
 Text Lockout::problem() const {

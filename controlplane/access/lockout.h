@@ -7,17 +7,20 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "controlplane/lifecycle/revision.h"
 #include "dataplane/base/result.h"
 
 namespace meiguan::access {
 
-// Users who are refused too often in a row are locked out for a while, over restarts of the program
-// and of the machine, too. Safe from several threads.
+// Users who are refused too often within a span of time are locked out for as long, over restarts
+// of the program and of the machine, too. What they are allowed in between takes nothing back:
+// whoever may ask one thing could else try all others for ever (NIST SP 800-53 AC-7, failures
+// within a time period; GB/T 22239 8.1.4.1). Safe from several threads.
 class Lockout {
  public:
-  // `after` refusals in a row, each within `minutes` of the one before, lock out for `minutes`.
+  // `after` refusals within any `minutes` lock out for `minutes` from the last of them.
   // What is counted is kept in `file`; without one it ends with this object. `boot_id` tells this
   // run of the machine from others.
   Lockout(std::uint32_t after, std::uint32_t minutes, std::filesystem::path file = {},
@@ -27,23 +30,22 @@ class Lockout {
   [[nodiscard]] std::int64_t seconds_left(uid_t uid, const lifecycle::Instant& now) const;
   // True where this refusal locks the user out.
   bool refused(uid_t uid, const lifecycle::Instant& now);
-  void allowed(uid_t uid);
   // Why a restart would forget what is counted, or has forgotten it; empty: it does not.
   [[nodiscard]] Text problem() const;
 
  private:
   struct Count {
-    std::uint32_t refusals{0};
+    // When each stops counting, the oldest first; the lock ends with the last of them.
+    std::vector<lifecycle::Deadline> refusals;
     bool locked{false};
-    lifecycle::Deadline until;  // of the lock, or of what was counted
   };
   using Counts = std::map<uid_t, Count>;
   static constexpr std::size_t kMostUsers = 4096;
 
   [[nodiscard]] static std::string to_text(const Counts& counts);
   [[nodiscard]] static Result<Counts> read(const std::filesystem::path& file);
-  [[nodiscard]] std::int64_t milliseconds_left(const Count& count,
-                                               const lifecycle::Instant& now) const;
+  [[nodiscard]] bool is_over(const lifecycle::Deadline& refusal,
+                             const lifecycle::Instant& now) const;
   void keep();
 
   const std::uint32_t after_;

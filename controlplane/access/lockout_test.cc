@@ -36,14 +36,34 @@ BOOST_AUTO_TEST_CASE(too_many_refusals_lock_out) {
   BOOST_TEST(lockout.seconds_left(1, at(701)) == 1);
   BOOST_TEST(lockout.seconds_left(1, at(702)) == 0);
   BOOST_TEST(lockout.seconds_left(2, at(102)) == 0);
-  // What is allowed in between, and a long time, begin anew.
-  lockout.refused(3, at(100));
-  lockout.refused(3, at(100));
-  lockout.allowed(3);
-  BOOST_TEST(!lockout.refused(3, at(100)));
-  BOOST_TEST(!lockout.refused(3, at(100)));
-  BOOST_TEST(!lockout.refused(3, at(1000)));
   BOOST_TEST(!lockout.refused(1, at(1000)), "after a lock the count begins anew");
+}
+
+BOOST_AUTO_TEST_CASE(refusals_count_within_any_span) {
+  const struct {
+    const char* name;
+    std::vector<std::int64_t> seconds;
+    bool locks;  // with the last of them, and not before
+  } kCases[] = {
+      {"at once", {100, 100, 100}, true},
+      {"within ten minutes", {100, 400, 699}, true},
+      {"the third a little late", {100, 400, 700}, false},
+      {"the later three of four", {100, 400, 700, 999}, true},
+      {"around the end of a span that began with the first", {100, 690, 710, 720}, true},
+      {"one every nine minutes", {100, 640, 1180, 1720, 2260, 2800}, false},
+      {"two, a long time, two", {100, 101, 1000, 1001}, false},
+  };
+  for (const auto& c : kCases) {
+    Lockout lockout{3, 10};
+    for (std::size_t i = 0; i < c.seconds.size(); ++i) {
+      const bool is_last = i + 1 == c.seconds.size();
+      BOOST_TEST(lockout.refused(1, at(c.seconds[i])) == (is_last && c.locks), c.name << ' ' << i);
+    }
+  }
+  Lockout lockout{1, 10};
+  BOOST_TEST(lockout.refused(1, at(100)));
+  BOOST_TEST(lockout.refused(1, at(160)), "asked by two at once: it stays locked");
+  BOOST_TEST(lockout.seconds_left(1, at(160)) == 540);
 }
 
 BOOST_AUTO_TEST_CASE(a_restart_lifts_nothing) {
@@ -78,8 +98,7 @@ BOOST_AUTO_TEST_CASE(a_restart_lifts_nothing) {
   }
   Lockout lockout{3, 10, file.path, "boot"};
   BOOST_TEST(lockout.refused(2, at(160)), "what was counted before counts");
-  lockout.allowed(2);
-  BOOST_TEST((Lockout{3, 10, file.path, "boot"}.seconds_left(2, at(161))) == 0);
+  BOOST_TEST((Lockout{3, 10, file.path, "boot"}.seconds_left(2, at(161))) == 599);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_damaged_is_told) {
@@ -91,7 +110,7 @@ BOOST_AUTO_TEST_CASE(what_is_damaged_is_told) {
   std::ifstream in{file.path};
   const std::string good{std::istreambuf_iterator<char>{in}, {}};
   for (const auto& bad : {std::string{}, good.substr(1), good.substr(0, good.size() - 1),
-                          good + good, std::string{"meiguan-lockouts 1\n"}, good + "x"}) {
+                          good + good, std::string{"meiguan-lockouts 2\n"}, good + "x"}) {
     std::ofstream{file.path, std::ios::trunc} << bad;
     Lockout lockout{1, 10, file.path, "boot"};
     BOOST_TEST(lockout.problem().english.find("damaged") != std::string::npos, bad);

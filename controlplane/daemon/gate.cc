@@ -352,7 +352,6 @@ json::object Gate::answer(const json::object& request, const access::Peer& peer,
       lockout_.seconds_left(peer.uid, lifecycle::system_instant()) > 0) {
     return refuse(peer, role, command);
   }
-  lockout_.allowed(peer.uid);
   greet(peer, role);
   const auto* const known = access::find_command(command);
   const bool asks_log = command == "audit-show" || command == "audit-verify";
