@@ -9,6 +9,7 @@
 #include "controlplane/daemon/answers.h"
 #include "controlplane/daemon/stats_request.h"
 #include "controlplane/policy/instant_text.h"
+#include "controlplane/store/unwatched.h"
 
 namespace meiguan::daemon {
 namespace {
@@ -20,59 +21,17 @@ constexpr std::int64_t kStep = 300;        // seconds, of spans that nobody watc
 constexpr std::int64_t kOnItsWay = 300;    // seconds that a minute may take to come up
 constexpr std::size_t kMostSpans = 100;    // shown for a node
 
-struct Span {
-  std::int64_t since;
-  std::int64_t until;
-};
-
-// Steps in which nothing of a node was watched, as spans; of nodes that ever reported.
-std::map<std::string, std::vector<Span>> unwatched(const store::Answer& answer,
-                                                   const std::set<std::string>& nodes,
-                                                   std::int64_t since, std::int64_t until) {
-  const std::int64_t step = std::max(kStep, answer.resolution);
-  const auto& [names, steps] = answer.watched;
-  std::map<std::string_view, std::size_t> places;
-  for (std::size_t i = 0; i < names.size(); ++i) places.emplace(names[i], i);
-  std::map<std::string, std::vector<Span>> result;
-  for (const auto& node : nodes) result[node];
-  for (std::int64_t at = store::bucket_of(since, step, {}); at < until; at += step) {
-    const auto found = steps.find(at);
-    for (auto& [node, spans] : result) {
-      const auto place = places.find(node);
-      if (place != places.end() && found != steps.end() && place->second < found->second.size() &&
-          found->second[place->second].watched_ms > 0) {
-        continue;
-      }
-      if (!spans.empty() && spans.back().until == at) {
-        spans.back().until = at + step;
-      } else {
-        spans.push_back({at, at + step});
-      }
-    }
-  }
-  return result;
-}
-
 std::string parent_of(const policy::Catalog& catalog, const policy::CatalogNode& node) {
   const bool has = node.parent.is_some() && node.parent.index() < catalog.nodes.size();
   return has ? catalog.nodes[node.parent.index()].code : std::string{};
 }
 
-// The node and all below it; all where there is none.
-std::set<std::string> subtree(const policy::Catalog& catalog, const std::string& top) {
-  std::set<std::string> codes;
-  for (const auto& node : catalog.nodes) {
-    const policy::CatalogNode* at = &node;
-    for (std::size_t i = 0; i <= catalog.nodes.size(); ++i) {
-      if (top.empty() || at->code == top) {
-        codes.insert(node.code);
-        break;
-      }
-      if (!at->parent.is_some() || at->parent.index() >= catalog.nodes.size()) break;
-      at = &catalog.nodes[at->parent.index()];
-    }
-  }
-  return codes;
+// The node and all below it; all where there is none; none where it is none of the tree.
+std::set<std::string> wanted_nodes(const policy::Catalog& catalog, const std::string& top) {
+  std::set<std::string> all;
+  for (const auto& node : catalog.nodes) all.insert(node.code);
+  if (top.empty()) return all;
+  return all.contains(top) ? subtree_of(catalog, {top}) : std::set<std::string>{};
 }
 
 json::value text_or_null(const std::string& text) {
@@ -175,7 +134,7 @@ json::object nodes_answer(const StatsInput& input, const TreeLink::View& view,
                           const json::object& request) {
   const auto& catalog = input.bundle.compiled.catalog;
   const auto offsets = input.bundle.image.utc_offsets();
-  const auto wanted = subtree(catalog, api::string_at(request, "node"));
+  const auto wanted = wanted_nodes(catalog, api::string_at(request, "node"));
   if (wanted.empty()) return api::refusal({"there is no such node", "没有该节点"});
   const auto* const down = request.if_contains("down");
   const bool only_down = down != nullptr && down->is_bool() && down->get_bool();
@@ -185,26 +144,20 @@ json::object nodes_answer(const StatsInput& input, const TreeLink::View& view,
   for (const auto& source : *sources) {
     if (wanted.contains(source.name)) ever.insert(source.name);
   }
-  std::map<std::string, std::vector<Span>> spans;
+  std::map<std::string, std::vector<store::Span>> spans;
   const auto since_text = api::string_at(request, "since");
   std::int64_t since = 0;
   if (!since_text.empty()) {
     const auto when = parse_when(offsets, since_text, input.now);
     if (!when) return api::refusal(when.error().message);
-    store::Query query;
-    since = query.since = store::bucket_of(*when, kStep, {});
-    query.until = store::bucket_of(input.now - kOnItsWay, kStep, {});
-    query.step = kStep;
-    query.now = input.now;
-    query.filter[store::Dimension::kNode] = {ever.begin(), ever.end()};
-    // Nothing but what was watched.
-    query.filter[store::Dimension::kReason] = {};
+    const auto query = store::watch_query(ever, *when, input.now - kOnItsWay, kStep, input.now);
+    since = query.since;
     if (query.until - query.since > 31 * store::kDay) {
       return api::refusal({"--since: 31 days at most", "--since：最多 31 天"});
     }
     const auto answer = input.recorder.query(query);
     if (!answer) return api::refusal(answer.error().message);
-    spans = unwatched(*answer, ever, query.since, query.until);
+    spans = store::unwatched(*answer, ever, query);
   }
   const auto alarms = input.recorder.alarms(since != 0 ? since : input.now + 1);
   if (!alarms) return api::refusal(alarms.error().message);

@@ -330,6 +330,7 @@ const std::vector<StoreCheck>& store_checks() {
       {"what will never come is told", what_will_never_come_is_told},
       {"every resolution says the same", every_resolution_says_the_same},
       {"what was watched is told", what_was_watched_is_told},
+      {"what nobody watched is told in spans", what_nobody_watched_is_told_in_spans},
       {"hits have a window", hits_have_a_window},
       {"alarms stand until they are told no more", alarms_stand_until_they_are_told_no_more},
       {"old data are dropped", old_data_are_dropped},

@@ -133,6 +133,15 @@ def every_tier_has_the_same_sums(bench: Bench) -> None:
                    "all that was on its way has come", 60)
         same(tier.told(), want, f"the county's sums at {tier.file.parent.name}")
     same(kept(bench), want, "sums at the county, still")
+    # Nobody watched the county before the capture; of another prefecture nothing was ever heard.
+    answer: Any = province.json("nodes", "--down", "--since", "2h")
+    down = {row["node"]: row for row in answer["rows"]}
+    true("360121" in down and "360700" not in down, f"down in the last two hours: {sorted(down)}")
+    row = down["360121"]
+    same(len(row["unwatched"]) > 0, True, "spans of the county")
+    true(90 * 60 <= row["unwatched_seconds"] <= 2 * 3600, f"seconds that nobody watched: {row['unwatched_seconds']}")
+    same(province.json("nodes", "--down", "--node", "360121", "--since", "2h")["rows"][0]["node"], "360121",
+         "of the county alone")
     ended = flows(gateway)
     true(len(ended) > 10, f"flows that ended: {len(ended)}")
     for tier in (prefecture, province):
