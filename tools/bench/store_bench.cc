@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/store/postgres.h"
 #include "controlplane/store/store.h"
 
 namespace meiguan::store {
@@ -26,6 +27,9 @@ namespace {
 
 constexpr std::int64_t kEnd = 1'795'305'600;
 constexpr int kAtOnce = 128;  // batches, as a parent takes them while the disk syncs
+
+// Else it is a connection.
+bool is_directory(const std::string& where) { return where.find('=') == std::string::npos; }
 
 double cpu_seconds() {
   rusage usage{};
@@ -142,18 +146,25 @@ bool append(Store& store, std::vector<Batch>& batches, std::int64_t minute, std:
   return true;
 }
 
-std::uintmax_t bytes_of(const std::string& directory) {
+// On disk: of all files of a directory, or of a database with its indexes.
+std::uintmax_t bytes_of(const std::string& where) {
   std::uintmax_t bytes = 0;
-  if (!std::filesystem::is_directory(directory)) return 0;
-  for (const auto& entry : std::filesystem::directory_iterator{directory}) {
+  if (!is_directory(where)) {
+    auto database = PgConnection::open(where);
+    if (!database) return 0;
+    const auto size = database->run(
+        "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class "
+        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace");
+    return size.ok() ? static_cast<std::uintmax_t>(size.integer(0, 0)) : 0;
+  }
+  for (const auto& entry : std::filesystem::directory_iterator{where}) {
     bytes += entry.file_size();
   }
   return bytes;
 }
 
 int run(const std::string& where, int nodes, int groups, int minutes, int hours, int days) {
-  auto opened = where.find('=') == std::string::npos ? open_sqlite(where, {})
-                                                     : open_postgres(where, {});
+  auto opened = is_directory(where) ? open_sqlite(where, {}) : open_postgres(where, {});
   if (!opened) {
     fmt::print(stderr, "{}\n", opened.error().message.english);
     return 2;
