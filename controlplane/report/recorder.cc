@@ -230,6 +230,7 @@ void Recorder::store_line() {
     if (gap) continue;
     for (const auto& one : batches) {
       sequences_[static_cast<std::size_t>(one.stream)] = one.sequence;
+      if (one.list) listed_ = {one.epoch, one.rules, one.minute};
     }
     const std::lock_guard lock{mutex_};
     for (const auto& one : batches) {
@@ -296,6 +297,10 @@ std::vector<store::Batch> Recorder::numbered(store::Batch batch) const {
   std::vector<store::Batch> batches;
   batch.epoch = epoch_;
   batch.sequence = sequences_[static_cast<std::size_t>(batch.stream)] + 1;
+  if (listed_.epoch == epoch_ && listed_.rules == batch.rules &&
+      std::abs(batch.minute - listed_.minute) < store::kHour) {
+    batch.list = nullptr;
+  }
   if (tree_.forward && batch.stream == store::Stream::kBulk) {
     store::Batch denied;
     denied.node = batch.node;

@@ -139,6 +139,14 @@ class Recorder : public CollectorSink {
   std::uint64_t epoch_{0};
   std::array<std::uint64_t, store::kStreams> sequences_{};
   std::string numbered_node_;  // whose epoch and sequences these are
+  // The rules in force as they were told last: again in another epoch, and after an hour, for a
+  // batch may be lost on its way up.
+  struct Listed {
+    std::uint64_t epoch{0};
+    std::uint64_t rules{0};
+    std::int64_t minute{0};
+  };
+  Listed listed_;
   InTree tree_;
 
   std::mutex storing_;  // of the store, and of taking a batch out of the line; before mutex_

@@ -224,6 +224,76 @@ BOOST_AUTO_TEST_CASE(denials_alarms_and_flow_records_are_streams_of_their_own) {
   BOOST_TEST((alarm - told.begin() <= 1));  // behind what was tried before, if anything
 }
 
+// Rules without news are in no batch: the list goes up when it is new, in another epoch, and once
+// an hour. What the store says of an unused rule hangs on it.
+BOOST_AUTO_TEST_CASE(rules_are_told_of_where_there_is_news) {
+  const TestDirectory directory;
+  Bench bench{directory};
+  std::vector<std::string> told;
+  const auto in_tree = [&] {
+    InTree in;
+    in.forward = [&](std::span<const store::Batch> batches) -> Result<void> {
+      for (const auto& batch : batches) {
+        std::string text = batch.source() + ":";
+        for (const auto& hit : batch.hits) text += " " + hit.rule + "=" + std::to_string(hit.hits);
+        if (batch.list) text += " of " + std::to_string(batch.list->size());
+        told.push_back(std::move(text));
+      }
+      return {};
+    };
+    return in;
+  };
+  auto with_b = catalog();
+  with_b.rules.resize(3);
+  with_b.rules[1].full_name = "360000/b";
+  with_b.rules[1].in_use = true;
+  with_b.rules[2].full_name = "360000/gone";
+  auto recorder = bench.start(in_tree());
+  recorder->set_policy(with_b, "360121", "r1");
+  const auto minutes = [&](int n, std::uint64_t packets) {
+    for (int i = 0; i < n; ++i) {
+      bench.pass(*recorder, packets);
+      bench.now += 60;
+      recorder->work();
+    }
+  };
+  minutes(3, 0);
+  minutes(1, 4);
+  minutes(3, 0);
+  const std::vector<std::string> want{"360121: of 2", "360121:", "360121:", "360121: 360000/a=4",
+                                      "360121:"};
+  told.resize(std::min(told.size(), want.size()));
+  BOOST_TEST(told == want, boost::test_tools::per_element());
+  told.clear();
+  minutes(120, 0);
+  BOOST_TEST(std::ranges::count(told, "360121: of 2") == 2);  // of two hours
+  told.clear();
+  recorder->set_policy(catalog(), "360121", "r2");
+  minutes(4, 0);
+  BOOST_TEST(std::ranges::count(told, "360121: of 1") == 1);
+  recorder.reset();
+  told.clear();
+  bench.counted = 0;
+  recorder = bench.start(in_tree());
+  minutes(4, 0);
+  BOOST_TEST(std::ranges::count(told, "360121: of 1") == 1);
+  const auto hits = recorder->hits("360121");
+  BOOST_REQUIRE(hits.has_value());
+  BOOST_REQUIRE(hits->size() == 2U);
+  const auto& [a, b] = std::pair{hits->at(0), hits->at(1)};
+  BOOST_TEST(a.rule == "360000/a");
+  BOOST_TEST(a.hits == 4);
+  BOOST_TEST(a.first.value_or(0) == kNow + 180);
+  BOOST_TEST(b.rule == "360000/b");
+  BOOST_TEST(b.hits == 0);
+  BOOST_TEST(!b.first.has_value());
+  // Watched from the begin until it was taken out of the policy, while the other one goes on.
+  BOOST_TEST(b.watched_since == kNow);
+  BOOST_TEST(b.watched_ms > 120'000);
+  BOOST_TEST(b.watched_until < a.watched_until);
+  BOOST_TEST(b.watched_ms < a.watched_ms);
+}
+
 std::string flows_below(Recorder& recorder) {
   std::string text;
   static_cast<void>(recorder.flows_below()->read(0, kNow * 2000, [&](std::string_view line) {

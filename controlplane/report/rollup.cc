@@ -55,8 +55,14 @@ void Rollup::set_catalog(const policy::Catalog& catalog) {
   take(catalog.services, names.services, [](const auto& service) { return service.id; });
   take(catalog.rules, names.rules, [](const auto& rule) { return rule.full_name; });
   take(catalog.ports, names.zones, [](const auto& port) { return port.zone; });
-  names.rules_in_use.clear();
-  for (const auto& rule : catalog.rules) names.rules_in_use.push_back(rule.in_use);
+  store::RuleList list;
+  for (const auto& rule : catalog.rules) {
+    if (rule.in_use) list.push_back(rule.full_name);
+  }
+  std::ranges::sort(list);
+  list.erase(std::ranges::unique(list).begin(), list.end());
+  names.list_fingerprint = store::fingerprint_of(list);
+  names.list = std::make_shared<const store::RuleList>(std::move(list));
 }
 
 void Rollup::attach(const Sums& counters) {

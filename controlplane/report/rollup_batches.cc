@@ -56,11 +56,11 @@ store::Batch Rollup::batch_of(std::int64_t number, const Minute& from) const {
   std::ranges::sort(batch.rows, {}, &store::Row::key);
   for (std::size_t i = 0; i < names_->rules.size(); ++i) {
     const auto found = from.hits.find(names_->rules[i]);
-    const bool was_hit = found != from.hits.end();
-    if (!was_hit && (from.watch.watched_ms == 0 || !names_->rules_in_use[i])) continue;
-    batch.hits.push_back({names_->text[names_->rules[i]], was_hit ? found->second[0] : 0,
-                          was_hit ? found->second[1] : 0});
+    if (found == from.hits.end()) continue;
+    batch.hits.push_back({names_->text[names_->rules[i]], found->second[0], found->second[1]});
   }
+  batch.rules = names_->list_fingerprint;
+  batch.list = names_->list;
   return batch;
 }
 

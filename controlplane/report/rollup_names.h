@@ -41,7 +41,8 @@ struct Rollup::Names {
   std::vector<std::uint32_t> units;
   std::vector<std::uint32_t> services;
   std::vector<std::uint32_t> rules;
-  std::vector<bool> rules_in_use;
+  std::shared_ptr<const store::RuleList> list;  // of those in force
+  std::uint64_t list_fingerprint{0};
   std::vector<std::uint32_t> zones;  // by port
 };
 

@@ -290,18 +290,21 @@ BOOST_AUTO_TEST_CASE(a_clock_that_jumps_loses_and_doubles_nothing) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(rules_that_are_not_hit_are_named_too) {
+BOOST_AUTO_TEST_CASE(rules_with_hits_are_told_and_the_list_of_all_is_beside) {
   auto r = rollup();
   auto now = counters();
   now.rules[1] = {0, 0, 4, 2};
   r.count(now, kNow, 60'000);
   const auto all = r.take_all();
   BOOST_REQUIRE(all.size() == 1U);
-  BOOST_REQUIRE(all[0].hits.size() == 2U);
-  BOOST_TEST(all[0].hits[0].rule == "360000/a");
-  BOOST_TEST(all[0].hits[0].hits == 0);
-  BOOST_TEST(all[0].hits[1].hits == 4);
-  BOOST_TEST(all[0].hits[1].audited == 2);
+  BOOST_REQUIRE(all[0].hits.size() == 1U);
+  BOOST_TEST(all[0].hits[0].rule == "360000/b");
+  BOOST_TEST(all[0].hits[0].hits == 4);
+  BOOST_TEST(all[0].hits[0].audited == 2);
+  BOOST_REQUIRE(all[0].list);
+  BOOST_TEST(*all[0].list == (store::RuleList{"360000/a", "360000/b"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(all[0].rules == store::fingerprint_of(*all[0].list));
 }
 
 // Random flows that tell at random times: what comes out is what went in.

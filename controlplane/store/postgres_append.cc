@@ -5,12 +5,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "controlplane/store/postgres_store.h"
+#include "controlplane/store/rule_lists.h"
 
 namespace meiguan::store {
 
@@ -150,7 +154,7 @@ bool PostgresStore::put_hits(std::span<const Batch* const> batches) {
     for (const auto& row : batch->hits) {
       fmt::format_to(std::back_inserter(text), "{}\t{}\t{}\t{}\t{}\t{}\n", copy_field(batch->node),
                      copy_field(row.rule), row.hits, row.audited, batch->minute,
-                     batch->watch.watched_ms);
+                     batch->rules == 0 ? batch->watch.watched_ms : 0);
     }
   }
   if (text.empty()) return true;
@@ -168,6 +172,61 @@ bool PostgresStore::put_hits(std::span<const Batch* const> batches) {
              "watched_until = greatest(h.watched_until, excluded.watched_until), "
              "watched_ms = h.watched_ms + excluded.watched_ms");
 }
+
+// See put_lists().
+struct PostgresStore::Lists {
+  PostgresStore& store;
+
+  [[nodiscard]] bool known(std::map<std::string, std::uint64_t>& nodes) const {
+    std::vector<std::string_view> codes;  // which have no comma
+    for (const auto& [node, fingerprint] : nodes) codes.push_back(node);
+    const auto rows = store.connection_->run(
+        "SELECT node, fingerprint FROM rule_lists WHERE node = ANY (string_to_array($1, ','))",
+        {fmt::format("{}", fmt::join(codes, ","))});
+    if (!rows.ok()) return false;
+    for (int i = 0; i < rows.rows(); ++i) {
+      nodes[std::string{rows.text(i, 0)}] = static_cast<std::uint64_t>(rows.integer(i, 1));
+    }
+    return true;
+  }
+  [[nodiscard]] bool fold(const std::string& node) const {
+    return store.run(
+               "INSERT INTO hits AS h SELECT w.node, rule, 0, 0, NULL, NULL, w.first, w.last, "
+               "w.watched_ms FROM rule_watches w JOIN rule_lists l USING (node), "
+               "unnest(string_to_array(l.rules, E'\\n')) AS rule WHERE w.node = $1 "
+               "ON CONFLICT (node, rule) DO UPDATE SET "
+               "watched_since = least(h.watched_since, excluded.watched_since), "
+               "watched_until = greatest(h.watched_until, excluded.watched_until), "
+               "watched_ms = h.watched_ms + excluded.watched_ms",
+               {node}) &&
+           store.run("DELETE FROM rule_watches WHERE node = $1", {node});
+  }
+  [[nodiscard]] bool adopt(const std::string& node, std::uint64_t fingerprint,
+                           const std::string& rules) const {
+    return store.run(
+        "INSERT INTO rule_lists VALUES ($1,$2::bigint,$3) ON CONFLICT (node) "
+        "DO UPDATE SET fingerprint = excluded.fingerprint, rules = excluded.rules",
+        {node, fmt::format("{}", fingerprint), rules});
+  }
+  [[nodiscard]] bool watched(const std::map<std::string, ListWatch>& nodes) const {
+    std::array<std::string, 4> columns;
+    for (const auto& [node, watch] : nodes) {
+      const char* const comma = columns[0].empty() ? "" : ",";
+      columns[0] += comma + node;
+      columns[1] += fmt::format("{}{}", comma, watch.first);
+      columns[2] += fmt::format("{}{}", comma, watch.last);
+      columns[3] += fmt::format("{}{}", comma, watch.watched_ms);
+    }
+    return store.run(
+        "INSERT INTO rule_watches AS w SELECT * FROM unnest("
+        "string_to_array($1, ','), string_to_array($2, ',')::bigint[], "
+        "string_to_array($3, ',')::bigint[], string_to_array($4, ',')::bigint[]) "
+        "ON CONFLICT (node) DO UPDATE SET first = least(w.first, excluded.first), "
+        "last = greatest(w.last, excluded.last), "
+        "watched_ms = w.watched_ms + excluded.watched_ms",
+        {columns[0], columns[1], columns[2], columns[3]});
+  }
+};
 
 // What a batch does not tell of any more is over since then.
 bool PostgresStore::put_alarms(std::span<const Batch* const> batches) {
@@ -236,8 +295,8 @@ Result<std::vector<Applied>> PostgresStore::append(std::span<const Batch> batche
   }
   std::vector<const Batch*> with_rows;
   std::ranges::copy_if(wanted, std::back_inserter(with_rows), &Batch::has_rows);
-  if (!put_packs(with_rows) || !put_hits(wanted) || !put_alarms(wanted) || !put_marks(wanted) ||
-      !run("COMMIT")) {
+  if (!put_packs(with_rows) || !put_hits(wanted) || !put_lists(wanted, Lists{*this}) ||
+      !put_alarms(wanted) || !put_marks(wanted) || !run("COMMIT")) {
     return failed();
   }
   numbering_.saved();

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "controlplane/store/rule_lists.h"
+
 namespace meiguan::store {
 namespace {
 
@@ -26,6 +28,11 @@ std::vector<Table> tables() {
        "(node text, rule text, hits bigint NOT NULL, audited bigint NOT NULL, first bigint, "
        "last bigint, watched_since bigint NOT NULL, watched_until bigint NOT NULL, "
        "watched_ms bigint NOT NULL, PRIMARY KEY (node, rule))"},
+      {"rule_lists", "node fingerprint rules",
+       "(node text PRIMARY KEY, fingerprint bigint NOT NULL, rules text NOT NULL)"},
+      {"rule_watches", "node first last watched_ms",
+       "(node text PRIMARY KEY, first bigint NOT NULL, last bigint NOT NULL, "
+       "watched_ms bigint NOT NULL)"},
       {"alarms", "node name about since kind packets until",
        "(node text, name text, about text, since bigint, kind text NOT NULL, "
        "packets bigint NOT NULL, until bigint, PRIMARY KEY (node, name, about, since))"}};
@@ -251,6 +258,18 @@ Result<std::vector<HitsRow>> PostgresStore::hits(const std::string& node) {
     row.watched_ms = all.integer(i, 8);
     rows.push_back(std::move(row));
   }
+  const auto in_force = connection_->run(
+      "SELECT node, rules, first, last, watched_ms FROM rule_watches JOIN rule_lists USING (node) "
+      "WHERE $1 = '' OR node = $1",
+      {node});
+  if (!in_force.ok()) return failed();
+  std::vector<WatchedList> lists;
+  for (int i = 0; i < in_force.rows(); ++i) {
+    lists.push_back({std::string{in_force.text(i, 0)},
+                     std::string{in_force.text(i, 1)},
+                     {in_force.integer(i, 2), in_force.integer(i, 3), in_force.integer(i, 4)}});
+  }
+  add_lists(rows, lists);
   return rows;
 }
 

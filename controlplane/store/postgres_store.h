@@ -55,6 +55,7 @@ class PostgresStore : public Store {
   [[nodiscard]] bool read(const Part& part, Gather& gather);
   [[nodiscard]] bool put_marks(std::span<const Batch* const> batches);
   [[nodiscard]] bool put_hits(std::span<const Batch* const> batches);
+  struct Lists;
   [[nodiscard]] bool put_alarms(std::span<const Batch* const> batches);
 
   std::string connect_;

@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -123,6 +124,11 @@ struct Alarm {
   auto operator<=>(const Alarm&) const = default;
 };
 
+// Names of the rules in force at a node, in order, each once.
+using RuleList = std::vector<std::string>;
+// Tells lists apart; never 0, and fits a database's integers.
+[[nodiscard]] std::uint64_t fingerprint_of(const RuleList& rules);
+
 // What a node reports it reports in streams, so that one may go ahead of another.
 enum class Stream : std::uint8_t {
   kBulk,    // forwarded traffic, what was watched, hits of rules
@@ -161,11 +167,14 @@ struct Batch {
   std::uint64_t sequence{0};
   std::int64_t minute{0};  // seconds since 1970, a multiple of 60
   Watch watch;
-  std::vector<Row> rows;       // each key at most once
-  std::vector<RuleHits> hits;  // of every rule in force, those without hits too
-  std::vector<Alarm> alarms;   // of kAlarms: all that stand
-  std::int64_t told{0};        // of kAlarms: when they do, in `minute`
-  FlowLines flows;             // of kFlows; the store keeps the watermark alone
+  std::vector<Row> rows;  // each key at most once
+  // Of rules with news. Where `rules` is 0, as it was in earlier versions, of every rule in force.
+  std::vector<RuleHits> hits;
+  std::uint64_t rules{0};                // fingerprint of those in force
+  std::shared_ptr<const RuleList> list;  // those; null: they were told before
+  std::vector<Alarm> alarms;             // of kAlarms: all that stand
+  std::int64_t told{0};                  // of kAlarms: when they do, in `minute`
+  FlowLines flows;                       // of kFlows; the store keeps the watermark alone
   // So many right before it were dropped by who sends it and will never come; less than `sequence`.
   std::uint64_t lost{0};
 

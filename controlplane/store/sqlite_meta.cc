@@ -22,6 +22,12 @@ COMMIT)sql";
 constexpr const char* kLost =
     "CREATE TABLE IF NOT EXISTS lost (node TEXT PRIMARY KEY, batches INTEGER NOT NULL) "
     "WITHOUT ROWID";
+constexpr const char* kLists = R"sql(
+CREATE TABLE IF NOT EXISTS rule_lists (
+  node TEXT PRIMARY KEY, fingerprint INTEGER NOT NULL, rules TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rule_watches (
+  node TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  watched_ms INTEGER NOT NULL) WITHOUT ROWID)sql";
 constexpr const char* kAlarms = R"sql(
 CREATE TABLE IF NOT EXISTS alarms (
   node TEXT NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL, since INTEGER NOT NULL,
@@ -54,7 +60,7 @@ Result<SqliteMeta> SqliteMeta::open(const std::filesystem::path& path, bool& dam
     return fail(fmt::format("statistics store: {} is no file of this version", path.string()),
                 fmt::format("统计库：{} 不是本版本的文件", path.string()));
   }
-  if (!c.execute(kLost) || !c.execute(kAlarms)) return failed();
+  if (!c.execute(kLost) || !c.execute(kAlarms) || !c.execute(kLists)) return failed();
   return meta;
 }
 
@@ -85,6 +91,70 @@ Result<std::vector<Source>> SqliteMeta::sources(bool& damaged) {
   damaged = connection_.damaged();
   return std::unexpected{connection_.error()};
 }
+
+// See put_lists().
+struct SqliteMeta::Lists {
+  Connection& connection;
+
+  [[nodiscard]] bool known(std::map<std::string, std::uint64_t>& nodes) const {
+    auto statement = connection.prepare("SELECT fingerprint FROM rule_lists WHERE node = ?");
+    for (auto& [node, fingerprint] : nodes) {
+      statement.bind(0, node);
+      if (statement.step()) fingerprint = static_cast<std::uint64_t>(statement.integer(0));
+      if (statement.failed()) return false;
+      statement.reset();
+    }
+    return true;
+  }
+  [[nodiscard]] bool fold(const std::string& node) const {
+    auto before = connection.prepare(
+        "SELECT rules, first, last, watched_ms FROM rule_watches JOIN rule_lists USING (node) "
+        "WHERE node = ?");
+    before.bind(0, node);
+    if (!before.step()) return !before.failed();
+    const ListWatch watch{before.integer(1), before.integer(2), before.integer(3)};
+    const auto rules = parted(std::string{before.text(0)});
+    before.reset();
+    auto add = connection.prepare(
+        "INSERT INTO hits VALUES (?1,?2,0,0,NULL,NULL,?3,?4,?5) ON CONFLICT DO UPDATE SET "
+        "watched_since = min(watched_since, excluded.watched_since), "
+        "watched_until = max(watched_until, excluded.watched_until), "
+        "watched_ms = watched_ms + excluded.watched_ms");
+    for (const auto& rule : rules) {
+      add.bind(0, node);
+      add.bind(1, rule);
+      add.bind(2, watch.first);
+      add.bind(3, watch.last);
+      add.bind(4, watch.watched_ms);
+      if (!add.run()) return false;
+    }
+    auto forget = connection.prepare("DELETE FROM rule_watches WHERE node = ?");
+    forget.bind(0, node);
+    return forget.run();
+  }
+  [[nodiscard]] bool adopt(const std::string& node, std::uint64_t fingerprint,
+                           const std::string& rules) const {
+    auto statement = connection.prepare("INSERT OR REPLACE INTO rule_lists VALUES (?,?,?)");
+    statement.bind(0, node);
+    statement.bind(1, static_cast<std::int64_t>(fingerprint));
+    statement.bind(2, rules);
+    return statement.run();
+  }
+  [[nodiscard]] bool watched(const std::map<std::string, ListWatch>& nodes) const {
+    auto statement = connection.prepare(
+        "INSERT INTO rule_watches VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET "
+        "first = min(first, excluded.first), last = max(last, excluded.last), "
+        "watched_ms = watched_ms + excluded.watched_ms");
+    for (const auto& [node, watch] : nodes) {
+      statement.bind(0, node);
+      statement.bind(1, watch.first);
+      statement.bind(2, watch.last);
+      statement.bind(3, watch.watched_ms);
+      if (!statement.run()) return false;
+    }
+    return true;
+  }
+};
 
 bool SqliteMeta::put(std::span<const Batch* const> batches) {
   auto mark = connection_.prepare(
@@ -119,11 +189,27 @@ bool SqliteMeta::put(std::span<const Batch* const> batches) {
       hit.bind(2, row.hits);
       hit.bind(3, row.audited);
       hit.bind(4, batch->minute);
-      hit.bind(5, batch->watch.watched_ms);
+      hit.bind(5, batch->rules == 0 ? batch->watch.watched_ms : 0);
       if (!hit.run()) return false;
     }
   }
-  return put_alarms(batches);
+  return put_lists(batches, Lists{connection_}) && put_alarms(batches);
+}
+
+Result<std::vector<WatchedList>> SqliteMeta::lists(const std::string& node, bool& damaged) {
+  auto statement = connection_.prepare(
+      "SELECT node, rules, first, last, watched_ms FROM rule_watches JOIN rule_lists USING (node) "
+      "WHERE ?1 = '' OR node = ?1");
+  statement.bind(0, node);
+  std::vector<WatchedList> lists;
+  while (statement.step()) {
+    lists.push_back({std::string{statement.text(0)},
+                     std::string{statement.text(1)},
+                     {statement.integer(2), statement.integer(3), statement.integer(4)}});
+  }
+  if (!statement.failed()) return lists;
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
 }
 
 // What a batch does not tell of any more is over since then.
@@ -215,7 +301,12 @@ Result<std::vector<HitsRow>> SqliteMeta::hits(const std::string& node, bool& dam
     row.watched_ms = statement.integer(8);
     rows.push_back(std::move(row));
   }
-  if (!statement.failed()) return rows;
+  if (!statement.failed()) {
+    const auto in_force = lists(node, damaged);
+    if (!in_force) return std::unexpected{in_force.error()};
+    add_lists(rows, *in_force);
+    return rows;
+  }
   damaged = connection_.damaged();
   return std::unexpected{connection_.error()};
 }

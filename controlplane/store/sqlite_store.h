@@ -11,6 +11,7 @@
 #include <mutex>
 #include <utility>
 
+#include "controlplane/store/rule_lists.h"
 #include "controlplane/store/sqlite_file.h"
 #include "controlplane/store/store.h"
 
@@ -32,6 +33,8 @@ class SqliteMeta {
  private:
   explicit SqliteMeta(Connection connection) : connection_{std::move(connection)} {}
   [[nodiscard]] bool put(std::span<const Batch* const> batches);
+  struct Lists;
+  [[nodiscard]] Result<std::vector<WatchedList>> lists(const std::string& node, bool& damaged);
   [[nodiscard]] bool put_alarms(std::span<const Batch* const> batches);
   Connection connection_;
 };

@@ -332,6 +332,7 @@ const std::vector<StoreCheck>& store_checks() {
       {"what was watched is told", what_was_watched_is_told},
       {"what nobody watched is told in spans", what_nobody_watched_is_told_in_spans},
       {"hits have a window", hits_have_a_window},
+      {"rules are watched while they are listed", rules_are_watched_while_they_are_listed},
       {"alarms stand until they are told no more", alarms_stand_until_they_are_told_no_more},
       {"old data are dropped", old_data_are_dropped},
       {"names are kept as they are", names_are_kept_as_they_are},

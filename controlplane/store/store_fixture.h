@@ -33,6 +33,8 @@ inline constexpr std::int64_t kTestDay = 1795276800;
 void all_sums_are_those_of_the_rows(Store& store);
 // In watch_fixture.cc.
 void what_nobody_watched_is_told_in_spans(Store& store);
+// In list_fixture.cc.
+void rules_are_watched_while_they_are_listed(Store& store);
 // In alarm_fixture.cc.
 void alarms_stand_until_they_are_told_no_more(Store& store);
 

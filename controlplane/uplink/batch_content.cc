@@ -1,6 +1,8 @@
 // The content of a record: varints and names.
 
 #include <map>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "controlplane/policy/utf8.h"
@@ -199,6 +201,14 @@ std::string content_of(const store::Batch& batch) {
     put_signed(rows, hit.hits);
     put_signed(rows, hit.audited);
   }
+  if (batch.rules != 0) {
+    put_varint(rows, batch.rules);
+    put_varint(rows, batch.list ? 1 : 0);
+    if (batch.list) {
+      put_varint(rows, batch.list->size());
+      for (const auto& rule : *batch.list) put_varint(rows, names.number(rule));
+    }
+  }
   std::string out;
   put_signed(out, batch.minute);
   for (const auto part : {batch.watch.watched_ms, batch.watch.events_lost, batch.watch.folded}) {
@@ -209,6 +219,23 @@ std::string content_of(const store::Batch& batch) {
 }
 
 namespace {
+
+// In order and each once, so that a fold of it counts each once.
+void read_list(Input& input, const std::vector<std::string>& names, store::Batch& batch) {
+  batch.rules = input.number();
+  const auto follows = input.number();
+  if (batch.rules == 0 || batch.rules >= std::uint64_t{1} << 62U || follows > 1) input.fail();
+  if (input.failed() || follows == 0) return;
+  store::RuleList rules(input.count(kMaxRows, 1));
+  const std::string* before = &names[0];  // the empty one
+  for (auto& rule : rules) {
+    if (input.failed()) return;
+    rule = read_name(input, names);
+    if (rule <= *before || policy::has_control(rule)) input.fail();
+    before = &rule;
+  }
+  batch.list = std::make_shared<const store::RuleList>(std::move(rules));
+}
 
 void read_rows(Input& input, store::Batch& batch) {
   batch.minute = input.sum();
@@ -237,6 +264,7 @@ void read_rows(Input& input, store::Batch& batch) {
     hit.audited = input.sum();
     if (hit.rule.empty() || hit.hits < 0 || hit.audited < 0) input.fail();
   }
+  if (!input.at_end()) read_list(input, names, batch);
 }
 
 }  // namespace

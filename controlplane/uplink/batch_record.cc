@@ -62,8 +62,8 @@ Result<std::string> pack_batch(const store::Batch& batch) {
   header.lost = batch.lost;
   if (!is_code(batch.node) || packed.size() > kMaxPackedBytes || content.size() > kMaxRawBytes ||
       batch.rows.size() > kMaxRows || batch.hits.size() > kMaxRows ||
-      batch.alarms.size() > kMaxAlarms || batch.flows.text.size() > kMaxFlowBytes ||
-      !is_possible(header)) {
+      (batch.list && batch.list->size() > kMaxRows) || batch.alarms.size() > kMaxAlarms ||
+      batch.flows.text.size() > kMaxFlowBytes || !is_possible(header)) {
     return fail("a batch of " + std::to_string(batch.rows.size()) + " rows cannot be packed",
                 "含 " + std::to_string(batch.rows.size()) + " 行的批次无法打包");
   }

@@ -6,8 +6,10 @@
 //   RecordHeader | code of the node | zstd frame of `raw_bytes` bytes of content
 //   content: varints (LEB128, signed ones zigzag): minute, watch (3), names (count, each length and
 //   bytes), rows (count, each nine names as index + 1 or 0, six sums), hits (count, each name,
-//   hits, audited); of alarms: when they stand, and how many, each name, kind and about (length and
-//   bytes), since and packets; of flows: how many lines, when the first and the last ended, lines
+//   hits, audited), and behind it, if there is more, the fingerprint of the rules in force and
+//   whether their list follows (count, each name); of alarms: when they stand, and how many, each
+//   name, kind and about (length and bytes), since and packets; of flows: how many lines, when the
+//   first and the last ended, lines
 //
 // What is read is hostile: every length is bounded before anything is unpacked, a checksum covers
 // all, and every number that a sum is made of is bounded so that sums do not overflow.

@@ -2,6 +2,8 @@
 #include "controlplane/uplink/batch_record.h"
 
 #include <boost/test/unit_test.hpp>
+#include <memory>
+#include <utility>
 
 #include "controlplane/lifecycle/compress.h"
 #include "controlplane/uplink/test_batches.h"
@@ -12,7 +14,8 @@ namespace {
 bool same(const store::Batch& a, const store::Batch& b) {
   return a.source() == b.source() && a.epoch == b.epoch && a.sequence == b.sequence &&
          a.lost == b.lost && a.minute == b.minute && a.watch == b.watch && a.told == b.told &&
-         a.alarms == b.alarms && a.flows == b.flows &&
+         a.alarms == b.alarms && a.flows == b.flows && a.rules == b.rules && !a.list == !b.list &&
+         (!a.list || *a.list == *b.list) &&
          std::ranges::equal(a.rows, b.rows,
                             [](const store::Row& x, const store::Row& y) {
                               return x.key == y.key && x.sums == y.sums;
@@ -29,6 +32,15 @@ BOOST_AUTO_TEST_CASE(what_was_packed_is_read_as_it_was) {
   batches[1].stream = store::Stream::kDenied;
   batches[1].lost = 1;
   batches[1].rows.clear();
+  batches.push_back(sample_batch("360121", 3, 1));
+  batches.back().rules = 77;
+  batches.push_back(sample_batch("360121", 4, 1));
+  batches.back().rules = 78;
+  batches.back().list = std::make_shared<store::RuleList>(
+      store::RuleList{"360000/a", "360000/预算"});
+  batches.push_back(sample_batch("360121", 5, 1));
+  batches.back().rules = 79;
+  batches.back().list = std::make_shared<store::RuleList>();
   auto full = sample_alarm("", 0);
   full.name = "flow-table-full";
   batches.push_back(alarm_batch("360121", 1, {sample_alarm("10.0.0.1 南昌", 5), full}));
@@ -76,6 +88,11 @@ BOOST_AUTO_TEST_CASE(what_was_lost_is_declared_later) {
   BOOST_TEST(!take_record(rest).has_value());
 }
 
+void list(store::Batch& batch, store::RuleList rules) {
+  batch.rules = 7;
+  batch.list = std::make_shared<store::RuleList>(std::move(rules));
+}
+
 BOOST_AUTO_TEST_CASE(content_that_cannot_be_is_refused) {
   const auto batch = sample_batch("360121", 1, 10);
   store::Batch read;
@@ -105,6 +122,24 @@ BOOST_AUTO_TEST_CASE(content_that_cannot_be_is_refused) {
       {"hits of no rule",
        [](store::Batch& b) {
          b.hits = {{"", 1, 0}};
+       }},
+      {"rules out of order",
+       [](store::Batch& b) {
+         list(b, {"b", "a"});
+       }},
+      {"a rule twice",
+       [](store::Batch& b) {
+         list(b, {"a", "a"});
+       }},
+      {"a rule without a name",
+       [](store::Batch& b) {
+         list(b, {"", "a"});
+       }},
+      {"a rule of two lines", [](store::Batch& b) { list(b, {"a\nb"}); }},
+      {"a number that no database has",
+       [](store::Batch& b) {
+         list(b, {"a"});
+         b.rules = std::uint64_t{1} << 62U;
        }},
   };
   for (const auto& test : kCases) {
