@@ -12,61 +12,13 @@
 #include <functional>
 
 #include "controlplane/audit/log.h"
+#include "controlplane/audit/test_place.h"
 #include "controlplane/audit/verify.h"
 
 namespace meiguan::audit {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{file}, {}};
-}
-
-void put(const fs::path& path, std::string_view bytes) {
-  std::ofstream{path, std::ios::binary | std::ios::trunc} << bytes;
-}
-
-// A log's directory of its own.
-struct Place {
-  Place() {
-    static int number = 0;
-    directory = fs::temp_directory_path() /
-                ("meiguan-audit-" + std::to_string(::getpid()) + "-" + std::to_string(++number));
-    fs::remove_all(directory);
-    settings.directory = directory;
-  }
-  ~Place() { fs::remove_all(directory); }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-
-  std::unique_ptr<Log> log() {
-    auto opened = Log::open(settings, key, [this] { return now += 1000; });
-    BOOST_REQUIRE(opened.has_value());
-    return std::move(*opened);
-  }
-  void write(int records) {
-    const auto open = log();
-    for (int i = 0; i < records; ++i) {
-      BOOST_REQUIRE(open->append({"wang", 1001, "security", "apply", "done", {{"number", i}}}));
-    }
-  }
-  [[nodiscard]] Verdict verdict() const { return verify_directory(directory).value(); }
-  [[nodiscard]] fs::path file(std::uint64_t number) const { return directory / file_name(number); }
-
-  fs::path directory;
-  Settings settings;
-  std::optional<crypto::PrivateKey> key;
-  std::int64_t now{1'795'300'000'000};
-};
-
-// What the verifier that shares no code with ours says: its exit code.
-int independent(const fs::path& directory) {
-  const std::string command = "python3 -B " AUDIT_VERIFY " " + directory.string() +
-                              " >/dev/null 2>&1";
-  return WEXITSTATUS(std::system(command.c_str()));
-}
 
 std::vector<std::string> lines_of(const std::string& bytes) {
   std::vector<std::string> lines;
@@ -291,29 +243,6 @@ BOOST_AUTO_TEST_CASE(a_signature_of_another_key) {
   const auto verdict = verify_directory(place.directory, stranger).value();
   BOOST_TEST(!verdict.is_whole());
   BOOST_TEST((verdict.flaws.front().kind == FlawKind::kSignature));
-}
-
-BOOST_AUTO_TEST_CASE(what_is_old_goes_only_where_room_is_needed) {
-  constexpr std::int64_t kDay = 86'400'000;
-  const struct {
-    const char* name;
-    std::int64_t age_days;
-    std::uint64_t total_bytes;
-    bool goes;
-  } kCases[] = {{"young, no room", 100, 0, false},
-                {"old, room enough", 500, std::uint64_t{1} << 30, false},
-                {"old, no room", 500, 0, true}};
-  for (const auto& c : kCases) {
-    Place place;
-    place.settings.file_bytes = 1500;
-    place.write(20);
-    BOOST_REQUIRE(fs::exists(place.file(1)));
-    place.now += c.age_days * kDay;
-    place.settings.total_bytes = c.total_bytes;
-    place.write(20);
-    BOOST_TEST(!fs::exists(place.file(1)) == c.goes, c.name);
-    BOOST_TEST(place.verdict().flaws.empty(), c.name);
-  }
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_refuses_and_leaves_the_log_whole) {

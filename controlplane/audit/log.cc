@@ -19,7 +19,8 @@
 namespace meiguan::audit {
 namespace {
 
-constexpr std::int64_t kDayMilliseconds = 86'400'000;
+constexpr std::int64_t kDaySeconds = 86'400;
+constexpr std::int64_t kDayMilliseconds = kDaySeconds * 1000;
 constexpr off_t kReservedBytes = 4 * static_cast<off_t>(kMaxLineBytes);
 constexpr const char* kDaemon = "meiguan-controld";
 
@@ -78,7 +79,8 @@ Log::Log(Settings settings, std::optional<crypto::PrivateKey> key, Clock clock, 
     : settings_{std::move(settings)},
       key_{std::move(key)},
       clock_{std::move(clock)},
-      watch_{std::move(watch)} {}
+      watch_{std::move(watch)},
+      lived_{settings_.steady} {}
 
 Log::~Log() {
   if (file_ >= 0) ::close(file_);
@@ -123,6 +125,7 @@ Result<void> Log::resume() {
   const auto& last = files.back();
   const auto bytes = bytes_of(last.path);
   if (!bytes) return failure(last.path);
+  lived_.resume(*bytes, clock_());
   Verifier verifier{key_ ? std::optional{key_->public_key()} : std::nullopt};
   verifier.add_file(last.path.filename().string(), last.number, *bytes, true);
   const auto verdict = verifier.finish(head_bytes);
@@ -165,7 +168,8 @@ Result<void> Log::begin_file(std::uint64_t number, const Text& why) {
   boost::json::object detail{{"format", kFormat},
                              {"file", number},
                              {"hash", crypto::name_of(settings_.hash)},
-                             {"before", head_.hash}};
+                             {"before", head_.hash},
+                             {Lived::kKey, lived_.seconds()}};
   if (!why.english.empty()) detail.emplace("problem", why.english);
   return write_event(own_event("file", std::move(detail)));
 }
@@ -213,10 +217,10 @@ void Log::sign_locked() {
   if (!key_ || unsigned_records_ == 0) return;
   const auto signature = key_->sign(signed_text(head_.number, head_.hash));
   if (!signature) return;
-  const auto done = write_event(
-      own_event("signature", {{"kind", crypto::name_of(key_->kind())},
-                              {"key", key_->public_key().id()},
-                              {"signature", crypto::base64(*signature)}}));
+  const auto done = write_event(own_event("signature", {{"kind", crypto::name_of(key_->kind())},
+                                                        {"key", key_->public_key().id()},
+                                                        {"signature", crypto::base64(*signature)},
+                                                        {Lived::kKey, lived_.seconds()}}));
   if (done) unsigned_records_ = 0;
 }
 
@@ -236,9 +240,14 @@ void Log::remove_old() {
   }
   const auto days = std::max(settings_.keep_days, kLeastDays);
   const auto oldest = clock_() - kDayMilliseconds * static_cast<std::int64_t>(days);
-  for (const auto& file : files) {
+  const auto lived_before = lived_.seconds() - kDaySeconds * static_cast<std::int64_t>(days);
+  for (std::size_t i = 0; i + 1 < files.size(); ++i) {
+    const auto& file = files[i];
     const auto time = last_time(file.path);
-    if (total <= settings_.total_bytes || file.number == file_number_ || !time || *time > oldest) {
+    // Its last record is no younger than the first one of the next file.
+    const auto lived = Lived::at_start_of(files[i + 1].path);
+    if (total <= settings_.total_bytes || file.number == file_number_ || !time || *time > oldest ||
+        !lived || *lived > lived_before) {
       return;
     }
     std::error_code error;

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "controlplane/audit/lived.h"
 #include "controlplane/audit/record.h"
 #include "controlplane/crypto/keys.h"
 #include "dataplane/base/result.h"
@@ -22,10 +23,11 @@ struct Settings {
   std::uint64_t file_bytes{std::uint64_t{16}
                            << 20};  // a file that is larger is followed by another
   // Files are removed only while all of them together are larger than this, and only those whose
-  // last record is older than `keep_days`.
+  // last record is older than `keep_days` by the wall's clock and by the log's own; see Lived.
   std::uint64_t total_bytes{std::uint64_t{4} << 30};
   std::uint32_t keep_days{400};
   std::uint32_t sign_every{64};  // records
+  Lived::Clock steady{boot_milliseconds};
 };
 inline constexpr std::uint32_t kLeastDays = 180;
 
@@ -83,6 +85,7 @@ class Log {
   std::uint64_t file_number_{0};
   std::uint64_t file_bytes_{0};  // that are whole records
   bool must_cut_{false};         // bytes of a failed record may lie behind them
+  Lived lived_;
   Head head_{0, std::string{kNoHash}};
   std::uint32_t unsigned_records_{0};
   Text problem_;

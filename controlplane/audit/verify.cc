@@ -186,7 +186,8 @@ void Verifier::check_signature(const Line& record, std::string_view line) {
   if (!may_sign && line.find(kExpired) == line.npos) return;
   const auto object = parsed(line);
   const auto* const detail = object ? object_at(*object, "detail") : nullptr;
-  if (detail == nullptr) return;
+  // Only the log's own records are noted: what a user asks for may have any name.
+  if (detail == nullptr || text_at(*object, "outcome") != "noted") return;
   const auto event = text_at(*object, "event");
   if (event == "expired") expired_files_ = std::max(expired_files_, number_at(*detail, "file"));
   if (event != "signature" || !key_) return;
