@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -25,11 +26,14 @@ class Change {
     std::array<Word, sizeof(T) / sizeof(Word)> after;
     std::memcpy(before.data(), at, sizeof before);
     std::memcpy(after.data(), &value, sizeof after);
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      sum_ += static_cast<Word>(~before[i]);
-      sum_ += after[i];
-    }
+    for (std::size_t i = 0; i < before.size(); ++i) see(before[i], after[i]);
     std::memcpy(at, after.data(), sizeof after);
+  }
+  // The same for a word that somebody else writes.
+  template <std::unsigned_integral Word>
+  void see(Word before, Word after) noexcept {
+    sum_ += static_cast<Word>(~before);
+    sum_ += after;
   }
   void add(const Change& other) noexcept { sum_ += other.sum_; }
   // The checksum that covers what has changed.

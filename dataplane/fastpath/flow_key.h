@@ -34,20 +34,26 @@ struct FlowKey {
 };
 static_assert(sizeof(FlowKey) == 40 && std::has_unique_object_representations_v<FlowKey>);
 
-// The key of what the other end answers.
-[[nodiscard]] inline FlowKey turned(const FlowKey& key) noexcept {
-  FlowKey back = key;
+// The key of what the other end answers. `turn` writes it where it is to be: through a copy, what
+// has just been stored in parts would be loaded whole.
+inline void turn(const FlowKey& key, FlowKey& back) noexcept {
   back.source = key.destination;
   back.destination = key.source;
   back.source_port = key.destination_port;
   back.destination_port = key.source_port;
+  back.space = key.space;
+  back.protocol = key.protocol;
+  back.query = key.query;
+}
+[[nodiscard]] inline FlowKey turned(const FlowKey& key) noexcept {
+  FlowKey back;
+  turn(key, back);
   return back;
 }
 // The same in every field.
 [[nodiscard]] inline bool equal(const FlowKey& a, const FlowKey& b) noexcept {
-  const FlowKey::Words p = a.words();
-  const FlowKey::Words r = b.words();
-  return ((p[0] ^ r[0]) | (p[1] ^ r[1]) | (p[2] ^ r[2]) | (p[3] ^ r[3]) | (p[4] ^ r[4])) == 0;
+  return ((a.word(0) ^ b.word(0)) | (a.word(1) ^ b.word(1)) | (a.word(2) ^ b.word(2)) |
+          (a.word(3) ^ b.word(3)) | (a.word(4) ^ b.word(4))) == 0;
 }
 
 // The directions in which a packet may match a record, as bits. An ICMP request belongs to the

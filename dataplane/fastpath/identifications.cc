@@ -13,14 +13,11 @@ Identifications::Identifications(const HashSeed& seed, std::uint32_t worker,
   }
 }
 
-net::Be16 Identifications::next(const net::Ipv4Header& ip) noexcept {
-  std::array<std::uint8_t, 8> ends;
-  for (std::size_t i = 0; i < 4; ++i) {
-    ends[i] = ip.source[i];
-    ends[4 + i] = ip.destination[i];
-  }
-  const std::uint64_t hash = fold_multiply(std::bit_cast<std::uint64_t>(ends) ^ seed_.keys[0],
-                                           ip.protocol ^ seed_.keys[1]);
+net::Be16 Identifications::next(const net::Ipv4Bytes& source, const net::Ipv4Bytes& destination,
+                                std::uint8_t protocol) noexcept {
+  const std::uint64_t ends = std::uint64_t{std::bit_cast<std::uint32_t>(source)} << 32 |
+                             std::bit_cast<std::uint32_t>(destination);
+  const std::uint64_t hash = fold_multiply(ends ^ seed_.keys[0], protocol ^ seed_.keys[1]);
   std::uint16_t& cell = cells_[hash % kCells];
   const std::uint32_t number = cell;
   cell = static_cast<std::uint16_t>(number + 1 < 0x10000 / workers_ ? number + 1 : 0);

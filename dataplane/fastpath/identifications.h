@@ -23,7 +23,8 @@ class Identifications {
 
   // The next one for a datagram with these addresses and this protocol. The same one comes again
   // after 65536 others at the soonest, divided by the number of workers.
-  [[nodiscard]] net::Be16 next(const net::Ipv4Header& ip) noexcept;
+  [[nodiscard]] net::Be16 next(const net::Ipv4Bytes& source, const net::Ipv4Bytes& destination,
+                               std::uint8_t protocol) noexcept;
 
  private:
   static constexpr std::size_t kCells = 1024;

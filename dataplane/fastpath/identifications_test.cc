@@ -6,12 +6,8 @@
 namespace meiguan::fastpath {
 namespace {
 
-net::Ipv4Header header(std::uint8_t destination, std::uint8_t protocol = 17) {
-  net::Ipv4Header ip{};
-  ip.source = {203, 0, 113, 33};
-  ip.destination = {198, 51, 100, destination};
-  ip.protocol = protocol;
-  return ip;
+std::uint16_t number_for(Identifications& numbers, std::uint8_t destination) {
+  return numbers.next({203, 0, 113, 33}, {198, 51, 100, destination}, 17).host();
 }
 
 BOOST_AUTO_TEST_CASE(none_comes_again_before_all_others_did) {
@@ -20,7 +16,7 @@ BOOST_AUTO_TEST_CASE(none_comes_again_before_all_others_did) {
     const std::uint32_t each = 0x10000 / workers;
     for (std::uint32_t worker = 0; worker < workers; ++worker) {
       Identifications numbers{HashSeed::from(5), worker, workers};
-      for (std::uint32_t i = 0; i < each; ++i) seen.insert(numbers.next(header(7)).host());
+      for (std::uint32_t i = 0; i < each; ++i) seen.insert(number_for(numbers, 7));
     }
     BOOST_TEST(seen.size() == each * workers, workers << " workers");
   }
@@ -30,14 +26,14 @@ BOOST_AUTO_TEST_CASE(where_it_begins_cannot_be_foreseen) {
   std::set<std::uint16_t> seen;
   for (std::uint64_t start = 1; start <= 64; ++start) {
     Identifications numbers{HashSeed::from(start), 0, 1};
-    seen.insert(numbers.next(header(7)).host());
+    seen.insert(number_for(numbers, 7));
   }
   BOOST_TEST(seen.size() > 60U);
   // Nor does one destination tell of another.
   Identifications numbers{HashSeed::from(5), 0, 1};
-  const std::uint16_t one = numbers.next(header(7)).host();
-  for (std::uint8_t other = 8; other < 40; ++other) (void)numbers.next(header(other));
-  const std::uint16_t next = numbers.next(header(7)).host();
+  const std::uint16_t one = number_for(numbers, 7);
+  for (std::uint8_t other = 8; other < 40; ++other) (void)number_for(numbers, other);
+  const std::uint16_t next = number_for(numbers, 7);
   BOOST_TEST(static_cast<std::uint16_t>(next - one) <= 2U);
 }
 

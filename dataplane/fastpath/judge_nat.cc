@@ -80,14 +80,23 @@ Reason Pipeline::Impl::translate_flow(const BurstContext& context, FlowRecord& f
 net::Be16 Pipeline::Impl::identification_of(const std::uint8_t* packet) noexcept {
   net::Ipv4Header ip;
   std::memcpy(&ip, packet, sizeof ip);
-  return identifications.next(ip);
+  return identifications.next(ip.source, ip.destination, ip.protocol);
 }
 
 void Pipeline::Impl::write_translated(std::uint8_t* packet, const PacketInfo& info) noexcept {
-  translate(packet, info, sent_as);
   // Not atomic: somebody on the way may cut it (RFC 6864 section 4).
-  if (info.family == net::Family::kIpv4 && !info.dont_fragment) [[unlikely]] {
+  const bool identifies = info.family == net::Family::kIpv4 && !info.dont_fragment;
+  if (!identifies) {
+    translate(packet, info, sent_as);
+  } else if (info.kind == PacketKind::kIcmpError) [[unlikely]] {
+    translate(packet, info, sent_as);
     identify(packet, identification_of(packet));
+  } else {
+    net::Ipv4Bytes source;
+    net::Ipv4Bytes destination;
+    std::memcpy(source.data(), sent_as.source.bytes().data() + 12, sizeof source);
+    std::memcpy(destination.data(), sent_as.destination.bytes().data() + 12, sizeof destination);
+    translate(packet, info, sent_as, identifications.next(source, destination, info.protocol));
   }
 }
 
@@ -100,7 +109,7 @@ const net::Address& Pipeline::Impl::send_as(const PacketInfo& info, const FlowRe
     sent_as = direction == 1 ? flow.key : reply;
     return sent_as.source;
   }
-  sent_as = direction == 0 ? turned(reply) : turned(flow.key);
+  turn(direction == 0 ? reply : flow.key, sent_as);
   return sent_as.destination;
 }
 

@@ -33,20 +33,25 @@ void rewrite(Frame& frame, const PacketInfo& info, const net::Link& link) noexce
     type = net::Be16::from_host(net::ether_type::kIpv6);
   }
 
-  net::EthernetHeader ethernet{link.destination, link.source, type};
-  std::uint8_t* start = packet - sizeof ethernet;
+  // Field by field into the frame: a header put together first would be read back from stores that
+  // are still on their way.
+  std::uint8_t* start = packet - sizeof(net::EthernetHeader);
   if (link.vlan != 0) {
     // A frame without a tag had 14 bytes in front of its packet, so that 4 of the headroom are
     // used.
     start -= sizeof(net::VlanTag);
-    ethernet.type = net::Be16::from_host(net::ether_type::kVlan);
     constexpr unsigned kPriority = 0xffff & ~unsigned{net::VlanTag::kVlanMask};
     const unsigned priority = info.tagged ? info.tag & kPriority : 0;
     const net::VlanTag tag{net::Be16::from_host(static_cast<std::uint16_t>(priority | link.vlan)),
                            type};
-    std::memcpy(start + sizeof ethernet, &tag, sizeof tag);
+    std::memcpy(start + sizeof(net::EthernetHeader), &tag, sizeof tag);
+    type = net::Be16::from_host(net::ether_type::kVlan);
   }
-  std::memcpy(start, &ethernet, sizeof ethernet);
+  std::memcpy(start + offsetof(net::EthernetHeader, destination), link.destination.data(),
+              link.destination.size());
+  std::memcpy(start + offsetof(net::EthernetHeader, source), link.source.data(),
+              link.source.size());
+  std::memcpy(start + offsetof(net::EthernetHeader, type), &type, sizeof type);
   frame.data = start;
   frame.length = static_cast<std::uint32_t>(packet - start) + info.ip_bytes;
 }

@@ -14,7 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/base/huge_memory.h"
 #include "dataplane/fastpath/pipeline_fixture.h"
+#include "dataplane/fastpath/prefetch.h"
 
 namespace meiguan::fastpath::test {
 
@@ -71,6 +73,7 @@ struct BenchTraffic {
                   std::min(frame.size(), kFrame));
       lengths[i] = static_cast<std::uint16_t>(std::max(frame.size(), kFrame - 4));
     }
+    draw();
   }
 
   [[nodiscard]] Bytes frame_of(std::uint32_t i) const {
@@ -113,11 +116,18 @@ struct BenchTraffic {
     std::memcpy(data, originals.data() + flow * kFrame, kFrame);
     frames[at] = {data, lengths[flow], kLan};
   }
-  // A burst of frames of any flows.
+  // A burst of frames of any flows. Those of the burst after it are fetched meanwhile: a port's
+  // frames come to the cache by themselves, and are not to be waited for here.
   void load(std::size_t burst) {
-    for (std::size_t i = 0; i < burst; ++i) {
+    for (std::size_t i = 0; i < burst; ++i) load_one(i, coming[i]);
+    draw();
+  }
+  void draw() {
+    for (std::size_t& flow : coming) {
       next = next * 6364136223846793005ULL + 1442695040888963407ULL;
-      load_one(i, static_cast<std::size_t>((next >> 32) * (originals.size() / kFrame) >> 32));
+      flow = static_cast<std::size_t>((next >> 32) * (originals.size() / kFrame) >> 32);
+      prefetch(originals.data() + flow * kFrame);
+      prefetch(lengths.data() + flow);
     }
   }
   // A burst of the flows that come next; false once all have come.
@@ -151,11 +161,12 @@ struct BenchTraffic {
   image::AlignedBytes counters;
   NeighbourTable neighbours{1024};
   Pipeline pipeline;
-  std::vector<std::uint8_t> originals;
-  std::vector<std::uint16_t> lengths;
+  HugeVector<std::uint8_t> originals;
+  HugeVector<std::uint16_t> lengths;
   std::vector<std::uint8_t> memory;  // of a burst
   std::array<Frame, kMaxBurst> frames;
   std::array<Fate, kMaxBurst> fates;
+  std::array<std::size_t, kMaxBurst> coming{};
   std::uint64_t next{1};
   std::size_t next_flow{0};
 };

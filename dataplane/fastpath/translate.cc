@@ -1,6 +1,7 @@
 #include "dataplane/fastpath/translate.h"
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <span>
 
@@ -122,10 +123,11 @@ void put_transport(std::uint8_t* transport, const net::Reader& left, const FlowK
 
 void put_packet(std::uint8_t* packet, std::size_t bytes, Family family, const FlowKey& key,
                 Change& outer) noexcept {
-  const Change addresses = put_addresses(packet, family, key.source, key.destination, outer);
   net::Reader left{{}};
   net::UdpHeader least;
-  if (!find_transport({packet, bytes}, family, left) || !left.peek(least)) return;
+  const bool has_transport = find_transport({packet, bytes}, family, left) && left.peek(least);
+  const Change addresses = put_addresses(packet, family, key.source, key.destination, outer);
+  if (!has_transport) return;
   const std::size_t at = bytes - left.left();
   put_transport(packet + at, left, key, addresses, outer);
 }
@@ -147,6 +149,65 @@ void put_error(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to) 
   adjust(message + offsetof(net::IcmpHeader, checksum), covered, none);
 }
 
+// What nearly all packets are: IPv4, whole, TCP or UDP.
+bool is_plain(const std::uint8_t* packet, const PacketInfo& info) noexcept {
+  Be16 fragment;
+  std::memcpy(&fragment, packet + offsetof(net::Ipv4Header, fragment), sizeof fragment);
+  return info.kind == PacketKind::kPacket && info.family == Family::kIpv4 &&
+         (info.protocol == net::protocol::kTcp || info.protocol == net::protocol::kUdp) &&
+         (fragment.host() & (net::Ipv4Header::kMoreFragments | net::Ipv4Header::kOffsetMask)) == 0;
+}
+
+template <typename T>
+T load(const std::uint8_t* at) noexcept {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+template <typename T>
+void store(std::uint8_t* at, T value) noexcept {
+  std::memcpy(at, &value, sizeof value);
+}
+
+// As put_packet and identify for such a packet, of which all is read before anything is written: a
+// load that reaches into a store just before it waits until that one is through.
+void put_plain(std::uint8_t* packet, const FlowKey& key, const Be16* identification) noexcept {
+  constexpr std::size_t kIdentification = offsetof(net::Ipv4Header, identification);
+  constexpr std::size_t kChecksum = offsetof(net::Ipv4Header, checksum);
+  constexpr std::size_t kSource = offsetof(net::Ipv4Header, source);
+  constexpr std::size_t kDestination = offsetof(net::Ipv4Header, destination);
+  const bool udp = key.protocol == net::protocol::kUdp;
+  std::uint8_t* const transport = packet + (packet[0] & 0x0fU) * 4U;
+  std::uint8_t* const covering = transport + (udp ? offsetof(net::UdpHeader, checksum)
+                                                  : offsetof(net::TcpHeader, checksum));
+  const auto source = load<std::uint32_t>(key.source.bytes().data() + 12);
+  const auto destination = load<std::uint32_t>(key.destination.bytes().data() + 12);
+  const auto ports = std::bit_cast<std::uint32_t>(
+      std::array<Be16, 2>{Be16::from_host(key.source_port), Be16::from_host(key.destination_port)});
+
+  Change addresses;
+  addresses.see(load<std::uint32_t>(packet + kSource), source);
+  addresses.see(load<std::uint32_t>(packet + kDestination), destination);
+  Change header = addresses;
+  if (identification != nullptr) {
+    header.see(load<std::uint16_t>(packet + kIdentification),
+               std::bit_cast<std::uint16_t>(*identification));
+  }
+  Change covered = addresses;
+  covered.see(load<std::uint32_t>(transport), ports);
+  const auto header_checksum = load<Be16>(packet + kChecksum);
+  const auto checksum = load<Be16>(covering);
+
+  store(packet + kSource, source);
+  store(packet + kDestination, destination);
+  store(packet + kChecksum, header.applied_to(header_checksum));
+  if (identification != nullptr) store(packet + kIdentification, *identification);
+  store(transport, ports);
+  if (udp && checksum == Be16{}) return;
+  const Be16 adjusted = covered.applied_to(checksum);
+  store(covering, udp && adjusted == Be16{} ? Be16::from_host(0xffff) : adjusted);
+}
+
 }  // namespace
 
 void identify(std::uint8_t* packet, Be16 identification) noexcept {
@@ -157,12 +218,26 @@ void identify(std::uint8_t* packet, Be16 identification) noexcept {
 }
 
 void translate(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to) noexcept {
+  if (is_plain(packet, info)) [[likely]] {
+    put_plain(packet, to, nullptr);
+    return;
+  }
   if (info.kind == PacketKind::kIcmpError) {
     put_error(packet, info, to);
     return;
   }
   Change none;
   put_packet(packet, info.ip_bytes, info.family, to, none);
+}
+
+void translate(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to,
+               Be16 identification) noexcept {
+  if (is_plain(packet, info)) [[likely]] {
+    put_plain(packet, to, &identification);
+    return;
+  }
+  translate(packet, info, to);
+  identify(packet, identification);
 }
 
 }  // namespace meiguan::fastpath

@@ -35,6 +35,10 @@ namespace meiguan::fastpath {
 // the addresses are changed. A UDP checksum of zero stays zero, and none becomes zero (RFC 768).
 void translate(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to) noexcept;
 
+// The same of an IPv4 packet that gets another identification, too.
+void translate(std::uint8_t* packet, const PacketInfo& info, const FlowKey& to,
+               net::Be16 identification) noexcept;
+
 // Gives an IPv4 packet another identification (identifications.h), and its header the checksum.
 void identify(std::uint8_t* packet, net::Be16 identification) noexcept;
 

@@ -1,7 +1,5 @@
 #include "dataplane/net/checksum.h"
 
-#include <bit>
-
 namespace meiguan::net {
 
 std::uint64_t sum_words(std::span<const std::uint8_t> bytes, std::uint64_t sum) noexcept {
@@ -19,15 +17,6 @@ std::uint64_t sum_words(std::span<const std::uint8_t> bytes, std::uint64_t sum) 
     sum += word;
   }
   return sum;
-}
-
-Be16 finish_checksum(std::uint64_t sum) noexcept {
-  // Once 64 bits to 32 and a carry, then 32 to 16 and a carry; each fold keeps the value mod 65535.
-  sum = (sum & 0xffff'ffff) + (sum >> 32);
-  sum = (sum & 0xffff'ffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return std::bit_cast<Be16>(static_cast<std::uint16_t>(~sum));
 }
 
 std::uint64_t sum_pseudo_header(Family family, const Address& source, const Address& destination,

@@ -2,6 +2,7 @@
 
 // The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -19,7 +20,14 @@ namespace meiguan::net {
                                       std::uint64_t sum = 0) noexcept;
 
 // The sum folded to 16 bits and complemented: what stands in a header.
-[[nodiscard]] Be16 finish_checksum(std::uint64_t sum) noexcept;
+[[nodiscard]] inline Be16 finish_checksum(std::uint64_t sum) noexcept {
+  // Once 64 bits to 32 and a carry, then 32 to 16 and a carry; each fold keeps the value mod 65535.
+  sum = (sum & 0xffff'ffff) + (sum >> 32);
+  sum = (sum & 0xffff'ffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return std::bit_cast<Be16>(static_cast<std::uint16_t>(~sum));
+}
 
 [[nodiscard]] inline Be16 checksum(std::span<const std::uint8_t> bytes) noexcept {
   return finish_checksum(sum_words(bytes));
