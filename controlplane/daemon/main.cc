@@ -65,7 +65,7 @@ bool take_keep(std::string_view text, store::Retention& keep) {
   const auto equals = text.find('=');
   if (equals == std::string_view::npos) return false;
   const auto span = parse_span(text.substr(equals + 1));
-  for (std::size_t i = 0; i < store::kResolutions; ++i) {
+  for (std::size_t i = 0; i < store::kLongest; ++i) {
     if (store::kResolution[i].name != text.substr(0, equals)) continue;
     if (!span || *span < store::kResolution[i].step) return false;
     keep[i] = *span;

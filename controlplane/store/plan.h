@@ -24,6 +24,10 @@ struct Plan {
   std::vector<Part> parts;
 };
 
-[[nodiscard]] Plan plan_of(const Query& query, const Options& options);
+// `longest_since`: from when on rows of the longest resolution have all that days have.
+[[nodiscard]] Plan plan_of(const Query& query, const Options& options, std::int64_t longest_since);
+// That, for a store in which there is none so far: of one with nothing in it all, else what begins
+// well behind the first batch that goes into it.
+[[nodiscard]] std::int64_t longest_since(bool empty, std::int64_t minute, const Options& options);
 
 }  // namespace meiguan::store

@@ -256,6 +256,20 @@ bool PostgresStore::put_alarms(std::span<const Batch* const> batches) {
   return true;
 }
 
+bool PostgresStore::settle_longest(std::span<const Batch* const> batches) {
+  if (settled_ || batches.empty()) return true;
+  const auto known = connection_->run("SELECT FROM longest");
+  if (!known.ok()) return false;
+  if (known.rows() == 0) {
+    const auto any = connection_->run("SELECT FROM times_1d LIMIT 1");
+    if (!any.ok()) return false;
+    const auto since = longest_since(any.rows() == 0, batches.front()->minute, options_);
+    if (!run("INSERT INTO longest VALUES ($1::bigint)", {fmt::format("{}", since)})) return false;
+  }
+  settled_ = true;
+  return true;
+}
+
 bool PostgresStore::put_marks(std::span<const Batch* const> batches) {
   struct Mark {
     Watermark mark;
@@ -295,8 +309,9 @@ Result<std::vector<Applied>> PostgresStore::append(std::span<const Batch> batche
   }
   std::vector<const Batch*> with_rows;
   std::ranges::copy_if(wanted, std::back_inserter(with_rows), &Batch::has_rows);
-  if (!put_packs(with_rows) || !put_hits(wanted) || !put_lists(wanted, Lists{*this}) ||
-      !put_alarms(wanted) || !put_marks(wanted) || !run("COMMIT")) {
+  if (!settle_longest(with_rows) || !put_packs(with_rows) || !put_hits(wanted) ||
+      !put_lists(wanted, Lists{*this}) || !put_alarms(wanted) || !put_marks(wanted) ||
+      !run("COMMIT")) {
     return failed();
   }
   numbering_.saved();

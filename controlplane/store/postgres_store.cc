@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <limits>
 #include <utility>
 
 #include "controlplane/store/rule_lists.h"
@@ -28,6 +29,7 @@ std::vector<Table> tables() {
        "(node text, rule text, hits bigint NOT NULL, audited bigint NOT NULL, first bigint, "
        "last bigint, watched_since bigint NOT NULL, watched_until bigint NOT NULL, "
        "watched_ms bigint NOT NULL, PRIMARY KEY (node, rule))"},
+      {"longest", "since", "(since bigint NOT NULL)"},
       {"rule_lists", "node fingerprint rules",
        "(node text PRIMARY KEY, fingerprint bigint NOT NULL, rules text NOT NULL)"},
       {"rule_watches", "node first last watched_ms",
@@ -89,7 +91,9 @@ std::int64_t take_number(std::string_view& row) {
 }  // namespace
 
 PostgresStore::PostgresStore(std::string connection, Options options)
-    : connect_{std::move(connection)}, options_{std::move(options)} {}
+    : connect_{std::move(connection)}, options_{std::move(options)} {
+  options_.retention[kLongest] = options_.retention[kLongest - 1];
+}
 
 std::unexpected<Error> PostgresStore::failed() {
   if (connection_) {
@@ -97,6 +101,7 @@ std::unexpected<Error> PostgresStore::failed() {
     static_cast<void>(connection_->run("ROLLBACK"));
     if (!connection_->alive()) connection_.reset();
     numbering_.forget_new();
+    settled_ = false;
     parts_.clear();
   }
   return std::unexpected{error_};
@@ -221,12 +226,16 @@ bool PostgresStore::read(const Part& part, Gather& gather) {
 Result<Answer> PostgresStore::query(const Query& query, std::span<const Batch> fresh) {
   const std::lock_guard lock{mutex_};
   if (!connect()) return std::unexpected{error_};
-  const auto plan = plan_of(query, options_);
-  Gather gather{query, plan, options_.offset};
   // One snapshot of all.
   if (!run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") || !load_dictionary()) {
     return failed();
   }
+  const auto known = connection_->run("SELECT min(since) FROM longest");
+  if (!known.ok()) return failed();
+  const auto plan = plan_of(query, options_,
+                            known.is_null(0, 0) ? std::numeric_limits<std::int64_t>::max()
+                                                : known.integer(0, 0));
+  Gather gather{query, plan, options_.offset};
   gather.use(numbering_);
   for (const auto& part : plan.parts) {
     if (!read(part, gather) && !gather.overflowed()) return failed();

@@ -53,6 +53,8 @@ class PostgresStore : public Store {
   [[nodiscard]] bool fetch_packs(PlacedPacks& packs, std::size_t resolution, CopyRows& rows);
   [[nodiscard]] bool fetch_times(PlacedPacks& packs, std::size_t resolution, CopyRows& rows);
   [[nodiscard]] bool read(const Part& part, Gather& gather);
+  // See longest_since(): before the first of these batches is there.
+  [[nodiscard]] bool settle_longest(std::span<const Batch* const> batches);
   [[nodiscard]] bool put_marks(std::span<const Batch* const> batches);
   [[nodiscard]] bool put_hits(std::span<const Batch* const> batches);
   struct Lists;
@@ -65,6 +67,7 @@ class PostgresStore : public Store {
   Error error_;
   Numbering numbering_;
   std::set<std::string> parts_;
+  bool settled_{false};  // see settle_longest()
 };
 
 }  // namespace meiguan::store

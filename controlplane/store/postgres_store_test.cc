@@ -128,6 +128,17 @@ BOOST_AUTO_TEST_CASE(postgres_does_what_a_store_does) {
     }
     BOOST_TEST(admin->run("SELECT FROM pg_tables WHERE schemaname = 'public'").rows() == 1);
   }
+  const auto of_before = server.fresh();
+  {
+    auto filled = open_postgres(of_before, test_options());
+    BOOST_REQUIRE(filled.has_value());
+    fill_days(**filled, 0, 60);
+    auto admin = PgConnection::open(of_before);
+    BOOST_REQUIRE(admin.has_value());
+    BOOST_REQUIRE(admin->run("DROP TABLE longest").ok());
+    BOOST_REQUIRE(admin->run("TRUNCATE packs_16d, times_16d").ok());
+  }
+  days_are_enough(**open_postgres(of_before, test_options()));
   // A server that goes away: what was not acknowledged may be sent again, and counts once.
   const auto database = server.fresh();
   auto store = open_postgres(database, test_options());

@@ -19,17 +19,22 @@ struct Resolution {
   std::int64_t step;    // seconds of a row
   std::int64_t period;  // seconds of a file or partition: what is dropped at once
 };
-inline constexpr std::size_t kResolutions = 4;
+inline constexpr std::size_t kResolutions = 5;
+// The coarsest holds sums of sums, so that a year is some fifty of them and not 365: for questions
+// about one long time. It is kept as long as days are, and nobody asks for its steps.
+inline constexpr std::size_t kLongest = kResolutions - 1;
 inline constexpr std::array<Resolution, kResolutions> kResolution{{
     {"1m", kMinute, 6 * kHour},
     {"5m", 5 * kMinute, kDay},
     {"1h", kHour, 30 * kDay},
     {"1d", kDay, 365 * kDay},
+    {"16d", 16 * kDay, 365 * kDay},
 }};
 
 // Seconds that each resolution is kept for.
 using Retention = std::array<std::int64_t, kResolutions>;
-inline constexpr Retention kDefaultRetention{48 * kHour, 14 * kDay, 400 * kDay, 5 * 365 * kDay};
+inline constexpr Retention kDefaultRetention{48 * kHour, 14 * kDay, 400 * kDay, 5 * 365 * kDay,
+                                             5 * 365 * kDay};
 
 // Seconds that the wall clock is ahead of UTC at an instant.
 using OffsetAt = std::function<std::int64_t(std::int64_t)>;

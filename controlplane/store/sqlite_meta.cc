@@ -22,6 +22,9 @@ COMMIT)sql";
 constexpr const char* kLost =
     "CREATE TABLE IF NOT EXISTS lost (node TEXT PRIMARY KEY, batches INTEGER NOT NULL) "
     "WITHOUT ROWID";
+constexpr const char* kLongestTable =
+    "CREATE TABLE IF NOT EXISTS longest (one INTEGER PRIMARY KEY CHECK (one = 1), "
+    "since INTEGER NOT NULL)";
 constexpr const char* kLists = R"sql(
 CREATE TABLE IF NOT EXISTS rule_lists (
   node TEXT PRIMARY KEY, fingerprint INTEGER NOT NULL, rules TEXT NOT NULL) WITHOUT ROWID;
@@ -60,7 +63,9 @@ Result<SqliteMeta> SqliteMeta::open(const std::filesystem::path& path, bool& dam
     return fail(fmt::format("statistics store: {} is no file of this version", path.string()),
                 fmt::format("统计库：{} 不是本版本的文件", path.string()));
   }
-  if (!c.execute(kLost) || !c.execute(kAlarms) || !c.execute(kLists)) return failed();
+  if (!c.execute(kLost) || !c.execute(kAlarms) || !c.execute(kLists) || !c.execute(kLongestTable)) {
+    return failed();
+  }
   return meta;
 }
 
@@ -258,6 +263,22 @@ Result<std::vector<AlarmRow>> SqliteMeta::alarms(std::int64_t since, bool& damag
     rows.push_back(std::move(row));
   }
   if (!statement.failed()) return rows;
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
+}
+
+Result<std::optional<std::int64_t>> SqliteMeta::longest_since(bool& damaged) {
+  auto statement = connection_.prepare("SELECT since FROM longest");
+  if (statement.step()) return statement.integer(0);
+  if (!statement.failed()) return std::nullopt;
+  damaged = connection_.damaged();
+  return std::unexpected{connection_.error()};
+}
+
+Result<void> SqliteMeta::settle_longest(std::int64_t since, bool& damaged) {
+  auto statement = connection_.prepare("INSERT OR IGNORE INTO longest VALUES (1,?)");
+  statement.bind(0, since);
+  if (statement.run()) return {};
   damaged = connection_.damaged();
   return std::unexpected{connection_.error()};
 }

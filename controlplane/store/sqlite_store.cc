@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -32,7 +33,9 @@ std::optional<std::int64_t> period_begin(std::string_view text) {
 }  // namespace
 
 SqliteStore::SqliteStore(std::filesystem::path directory, Options options)
-    : directory_{std::move(directory)}, options_{std::move(options)} {}
+    : directory_{std::move(directory)}, options_{std::move(options)} {
+  options_.retention[kLongest] = options_.retention[kLongest - 1];
+}
 
 std::filesystem::path SqliteStore::path_of(const FileKey& key) const {
   return directory_ /
@@ -149,6 +152,7 @@ auto SqliteStore::of_meta(const Ask& ask)
     auto said = ask(*meta_, damaged);
     if (said) return said;
     meta_.reset();
+    settled_ = false;
     if (!damaged || round > 0) return said;
     put_aside(directory_ / "meta.db");
   }
@@ -172,6 +176,22 @@ Result<std::vector<Applied>> SqliteStore::judge_all(std::span<const Batch> batch
   return said;
 }
 
+// A meta.db that is new beside files of before is as a store of before.
+Result<void> SqliteStore::settle_longest(std::span<const Batch* const> batches) {
+  if (settled_ || batches.empty()) return {};
+  const auto known = of_meta(
+      [](SqliteMeta& meta, bool& damaged) { return meta.longest_since(damaged); });
+  if (!known) return std::unexpected{known.error()};
+  if (!*known) {
+    const auto since = longest_since(files().empty(), batches.front()->minute, options_);
+    const auto done = of_meta(
+        [&](SqliteMeta& meta, bool& damaged) { return meta.settle_longest(since, damaged); });
+    if (!done) return done;
+  }
+  settled_ = true;
+  return {};
+}
+
 Result<std::vector<Applied>> SqliteStore::append(std::span<const Batch> batches) {
   const std::lock_guard lock{writing_};
   auto said = judge_all(batches);
@@ -183,6 +203,9 @@ Result<std::vector<Applied>> SqliteStore::append(std::span<const Batch> batches)
   if (wanted.empty()) return said;
   std::vector<const Batch*> with_rows;
   std::ranges::copy_if(wanted, std::back_inserter(with_rows), &Batch::has_rows);
+  if (auto settled = settle_longest(with_rows); !settled) {
+    return std::unexpected{settled.error()};
+  }
   for (std::size_t i = 0; i < kResolutions; ++i) {
     if (auto done = apply(with_rows, i); !done) return std::unexpected{done.error()};
   }
@@ -213,7 +236,15 @@ Result<std::vector<AlarmRow>> SqliteStore::alarms(std::int64_t since) {
 }
 
 Result<Answer> SqliteStore::query(const Query& query, std::span<const Batch> fresh) {
-  const auto plan = plan_of(query, options_);
+  auto whole_since = std::numeric_limits<std::int64_t>::max();
+  {
+    const std::lock_guard lock{writing_};
+    const auto known = of_meta(
+        [](SqliteMeta& meta, bool& damaged) { return meta.longest_since(damaged); });
+    if (!known) return std::unexpected{known.error()};
+    whole_since = known->value_or(whole_since);
+  }
+  const auto plan = plan_of(query, options_, whole_since);
   Gather gather{query, plan, options_.offset};
   const auto all = files();
   for (const auto& part : plan.parts) {

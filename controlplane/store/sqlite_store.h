@@ -28,6 +28,9 @@ class SqliteMeta {
   [[nodiscard]] Result<void> finish(std::span<const Batch* const> batches, bool& damaged);
   [[nodiscard]] Result<std::vector<HitsRow>> hits(const std::string& node, bool& damaged);
   [[nodiscard]] Result<std::vector<AlarmRow>> alarms(std::int64_t since, bool& damaged);
+  // See longest_since(); none: it was not settled yet.
+  [[nodiscard]] Result<std::optional<std::int64_t>> longest_since(bool& damaged);
+  [[nodiscard]] Result<void> settle_longest(std::int64_t since, bool& damaged);
   [[nodiscard]] Result<void> forget_alarms(std::int64_t before, bool& damaged);
 
  private:
@@ -70,11 +73,14 @@ class SqliteStore : public Store {
   [[nodiscard]] Result<void> apply(std::span<const PlacedBatch> batches, const FileKey& key);
   [[nodiscard]] Result<SqliteFile*> file(const FileKey& key);
   void put_aside(const std::filesystem::path& path);
+  // Before the first of these batches is in a file.
+  [[nodiscard]] Result<void> settle_longest(std::span<const Batch* const> batches);
 
   std::filesystem::path directory_;
   Options options_;
   std::mutex writing_;  // of what follows, but for the alarms
   std::optional<SqliteMeta> meta_;
+  bool settled_{false};
   struct OpenFile {
     SqliteFile file;
     std::uint64_t used;  // when it was last wanted, in uses_

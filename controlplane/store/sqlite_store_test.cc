@@ -5,7 +5,10 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
+#include "controlplane/store/plan.h"
+#include "controlplane/store/sqlite.h"
 #include "controlplane/store/store_fixture.h"
 
 namespace meiguan::store {
@@ -70,6 +73,60 @@ BOOST_AUTO_TEST_CASE(a_batch_that_was_applied_in_part_counts_once) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_store_of_before_answers_from_its_days) {
+  const Directory directory;
+  fill_days(*open(directory), 0, 60);
+  for (const auto& entry : fs::directory_iterator{directory.path / "store"}) {
+    if (entry.path().filename().string().starts_with("16d-")) fs::remove(entry.path());
+  }
+  {
+    auto meta = Connection::open(directory.path / "store/meta.db", Connection::Mode::kWrite);
+    BOOST_REQUIRE(meta.has_value());
+    BOOST_REQUIRE(meta->execute("DROP TABLE longest"));
+  }
+  days_are_enough(*open(directory));
+}
+
+// "1d 3, 16d 4": how many rows of what a question without steps reads.
+std::string plan_text(std::int64_t since, std::int64_t until, std::int64_t longest_from) {
+  Query query;
+  query.since = kTestDay + since;
+  query.until = kTestDay + until;
+  query.now = query.until;
+  Options options = test_options();
+  options.retention.fill(1000 * kDay);
+  std::string text;
+  for (const auto& part : plan_of(query, options, longest_from).parts) {
+    const auto& resolution = kResolution[part.resolution];
+    if (!text.empty()) text += ", ";
+    text += std::string{resolution.name} + " " +
+            std::to_string((part.until - part.since) / resolution.step);
+  }
+  return text;
+}
+
+BOOST_AUTO_TEST_CASE(a_long_time_is_read_as_few_rows) {
+  const auto block = bucket_of(kTestDay, 16 * kDay, test_options().offset) - kTestDay + 16 * kDay;
+  struct Case {
+    const char* name;
+    std::int64_t since, until, longest_from;
+    const char* want;
+  };
+  const auto always = std::numeric_limits<std::int64_t>::min();
+  const Case kCases[] = {
+      {"a year", block - 3 * kDay, block + 362 * kDay, always, "1d 3, 16d 22, 1d 10"},
+      {"a day short of a block", block, block + 15 * kDay, always, "1d 15"},
+      {"a block and an hour", block - kHour, block + 16 * kDay, always, "1h 1, 16d 1"},
+      {"before there were such rows", block, block + 40 * kDay, kTestDay + block + 17 * kDay,
+       "1d 40"},
+      {"since there are", block, block + 40 * kDay, kTestDay + block + 16 * kDay,
+       "1d 16, 16d 1, 1d 8"},
+  };
+  for (const auto& test : kCases) {
+    BOOST_TEST(plan_text(test.since, test.until, test.longest_from) == test.want, test.name);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_file_is_set_aside) {
   struct Case {
     const char* name;
@@ -95,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_is_set_aside) {
       auto store = open(directory);
       BOOST_TEST((store->append(test_batch("360121", 2, kTestDay,
                                            {test_row("czj", "allowed", 1)})) == Applied::kNow));
-      BOOST_TEST(store->take_alarms().size() == 5U);
+      BOOST_TEST(store->take_alarms().size() == 6U);
       BOOST_TEST(test_sums(*store, Dimension::kUnit) == "czj=1");
     }
   }

@@ -33,6 +33,10 @@ inline constexpr std::int64_t kTestDay = 1795276800;
 void all_sums_are_those_of_the_rows(Store& store);
 // In watch_fixture.cc.
 void what_nobody_watched_is_told_in_spans(Store& store);
+// What a store of an earlier version must go on to say, which had no rows of sixteen days: fill it,
+// take those away, and ask. The second is given what the first filled, opened anew.
+void fill_days(Store& store, int from, int until);
+void days_are_enough(Store& store);
 // In list_fixture.cc.
 void rules_are_watched_while_they_are_listed(Store& store);
 // In alarm_fixture.cc.

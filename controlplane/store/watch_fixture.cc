@@ -31,6 +31,26 @@ std::string spans(Store& store, const std::set<std::string>& nodes, std::int64_t
 
 }  // namespace
 
+void fill_days(Store& store, int from, int until) {
+  std::vector<Batch> batches;
+  for (int day = from; day < until; ++day) {
+    batches.push_back(test_batch("360121", static_cast<std::uint64_t>(day) + 1,
+                                 kTestDay + day * kDay, {test_row("czj", "allowed", 1)}));
+  }
+  BOOST_REQUIRE(store.append(batches).has_value());
+}
+
+void days_are_enough(Store& store) {
+  const auto all = [&](int days) {
+    return test_sums(store, Dimension::kUnit, {}, kTestDay, kTestDay + days * kDay);
+  };
+  BOOST_TEST(all(100) == "czj=60");
+  fill_days(store, 60, 150);
+  BOOST_TEST(all(60) == "czj=60");
+  BOOST_TEST(all(100) == "czj=100");
+  BOOST_TEST(all(160) == "czj=150");
+}
+
 // As `nodes --down --since` asks.
 void what_nobody_watched_is_told_in_spans(Store& store) {
   std::uint64_t sequence = 0;
