@@ -9,6 +9,7 @@
 #include "dataplane/fastpath/parse.h"
 #include "dataplane/fastpath/prefetch.h"
 #include "dataplane/fastpath/rewrite.h"
+#include "dataplane/fastpath/stage_profile.h"
 #include "dataplane/fastpath/worker_state.h"
 
 namespace meiguan::fastpath {
@@ -183,47 +184,57 @@ void Pipeline::process(const image::Image& image, const image::Moment& moment,
   fates = fates.first(frames.size());
   if (generation != impl.fragment_generation) [[unlikely]]
     impl.renew_fragments(context);
+  StageClock clock;
   impl.parse_frames(context, frames, fates);
+  clock.done(Stage::kParse);
   impl.judge_packets(context, frames, fates);
+  clock.done(Stage::kJudge);
   impl.rewrite_frames(context, frames, fates);
+  clock.done(Stage::kRewrite);
   impl.account(context, fates);
+  clock.done(Stage::kAccount);
 }
 
 void Pipeline::expire(Tick now) noexcept {
-  Impl& impl = *impl_;
-  impl.now = std::max(impl.now, now);
-  impl.log.flush_denials(impl.now);
-  impl.fragments.expire(impl.now);
-  impl.nat.expire(flow_time(impl.now), impl.now);
+  StageClock clock;
+  impl_->expire(now);
+  clock.done(Stage::kExpire);
+}
+
+void Pipeline::Impl::expire(Tick tick) noexcept {
+  now = std::max(now, tick);
+  log.flush_denials(now);
+  fragments.expire(now);
+  nat.expire(flow_time(now), now);
   constexpr std::uint32_t kMostBlockedSteps = 256;
-  if (impl.blocked_hand != FlowTable::kNone) [[unlikely]]
-    impl.end_blocked_flows(kMostBlockedSteps);
-  impl.helpers.expire(flow_time(impl.now), [&](std::uint32_t number) { impl.forget(number); });
+  if (blocked_hand != FlowTable::kNone) [[unlikely]]
+    end_blocked_flows(kMostBlockedSteps);
+  helpers.expire(flow_time(now), [&](std::uint32_t number) { forget(number); });
   // Once round in 1.024 s, in small steps; what a call leaves is done by the next ones.
   constexpr std::uint64_t kMostSteps = 256;
-  const std::uint64_t round = std::uint64_t{impl.flows.capacity()} << 10;
-  const Tick elapsed = std::min<Tick>(impl.now - impl.rotated, 1024);
-  impl.rotated = impl.now;
-  impl.rotation_due = std::min(impl.rotation_due + elapsed * impl.flows.capacity(), round);
-  const std::uint64_t steps = std::min(impl.rotation_due >> 10, kMostSteps);
+  const std::uint64_t round = std::uint64_t{flows.capacity()} << 10;
+  const Tick elapsed = std::min<Tick>(now - rotated, 1024);
+  rotated = now;
+  rotation_due = std::min(rotation_due + elapsed * flows.capacity(), round);
+  const std::uint64_t steps = std::min(rotation_due >> 10, kMostSteps);
   if (steps == 0) return;
-  impl.rotation_due -= steps << 10;
-  const FlowTime flow_now = flow_time(impl.now);
+  rotation_due -= steps << 10;
+  const FlowTime flow_now = flow_time(now);
   const auto prepare = [&](const FlowRecord& flow) {
-    if (!impl.timeouts.is_idle(flow, flow_now)) return;
-    impl.flows.prefetch(impl.flows.hash(flow.key));
-    (void)impl.limits.claim(flow.key);
+    if (!timeouts.is_idle(flow, flow_now)) return;
+    flows.prefetch(flows.hash(flow.key));
+    (void)limits.claim(flow.key);
   };
-  impl.flows.rotate(static_cast<std::uint32_t>(steps), flow_now, prepare, [&](FlowRecord& flow) {
-    if (impl.timeouts.is_idle(flow, flow_now)) {
-      impl.end_flow(flow, impl.now, FlowEnd::kIdle);
+  flows.rotate(static_cast<std::uint32_t>(steps), flow_now, prepare, [&](FlowRecord& flow) {
+    if (timeouts.is_idle(flow, flow_now)) {
+      end_flow(flow, now, FlowEnd::kIdle);
       return;
     }
-    const FlowTime age = impl.flows.looked_at(flow) - flow.start;
-    if (impl.report_span != 0 && age != 0 && age % impl.report_span == 0) {
-      impl.tell(EventKind::kFlowPeriodic, flow, impl.now);
+    const FlowTime age = flows.looked_at(flow) - flow.start;
+    if (report_span != 0 && age != 0 && age % report_span == 0) {
+      tell(EventKind::kFlowPeriodic, flow, now);
     }
-    impl.flows.look_at(flow, impl.next_look(flow, flow_now));
+    flows.look_at(flow, next_look(flow, flow_now));
   });
 }
 

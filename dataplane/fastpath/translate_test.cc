@@ -56,6 +56,29 @@ Bytes translated(const Bytes& packet, const FlowKey& to) {
 
 FlowKey key_of(const Bytes& packet) { return parsed(packet).key; }
 
+// Beside a translation, another identification is written as `identify` alone writes it.
+BOOST_AUTO_TEST_CASE(a_translated_packet_takes_another_identification) {
+  const std::vector<Bytes> packets{
+      sealed(ipv4("10.0.0.1", "10.0.0.2", 17, udp(40000, 53, 9))),
+      ipv4("10.0.0.1", "10.0.0.2", 17, udp(40000, 53, 9)),  // without a checksum
+      sealed(ipv4("10.0.0.1", "10.0.0.2", 6, tcp(40000, 443, "A", {.payload = 7}))),
+      sealed(ipv4("10.0.0.1", "10.0.0.2", 1, icmp(8, 0, 77, Bytes(16)))),
+  };
+  for (std::uint32_t n = 0; n < 1000; ++n) {
+    for (const Bytes& packet : packets) {
+      FlowKey to = key_of(packet);
+      to.source = net::Address::v4(0xcb00'7100U + n * 0x9e37U);
+      if (to.query == 0) to.source_port = static_cast<std::uint16_t>(1 + n * 61);
+      const auto number = net::Be16::from_host(static_cast<std::uint16_t>(n * 257));
+      Bytes at_once = packet;
+      translate(at_once.data(), parsed(packet), to, number);
+      Bytes one_by_one = translated(packet, to);
+      identify(one_by_one.data(), number);
+      BOOST_REQUIRE(at_once == one_by_one);
+    }
+  }
+}
+
 // What is translated is what would have been made with the new addresses and ports in the first
 // place, every byte of it.
 BOOST_AUTO_TEST_CASE(a_translated_packet_is_as_if_made_so) {

@@ -80,6 +80,7 @@ struct Pipeline::Impl {
   void rewrite_frames(const BurstContext& context, std::span<Frame> frames,
                       std::span<Fate> fates) noexcept;
   void account(const BurstContext& context, std::span<const Fate> fates) noexcept;
+  void expire(Tick tick) noexcept;
 
   void fetch_flow(std::size_t i) noexcept {
     likely_flows[i] = infos[i].well_formed() ? flows.prefetch_record(hashes[i]) : nullptr;
