@@ -91,6 +91,34 @@ BOOST_AUTO_TEST_CASE(directories_beyond_the_limit) {
   BOOST_TEST(only_error(load_policy(scratch.path())) == "directories are nested more than 64 deep");
 }
 
+// `meiguan apply /`, by mistake: nothing there is read to its end.
+BOOST_AUTO_TEST_CASE(entries_beyond_the_limit) {
+  const Scratch scratch;
+  scratch.write("node.toml", kHead);
+  // Whatever they are: hidden, no policy, nothing at all.
+  const auto fill = [&](const char* name, std::size_t count) {
+    const auto directory = scratch.path() / name;
+    fs::create_directories(directory);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto entry = directory / ((i % 2 == 0 ? "." : "") + std::to_string(i));
+      BOOST_REQUIRE(::symlink("nowhere", entry.c_str()) == 0);
+    }
+  };
+  fill("a", kMaxEntries / 2);
+  fill("b", kMaxEntries - kMaxEntries / 2 - 3);  // and node.toml, a, b
+  BOOST_TEST(load_policy(scratch.path()).has_value());
+  fill("c", 0);
+  // What lies behind it would be an error of its own.
+  scratch.write("d/rules.toml", "[");
+  const auto refused = load_policy(scratch.path());
+  BOOST_TEST(only_error(refused) ==
+             "the policy's directory holds more than 200000 files and directories");
+  const auto& error = refused.error().front();
+  BOOST_TEST(error.message.chinese == "策略目录中的文件和目录超过 200000 个");
+  BOOST_TEST(!error.hint.english.empty());
+  BOOST_TEST(!error.hint.chinese.empty());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_regular_file) {
   const Scratch scratch;
   scratch.write("node.toml", kHead);

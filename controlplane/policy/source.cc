@@ -154,6 +154,10 @@ class TreeReader {
     std::error_code error;
     fs::directory_iterator it(directory, error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+      if (++entries_ > kMaxEntries) {
+        report_too_many_entries(relative);
+        return {};
+      }
       const std::string name = it->path().filename().string();
       if (name.starts_with('.')) continue;
       std::error_code ignored;
@@ -168,8 +172,19 @@ class TreeReader {
     return entries;
   }
 
+  void report_too_many_entries(const std::string& relative) {
+    if (std::exchange(walked_too_far_, true)) return;
+    reporter_.add_unreadable_file();
+    reporter_.error(start_of(add_file(relative.empty() ? "." : relative)),
+                    say("the policy's directory holds more than {} files and directories",
+                        "策略目录中的文件和目录超过 {} 个", kMaxEntries),
+                    say("name the directory that holds the policy and nothing else",
+                        "请指定仅存放策略的目录"));
+  }
+
   void walk(const fs::path& directory, const std::string& relative, NodeId node,
             std::size_t depth) {
+    if (walked_too_far_) return;
     if (depth > kMaxDirectoryDepth) {
       reporter_.add_unreadable_file();
       reporter_.error(start_of(add_file(relative)), say("directories are nested more than {} deep",
@@ -271,6 +286,8 @@ class TreeReader {
   fs::path root_;
   std::vector<std::string> raw_paths_;
   std::size_t total_{0};
+  std::size_t entries_{0};
+  bool walked_too_far_{false};
   bool too_many_{false};
   bool too_large_{false};
 };

@@ -21,6 +21,9 @@ inline constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
 inline constexpr std::size_t kMaxTreeBytes = std::size_t{512} << 20;
 inline constexpr std::size_t kMaxFiles = 100'000;
 inline constexpr std::size_t kMaxDirectoryDepth = 64;
+// Of directories that are looked into, whatever they are: nobody walks a whole machine by mistake.
+inline constexpr std::size_t kMaxEntries = 200'000;
+static_assert(kMaxEntries >= kMaxFiles);
 
 struct SourceFile {
   std::string path;      // relative to the policy's directory, printable
