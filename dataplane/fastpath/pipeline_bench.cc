@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "dataplane/fastpath/decide.h"
@@ -38,12 +39,13 @@ void copying_alone(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
-// Nanoseconds a packet of each stage; nothing unless they are built in (stage_profile.h).
-void tell_stages(benchmark::State& state, std::int64_t packets) {
+// The share of each stage; nothing unless they are built in (stage_profile.h).
+void tell_stages(benchmark::State& state) {
   if (!kStageProfile) return;
+  const auto all = static_cast<double>(
+      std::accumulate(stage_ticks.begin(), stage_ticks.end(), std::uint64_t{0}));
   for (std::size_t i = 0; i < kStages; ++i) {
-    state.counters[kStageNames[i]] = static_cast<double>(stage_profile.taken[i].count()) /
-                                     static_cast<double>(packets);
+    state.counters[kStageNames[i]] = static_cast<double>(stage_ticks[i]) / all;
   }
 }
 
@@ -55,13 +57,13 @@ void known_flows(benchmark::State& state) {
       TrafficOptions{.flows = flows, .kind = kind, .flow_capacity = flows + flows / 4});
   traffic->open_all();
   const Tick now = traffic->opened();
-  stage_profile = {};
+  stage_ticks = {};
   for (auto _ : state) {
     traffic->load(burst);
     traffic->process(burst, now);
     traffic->pipeline.expire(now);
   }
-  tell_stages(state, state.iterations() * state.range(0));
+  tell_stages(state);
   if (traffic->fates[0].step != NextStep::kSend) state.SkipWithError("not sent");
   state.SetItemsProcessed(state.iterations() * state.range(0));
   state.counters["flow_bytes"] = bytes_of_flow(kind == Kind::kNat);
@@ -104,9 +106,9 @@ void new_flows(benchmark::State& state) {
     refused += traffic->fates[0].step != NextStep::kSend;
   };
   while (packets < kFlows) burst();
-  stage_profile = {};
+  stage_ticks = {};
   for (auto _ : state) burst();
-  tell_stages(state, state.iterations() * static_cast<std::int64_t>(kBurst));
+  tell_stages(state);
   if (refused != 0) state.SkipWithError("a flow was not opened");
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBurst));
   state.counters["live"] = traffic->pipeline.live_flows();

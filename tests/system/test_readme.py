@@ -58,7 +58,8 @@ def follow(bench: Bench, page: str) -> None:
             (mine / "node.toml").write_text(node.replace("443/tcp", "8443/tcp"), encoding="utf-8")
         done = bench.gateway.ask(*[str(mine) if word == "mine" else word for word in words])
         # `compare` answers as `diff`: 1 where there is a difference.
-        same(done.returncode, 1 if words[0] == "compare" else 0, f"{page}: meiguan {shlex.join(words)}: {done.stdout}{done.stderr}")
+        want = 1 if words[0] == "compare" else 0
+        same(done.returncode, want, f"{page}: meiguan {shlex.join(words)}: {done.stdout}{done.stderr}")
         told[" ".join(words[:2])] = done.stdout
         if "--confirm" in words:
             alarms = [row["alarm"] for row in bench.gateway.json("status")["alarms"]]
