@@ -53,6 +53,8 @@ BOOST_AUTO_TEST_CASE(what_comes_and_goes_is_news) {
        {filling("82 / 100"), limit(1)},
        "flow-table-nearly-full 81 / 100 110 0; "
        "flow-table-full  110 1"},
+      {50, {}, "-"},  // and again: what was seen then is as if it were seen now
+      {120, {}, ""},
   };
   AlarmBook book;
   for (const auto& step : kSteps) {
