@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "dataplane/fastpath/prefetch.h"
+
 namespace meiguan::fastpath {
 namespace {
 
@@ -143,6 +145,12 @@ void AttackDetector::turned(const FlowKey& key, std::uint64_t now) noexcept {
     pass_epoch(*cell, now);
     cell->turned[0] |= std::uint64_t{1} << (target & 63);
     return;
+  }
+}
+
+void AttackDetector::prefetch(const FlowKey& key) noexcept {
+  for (ScanCell* cell : cells_of(mixed(key.source, std::uint64_t{key.space} + 1))) {
+    fastpath::prefetch(&cell->tag);
   }
 }
 

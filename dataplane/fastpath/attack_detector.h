@@ -58,6 +58,8 @@ class AttackDetector {
   [[nodiscard]] Sighting flood(AttackType type, const FlowKey& key, std::uint64_t now) noexcept;
   // The key's source has tried its destination and port in vain.
   [[nodiscard]] Sighting failed(const FlowKey& key, std::uint64_t now) noexcept;
+  // Fetches what it will look at.
+  void prefetch(const FlowKey& key) noexcept;
   // The key's source, which has very many flows, has opened one more; it may yet fail.
   void turned(const FlowKey& key, std::uint64_t now) noexcept;
   // The key's source has turned to a port that worms use, whatever came of it.

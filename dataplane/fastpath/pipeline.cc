@@ -224,6 +224,7 @@ void Pipeline::Impl::expire(Tick tick) noexcept {
     if (!timeouts.is_idle(flow, flow_now)) return;
     flows.prefetch(flows.hash(flow.key));
     (void)limits.claim(flow.key);
+    attacks.prefetch(flow.key);
   };
   flows.rotate(static_cast<std::uint32_t>(steps), flow_now, prepare, [&](FlowRecord& flow) {
     if (timeouts.is_idle(flow, flow_now)) {

@@ -83,7 +83,13 @@ struct Pipeline::Impl {
   void expire(Tick tick) noexcept;
 
   void fetch_flow(std::size_t i) noexcept {
-    likely_flows[i] = infos[i].well_formed() ? flows.prefetch_record(hashes[i]) : nullptr;
+    const PacketInfo& info = infos[i];
+    likely_flows[i] = info.well_formed() ? flows.prefetch_record(hashes[i]) : nullptr;
+    // It may open a flow: what its ends have open already is asked for as well.
+    if (likely_flows[i] == nullptr && info.well_formed() && info.kind == PacketKind::kPacket)
+        [[unlikely]] {
+      (void)limits.claim(info.key);
+    }
   }
   void fetch_flows_up_to(std::size_t end) noexcept {
     while (fetched < end) fetch_flow(fetched++);
