@@ -87,13 +87,13 @@ bool Pipeline::Impl::pass_unheard(const BurstContext& context, const PacketInfo&
   return pass_at_once(context, info, flow, direction, route, fate);
 }
 
-bool Pipeline::Impl::pass_by_flow(const BurstContext& context, const PacketInfo& info,
-                                  FlowRecord& flow, unsigned direction, const RouteRecord* route,
-                                  Fate& fate) noexcept {
-  if (is_heard(flow)) [[unlikely]] {
+[[gnu::always_inline]] inline bool Pipeline::Impl::pass_by_flow(
+    const BurstContext& context, const PacketInfo& info, FlowRecord& flow, unsigned direction,
+    const RouteRecord* route, Fate& fate) noexcept {
+  if (flow.translated() && flows.translation(flow).helper != Translation::kNone) [[unlikely]] {
     return pass_helped(context, info, flow, direction, route, fate);
   }
-  return pass_unheard(context, info, flow, direction, route, fate);
+  return pass_at_once(context, info, flow, direction, route, fate);
 }
 
 void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<Frame> frames,
@@ -130,11 +130,7 @@ void Pipeline::Impl::judge_packets(const BurstContext& context, std::span<Frame>
         const image::RouteRecord* const route = number != image::kNone
                                                     ? &context.image.routes()[number]
                                                     : nullptr;
-        if (is_heard(*flow)) [[unlikely]] {
-          done = pass_helped(context, info, *flow, direction, route, fate);
-        } else {
-          done = pass_at_once(context, info, *flow, direction, route, fate);
-        }
+        done = pass_by_flow(context, info, *flow, direction, route, fate);
       }
     }
     if (!done) judge_packet(context, i, frames[i], fate);

@@ -1,8 +1,8 @@
 #pragma once
 
 // All that a pipeline holds: what lasts from burst to burst, and the arrays of the burst in hand.
-// pipeline.cc has the stages that every frame goes through, judge_packet.cc what becomes of one
-// packet.
+// pipeline.cc has the stages that every frame goes through, judge_packet.cc the one that judges and
+// what becomes of one packet.
 
 #include <array>
 #include <cstdint>
@@ -124,9 +124,6 @@ struct Pipeline::Impl {
   [[nodiscard]] bool pass_by_flow(const BurstContext& context, const PacketInfo& info,
                                   FlowRecord& flow, unsigned direction,
                                   const image::RouteRecord* route, Fate& fate) noexcept;
-  [[nodiscard]] bool is_heard(const FlowRecord& flow) const noexcept {
-    return flow.translated() && flows.translation(flow).helper != Translation::kNone;
-  }
   // The same where no helper has to do with the flow. `pass_at_once` is its body, for the loop over
   // a burst: no call stands there between a packet and its flow.
   [[nodiscard]] bool pass_unheard(const BurstContext& context, const PacketInfo& info,
