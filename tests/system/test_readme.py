@@ -1,12 +1,10 @@
 """The chapters of the READMEs that need a gateway, as written: first policy, internet, change safely."""
 
-import re
 import shlex
-from pathlib import Path
 
 from lab import BARE, Bench, county, same, test, true, wait_until
+from pages import blocks, commands
 
-ROOT = Path(__file__).resolve().parents[2]
 # Of what the pages say, only what this machine has otherwise: where programs and their sockets lie.
 GATEWAY = """[gateway]
 node = "360121"
@@ -29,16 +27,9 @@ addresses = ["203.0.113.17/28"]
 """
 
 
-def blocks(page: str, kind: str) -> list[str]:
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
-    return [text for word, text in fenced if word == kind]
-
-
 def walk(page: str) -> list[list[str]]:
-    """Every `sudo meiguan` of the page, in its order; `capture`, which waits for packets, has tests of its own."""
-    lines = [line for block in blocks(page, "") for line in block.replace("\\\n", " ").splitlines()]
-    return [shlex.split(line, comments=True)[2:] for line in lines
-            if line.startswith("sudo meiguan ") and not line.startswith("sudo meiguan capture ")]
+    """Every `sudo meiguan` of the page; `capture`, which waits for packets, has tests of its own."""
+    return [words for words in commands(page, "sudo meiguan") if words[0] != "capture"]
 
 
 def follow(bench: Bench, page: str) -> None:
